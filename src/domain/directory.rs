@@ -1,0 +1,196 @@
+//! Who is who: a snapshot of every agency, account, user and source.
+//!
+//! Routing a webhook, checking a session's rooms and verifying a token read this, never the database, so a database
+//! that is slow or away stops none of them. The store loads it; whoever needs it holds a [`Watch`] and sees each newer
+//! snapshot when it comes.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    AccountId, AgencyId, ApiKeyId, IssuerId, Role, SourceId, Timestamp, UserId,
+    event::{Scope, SourceKind},
+};
+
+/// The newest snapshot; `None` until the first is loaded.
+pub type Watch = tokio::sync::watch::Receiver<Option<Arc<Directory>>>;
+
+/// Everything that changes rarely and is asked for often.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// Grows with every change.
+    pub version: i64,
+    /// All tenants.
+    pub agencies: HashMap<AgencyId, Agency>,
+    /// All client businesses.
+    pub accounts: HashMap<AccountId, Account>,
+    /// All people.
+    pub users: HashMap<UserId, User>,
+    /// All sources.
+    pub sources: HashMap<SourceId, Source>,
+    /// Keys for programs, by the SHA-256 of the key.
+    pub api_keys: HashMap<[u8; 32], ApiKey>,
+    /// Agencies' own token issuers, by their `iss`.
+    pub issuers: HashMap<String, Issuer>,
+    /// Tokens (by `jti`) that were signed out before they ran out.
+    pub revoked_tokens: HashSet<String>,
+    /// Which source stands for a platform's object.
+    pub sources_by_object: HashMap<(SourceKind, String), SourceId>,
+    /// Which user has an address, in lower case.
+    pub users_by_email: HashMap<String, UserId>,
+}
+
+impl Directory {
+    /// Fills the look-up tables from the lists.
+    #[must_use]
+    pub fn indexed(mut self) -> Self {
+        self.sources_by_object =
+            self.sources.values().map(|source| ((source.kind, source.external_id.clone()), source.id)).collect();
+        self.users_by_email = self.users.values().map(|user| (user.email.to_lowercase(), user.id)).collect();
+        self
+    }
+
+    /// The enabled source that stands for a platform's object, if a webhook of this scope may reach it.
+    #[must_use]
+    pub fn route(&self, kind: SourceKind, external_id: &str, scope: Scope) -> Option<&Source> {
+        let id = self.sources_by_object.get(&(kind, external_id.to_owned()))?;
+        let source = self.sources.get(id)?;
+        let reachable = match scope {
+            Scope::Hub => true,
+            Scope::Agency(agency) => source.agency == agency,
+        };
+        (source.enabled && reachable).then_some(source)
+    }
+
+    /// The tenant of an account.
+    #[must_use]
+    pub fn agency_of(&self, account: AccountId) -> Option<AgencyId> {
+        self.accounts.get(&account).map(|account| account.agency)
+    }
+}
+
+/// A tenant.
+#[derive(Debug, Clone)]
+pub struct Agency {
+    /// Its id.
+    pub id: AgencyId,
+    /// For people.
+    pub name: String,
+}
+
+/// One client business.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its tenant.
+    pub agency: AgencyId,
+    /// For people.
+    pub name: String,
+}
+
+/// A person.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Their id.
+    pub id: UserId,
+    /// Their tenant.
+    pub agency: AgencyId,
+    /// What they sign in with; unique in the hub, compared without case.
+    pub email: String,
+    /// For people.
+    pub name: String,
+    /// Argon2id in PHC form.
+    pub password_hash: SecretString,
+    /// May not sign in, and is cut off when set.
+    pub disabled: bool,
+    /// Tokens issued under an earlier epoch are refused.
+    pub token_epoch: i64,
+    /// What they may do, where.
+    pub memberships: HashMap<AccountId, Role>,
+}
+
+/// A connected outside thing that sends webhooks.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its id.
+    pub id: SourceId,
+    /// Its tenant.
+    pub agency: AgencyId,
+    /// Whose events it sends.
+    pub account: AccountId,
+    /// The platform.
+    pub kind: SourceKind,
+    /// The platform's id of it: the page id.
+    pub external_id: String,
+    /// For people.
+    pub name: String,
+    /// Opens the platform's API for this source.
+    pub token: SecretString,
+    /// Of the agency's own app, the newest first; empty when the source belongs to the hub's app.
+    pub app_secrets: Vec<SecretString>,
+    /// Of the agency's own app.
+    pub verify_token: Option<SecretString>,
+    /// Routes only while set.
+    pub enabled: bool,
+}
+
+impl Source {
+    /// Whether this and `other` hold the same token: a token that was replaced deserves a new try.
+    #[must_use]
+    pub fn same_token(&self, other: &SecretString) -> bool {
+        self.token.expose_secret() == other.expose_secret()
+    }
+}
+
+/// A key for programs.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// Its tenant.
+    pub agency: AgencyId,
+    /// One account, or all of the agency's.
+    pub account: Option<AccountId>,
+    /// What it may do there.
+    pub role: Role,
+    /// For people.
+    pub name: String,
+}
+
+/// An agency's own issuer of tokens.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// Its id.
+    pub id: IssuerId,
+    /// Its tenant: its tokens name users of this agency and no other.
+    pub agency: AgencyId,
+    /// The `iss` of its tokens.
+    pub iss: String,
+    /// The `aud` its tokens must carry, if any is demanded.
+    pub audience: Option<String>,
+    /// How its tokens are verified.
+    pub key: IssuerKey,
+}
+
+/// How an issuer's tokens are verified.
+#[derive(Debug, Clone)]
+pub enum IssuerKey {
+    /// HS256 with a shared secret.
+    Secret(SecretString),
+    /// RS256, ES256 or EdDSA with the keys published at this address.
+    Jwks(url::Url),
+}
+
+/// A sign-in that was ended before its token ran out.
+#[derive(Debug, Clone)]
+pub struct RevokedToken {
+    /// The token's `jti`.
+    pub jti: String,
+    /// When the token would have run out: the record may go then.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,160 @@
+//! What dashboards receive: `{type, id, position, prev, room, account, timestamp, payload}`.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, EventId, LeadId, Room, SourceId, Timestamp, clock, lead::Lead};
+
+/// An envelope before the registry gives it its position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// The event's id; the same over redelivery and replay, so that clients can drop a second copy.
+    pub id: EventId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// When it happened to the hub.
+    pub timestamp: Timestamp,
+    /// What it says.
+    pub body: Body,
+}
+
+impl Envelope {
+    /// Where it goes: the one place that decides which room a type of envelope belongs to.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        match self.body {
+            Body::NewLead(_) | Body::LeadUpdated(_) => Room::Account(self.account),
+            Body::SourceHealth(_) => Room::Operators(self.account),
+        }
+    }
+}
+
+/// One variant a type of envelope; serialized, it is the payload.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Body {
+    /// `new_lead`
+    NewLead(Box<NewLead>),
+    /// `lead:updated`
+    LeadUpdated(LeadUpdated),
+    /// `source:health`
+    SourceHealth(SourceHealth),
+}
+
+impl Body {
+    /// The envelope's `type`.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::NewLead(_) => "new_lead",
+            Self::LeadUpdated(_) => "lead:updated",
+            Self::SourceHealth(_) => "source:health",
+        }
+    }
+}
+
+/// How a lead came to the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A platform's webhook.
+    Webhook,
+    /// A person asked for the event again.
+    Replay,
+    /// Typed in by a person.
+    Manual,
+}
+
+/// Payload of `new_lead`, as the lead dashboard's client reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewLead {
+    /// The whole lead.
+    pub lead: Lead,
+    /// When the hub pushed it.
+    #[serde(with = "clock::wire")]
+    pub timestamp: Timestamp,
+    /// How it came.
+    pub source: Origin,
+}
+
+/// Payload of `lead:updated`: the id and the fields that changed, or `deleted`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeadUpdated {
+    /// Always has `id`; the other keys are the changed columns under their JSON names.
+    pub lead: serde_json::Map<String, serde_json::Value>,
+    /// Set when the lead is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+}
+
+impl LeadUpdated {
+    /// The payload that says a lead is gone.
+    #[must_use]
+    pub fn deleted(id: LeadId) -> Self {
+        Self { lead: [("id".to_owned(), id.to_string().into())].into_iter().collect(), deleted: true }
+    }
+}
+
+/// How a source is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceState {
+    /// Events flow.
+    Healthy,
+    /// The platform asked the hub to wait, or the hub keeps within its budget.
+    Throttled,
+    /// The platform refuses the token: a person has to replace it.
+    TokenInvalid,
+    /// The platform fails or does not answer.
+    Failing,
+}
+
+/// Payload of `source:health`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceHealth {
+    /// Which source.
+    pub source: SourceId,
+    /// How it is doing.
+    pub state: SourceState,
+    /// For people: why, and what to do.
+    pub reason: String,
+}
+
+/// A cursor in an account's envelope log: the boot epoch and a count within it. Opaque to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Grows by one each time the hub starts.
+    pub epoch: u32,
+    /// Grows by one an envelope of the account.
+    pub count: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.count)
+    }
+}
+
+/// The text is no position.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a position that this hub gave out")]
+pub struct ParsePositionError;
+
+impl FromStr for Position {
+    type Err = ParsePositionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (epoch, count) = text.split_once('-').ok_or(ParsePositionError)?;
+        Ok(Self {
+            epoch: epoch.parse().map_err(|_| ParsePositionError)?,
+            count: count.parse().map_err(|_| ParsePositionError)?,
+        })
+    }
+}
+
+impl Serialize for Position {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}

@@ -1,0 +1,188 @@
+//! One thing that happened at a platform, from its webhook to its envelope.
+
+use std::{fmt, str::FromStr};
+
+use super::{AccountId, AgencyId, EventId, SourceId, Timestamp};
+
+/// The platforms that webhooks come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SourceKind {
+    /// A Facebook page (Lead Ads, Messenger) or an Instagram account behind Meta's webhooks.
+    Meta,
+}
+
+impl SourceKind {
+    /// The word used in SQL, URLs and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+        }
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no platform.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a kind of source: use meta")]
+pub struct ParseSourceKindError(String);
+
+impl FromStr for SourceKind {
+    type Err = ParseSourceKindError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "meta" => Ok(Self::Meta),
+            other => Err(ParseSourceKindError(other.to_owned())),
+        }
+    }
+}
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// Somebody filled in a lead form; the answers must be fetched.
+    Lead,
+    /// A message, receipt, reaction or other happening in a conversation.
+    Message,
+    /// The platform's own test button.
+    Test,
+    /// Authentic, but of a kind the hub does nothing with.
+    Other,
+    /// Authentic, but not to be understood.
+    Unreadable,
+}
+
+impl EventKind {
+    /// The word used in SQL, JSON and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Message => "message",
+            Self::Test => "test",
+            Self::Other => "other",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// Back from [`Self::as_str`]; anything else is [`EventKind::Other`].
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        match text {
+            "lead" => Self::Lead,
+            "message" => Self::Message,
+            "test" => Self::Test,
+            "unreadable" => Self::Unreadable,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whose signature was on a webhook, and so whose sources its events may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The hub's own app: any agency's sources.
+    Hub,
+    /// An app of one agency's own: that agency's sources and nobody else's.
+    Agency(AgencyId),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hub => f.write_str("hub"),
+            Self::Agency(agency) => agency.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = super::ids::ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "hub" { Ok(Self::Hub) } else { text.parse().map(Self::Agency) }
+    }
+}
+
+/// What is to become of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Goes to its account's supervisor.
+    Work {
+        /// Whose it is.
+        account: AccountId,
+        /// Through which source it came.
+        source: SourceId,
+    },
+    /// Nobody has claimed the object it is about: parked until somebody does.
+    Unrouted {
+        /// Whose sources may claim it.
+        scope: Scope,
+    },
+    /// Kept as a record; nothing is to be done.
+    Record {
+        /// Whose it is, when that is known.
+        owner: Option<(AccountId, SourceId)>,
+    },
+}
+
+/// An event as a provider finds it in a webhook, with where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Derived from account, source kind, platform id and kind: the same for every redelivery.
+    pub id: EventId,
+    /// What happened.
+    pub kind: EventKind,
+    /// The platform.
+    pub source_kind: SourceKind,
+    /// The platform's id of the object that the webhook is about: a page.
+    pub external_id: String,
+    /// The platform's own id of what happened: a leadgen id, a message id.
+    pub platform_id: String,
+    /// The item as it stood in the body, JSON unless it is unreadable.
+    pub item: String,
+    /// Where it goes.
+    pub fate: Fate,
+}
+
+impl NewEvent {
+    /// The deduplication key as an id. `owner` is the account's id, or what stands for it while nobody owns the event.
+    #[must_use]
+    pub fn key(owner: &str, source_kind: SourceKind, platform_id: &str, kind: EventKind) -> EventId {
+        EventId::derive(&[
+            owner.as_bytes(),
+            source_kind.as_str().as_bytes(),
+            platform_id.as_bytes(),
+            kind.as_str().as_bytes(),
+        ])
+    }
+}
+
+/// An accepted event on its way through enrichment.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Stable over redelivery and replay.
+    pub id: EventId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Through which source it came.
+    pub source: SourceId,
+    /// What happened.
+    pub kind: EventKind,
+    /// The platform's own id of what happened.
+    pub platform_id: String,
+    /// The item as it stood in the body.
+    pub item: String,
+    /// When the hub accepted it.
+    pub received_at: Timestamp,
+    /// How often it was tried before.
+    pub attempts: u32,
+    /// Whether a person asked for it again.
+    pub replayed: bool,
+}

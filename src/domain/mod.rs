@@ -1,0 +1,18 @@
+//! Plain data and rules: what an account, a room, an event, an envelope and a lead are.
+//!
+//! Nothing here talks to a socket, a database or a clock other than [`clock`]; every other module may use it and it
+//! uses none of them.
+
+pub mod clock;
+pub mod directory;
+pub mod envelope;
+pub mod event;
+pub mod ids;
+pub mod lead;
+pub mod role;
+pub mod room;
+
+pub use clock::Timestamp;
+pub use ids::{AccountId, AgencyId, ApiKeyId, EventId, IssuerId, LeadId, SessionId, SourceId, UserId};
+pub use role::Role;
+pub use room::Room;

@@ -1,0 +1,3 @@
+//! Leadwire: webhooks in, dashboards first, database after.
+
+pub mod domain;
