@@ -1,3 +1,4 @@
 //! Leadwire: webhooks in, dashboards first, database after.
 
+pub mod config;
 pub mod domain;
