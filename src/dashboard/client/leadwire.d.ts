@@ -40,7 +40,7 @@ export interface Envelope<P = unknown> {
   readonly type: string;
   readonly id: string;
   readonly position?: string;
-  readonly prev?: string;
+  readonly prev?: string | null;
   readonly room: string;
   readonly account: string;
   /** RFC 3339, UTC. */
@@ -76,10 +76,20 @@ export interface Payloads {
 
 /** Frames about the connection; a handler gets the frame itself. */
 export interface Frames {
-  welcome: { type: "welcome"; session: string; user: unknown; heartbeat?: number; resume?: boolean };
-  subscribed: { type: "subscribed"; room: string; position?: string; recovered?: "complete" | "none" | "partial" };
+  /** `heartbeat` in seconds; `rooms` are those that may be entered. */
+  welcome: { type: "welcome"; session: string; user: string; heartbeat: number; rooms: string[]; resume: boolean };
+  /** The room is live. `rooms`: for `dashboard`, the rooms that it stands for. */
+  subscribed: {
+    type: "subscribed";
+    room: string;
+    position: string | null;
+    recovered: "complete" | "none" | "partial";
+    rooms?: Record<string, string | null>;
+  };
   /** Something may have been missed: read the REST snapshot again. From the hub, or noticed here (`gap`, `reconnected`). */
   resync: { type: "resync"; room: string; reason: string };
+  /** The token ran out; a `token` function is asked for a fresh one by itself. `grace` in seconds. */
+  token_expired: { type: "token_expired"; grace: number };
   goodbye: { type: "goodbye"; code: number; reason: string; reconnect_after_ms?: number };
   /** The hub refused a frame of ours, for example a subscription. */
   refused: { type: "reply"; ref?: string; ok: false; error: { code: string; message: string } };

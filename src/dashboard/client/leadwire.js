@@ -28,7 +28,7 @@ const AFTER_CLOSE = new Map([
 ]);
 
 /** Frames that are about the connection and not envelopes. */
-const CONTROL = new Set(["welcome", "subscribed", "reply", "resync", "goodbye", "heartbeat"]);
+const CONTROL = new Set(["welcome", "subscribed", "reply", "resync", "goodbye", "heartbeat", "token_expired"]);
 
 /** @param {string} url @returns {string} */
 function socketUrl(url) {
@@ -64,8 +64,13 @@ class Connection {
     this.watchers = new Set();
     /** @type {Map<string, { types?: string[] }>} */
     this.rooms = new Map();
-    /** The last position of each room, as envelopes and `subscribed` gave it. @type {Map<string, string>} */
+    /**
+     * The last position of each room, as envelopes and `subscribed` gave it; null for a room that never had an envelope.
+     * Kept over a reconnect, to tell whether anything came in between. @type {Map<string, string | null>}
+     */
     this.positions = new Map();
+    /** Rooms entered again, whose `subscribed` will tell. @type {Set<string>} */
+    this.returning = new Set();
     this.seen = new Seen();
     /** @type {WebSocket | null} */
     this.socket = null;
@@ -201,6 +206,9 @@ class Connection {
       case "goodbye":
         if (Number.isFinite(frame.reconnect_after_ms)) this.comeBackAfter = Math.max(0, frame.reconnect_after_ms);
         return this.emit("goodbye", frame, frame);
+      case "token_expired":
+        void this.renew();
+        return this.emit("token_expired", frame, frame);
       case "resync":
         this.positions.delete(frame.room);
         return this.emit("resync", frame, frame);
@@ -216,32 +224,37 @@ class Connection {
     this.refused = 0;
     this.openedAt = Date.now();
     this.resume = frame.resume === true;
-    if (Number.isFinite(frame.heartbeat) && frame.heartbeat > 0) this.heartbeat = frame.heartbeat;
+    // In seconds; a hub that beats faster than once a second says 0.
+    if (frame.heartbeat > 0) this.heartbeat = frame.heartbeat * 1000;
     this.listenForBeats();
+    if (this.everWelcomed) this.returning = new Set(this.rooms.keys());
+    this.everWelcomed = true;
     for (const [room, { types }] of this.rooms) this.enter(room, types);
     this.tell({ state: "open", attempt: 0 });
     this.emit("welcome", frame, frame);
-    const missed = this.everWelcomed && !this.resume;
-    this.everWelcomed = true;
-    // Without resume nobody fills the gap of a reconnect: the app reads its snapshot again, once the rooms are entered.
-    if (missed) this.afterSubscribed = new Set(this.rooms.keys());
   }
 
-  /** @param {any} frame */
+  /** The room is live from the position it names; for `dashboard`, each of the rooms that it stands for. @param {any} frame */
   onSubscribed(frame) {
-    if (typeof frame.position === "string") this.positions.set(frame.room, frame.position);
-    else if (!this.resume) this.positions.delete(frame.room);
+    const back = this.returning.delete(frame.room);
+    let missed = false;
+    for (const [room, top] of Object.entries(frame.rooms ?? { [frame.room]: frame.position ?? null })) {
+      missed ||= this.positions.get(room) !== top;
+      // What a replay is going to bring starts at our own position.
+      if (!(back && this.resume)) this.positions.set(room, top);
+    }
     this.emit("subscribed", frame, frame);
-    const missed = this.afterSubscribed?.delete(frame.room);
-    if (missed || frame.recovered === "partial") this.emitResync(frame.room, "reconnected");
+    // Where nothing came while the connection was away, nothing need be read again. When something did: a hub with a log
+    // replays it, or sends a resync of its own.
+    if (back && missed && !this.resume) this.emitResync(frame.room, "reconnected");
   }
 
-  /** A heartbeat names the rooms' top positions: one that differs from ours is a loss. @param {Record<string, string>} tops */
+  /** A heartbeat names the rooms' top positions: one that differs from ours is a loss. @param {Record<string, string | null>} tops */
   onHeartbeat(tops) {
     for (const [room, top] of Object.entries(tops)) {
       const ours = this.positions.get(room);
       this.positions.set(room, top);
-      if (ours !== undefined && ours !== top && !this.rooms.get(room)?.types) this.emitResync(room, "gap");
+      if (ours !== undefined && ours !== top && !this.picky(room)) this.emitResync(room, "gap");
     }
   }
 
@@ -250,9 +263,14 @@ class Connection {
     const { id, room, position, prev } = frame;
     const ours = this.positions.get(room);
     if (typeof position === "string") this.positions.set(room, position);
-    const gap = typeof prev === "string" && ours !== undefined && prev !== ours && position !== ours;
+    const gap = prev !== undefined && ours !== undefined && prev !== ours && position !== ours;
     if (typeof id !== "string" || this.seen.add(id)) this.emit(frame.type, frame.payload, frame);
-    if (gap && !this.rooms.get(room)?.types) this.emitResync(room, "gap");
+    if (gap && !this.picky(room)) this.emitResync(room, "gap");
+  }
+
+  /** Whether only some types of a room were asked for: then gaps are meant to be there. @param {string} room */
+  picky(room) {
+    return Boolean((this.rooms.get(room) ?? this.rooms.get("dashboard"))?.types);
   }
 
   /** @param {string} room @param {string} reason */
@@ -313,9 +331,16 @@ class Connection {
 
   /** @param {string} room @param {string[]} [types] */
   enter(room, types) {
-    const since = this.resume ? this.positions.get(room) : undefined;
-    if (!this.resume) this.positions.delete(room);
+    const since = (this.resume && this.positions.get(room)) || undefined;
     this.send({ type: "subscribe", ref: `s${++this.ref}`, room, since, types });
+  }
+
+  /** The token ran out and the hub waits a little: bring a fresh one if there is a way to. */
+  async renew() {
+    const { socket } = this;
+    if (typeof this.token !== "function") return;
+    const token = await Promise.resolve(this.token({ fresh: true })).catch(() => null);
+    if (token && socket === this.socket) this.send({ type: "auth", ref: `a${++this.ref}`, token });
   }
 }
 
@@ -351,11 +376,10 @@ export function connect(url = "/ws", options = {}) {
       connection.enter(room, types);
       return () => {
         if (connection.rooms.delete(room)) connection.send({ type: "unsubscribe", ref: `u${++connection.ref}`, room });
-        connection.positions.delete(room);
       };
     },
     authenticate(token) {
-      connection.send({ type: "auth", token });
+      connection.send({ type: "auth", ref: `a${++connection.ref}`, token });
     },
     reconnect() {
       connection.detach();

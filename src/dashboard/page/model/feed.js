@@ -19,11 +19,33 @@ export const failure = signal("");
 const cursor = signal(null);
 export const hasMore = computed(() => cursor.value !== null && rows.value.length < MOST);
 export const full = computed(() => rows.value.length >= MOST);
+/** The opened lead when the list does not hold it: a link led there, or it left the list. @type {import("../vendor.js").Signal<import("./rows.js").Row | null>} */
+export const apart = signal(null);
 /** Rows that arrived while the list was scrolled down. */
 export const above = signal(0);
 /** Rows changed here stay where they are, though they no longer match the filter, until the next reading. */
 let sticky = new Set();
 let asked = new AbortController();
+
+/** The row of a lead, wherever it is. @param {string} id */
+export const find = (id) => rows.value.find((mine) => mine.id === id) ?? (apart.value?.id === id ? apart.value : undefined);
+
+/** Puts columns of a lead wherever it is. @param {string} id @param {object} columns */
+function put(id, columns) {
+  rows.value = patch(rows.value, id, columns);
+  if (apart.value?.id === id) [apart.value] = patch([apart.value], id, columns);
+}
+
+/** Keeps the opened lead at hand though the list lets go of it. @param {string} id */
+export function keep(id) {
+  apart.value = rows.value.find((mine) => mine.id === id) ?? (apart.value?.id === id ? apart.value : null);
+}
+
+/** Fetches a lead that is not at hand. @param {string} id */
+export async function fetchApart(id) {
+  const lead = await api.lead(id);
+  if (!rows.value.some((mine) => mine.id === id)) apart.value = row(lead);
+}
 
 /** Reads the first page. @param {boolean} anew the question changed: drop what is there */
 export async function read(anew) {
@@ -37,9 +59,9 @@ export async function read(anew) {
     const { data, next } = await api.leads({ ...filter.value, q: filter.value.q.trim(), limit: PAGE }, abort);
     if (abort.aborted) return;
     batch(() => {
-      const put = refresh(rows.value, data, next === null, Date.now());
-      rows.value = put.rows;
-      if (!put.kept) cursor.value = next;
+      const fresh = refresh(rows.value, data, next === null, Date.now());
+      rows.value = fresh.rows;
+      if (!fresh.kept) cursor.value = next;
       reading.value = "";
     });
   } catch (error) {
@@ -84,7 +106,7 @@ export function forget() {
   gathering = undefined;
   waiting = [];
   sticky = new Set();
-  batch(() => ((rows.value = []), (cursor.value = null), (filter.value = UNFILTERED), (reading.value = "first")));
+  batch(() => ((rows.value = []), (apart.value = null), (cursor.value = null), (filter.value = UNFILTERED), (reading.value = "first")));
 }
 
 // -- live ---------------------------------------------------------------------------------------------------------------
@@ -120,14 +142,17 @@ export function arrived(lead, at) {
 
 export function changed(columns) {
   later(() => {
-    rows.value = patch(rows.value, columns.id, columns);
+    put(columns.id, columns);
     const mine = rows.value.find(({ id }) => id === columns.id);
     if (mine && !sticky.has(mine.id) && !matches(mine.lead, filter.value)) rows.value = without(rows.value, mine.id);
   });
 }
 
 export function gone(id) {
-  later(() => void (rows.value = without(rows.value, id)));
+  later(() => {
+    rows.value = without(rows.value, id);
+    if (apart.value?.id === id) apart.value = null;
+  });
 }
 
 // -- changes made here ----------------------------------------------------------------------------------------------------
@@ -139,15 +164,15 @@ export function gone(id) {
 export async function change(lead, fields) {
   const before = Object.fromEntries(Object.keys(fields).map((key) => [key, lead[key]]));
   sticky.add(lead.id);
-  rows.value = patch(rows.value, lead.id, fields);
+  put(lead.id, fields);
   try {
     const stored = await patiently(() => api.change(lead.id, fields), lead);
-    rows.value = patch(rows.value, lead.id, stored);
+    put(lead.id, stored);
     return true;
   } catch (error) {
-    const now = rows.value.find(({ id }) => id === lead.id)?.lead;
+    const now = find(lead.id)?.lead;
     const untouched = now && Object.keys(fields).every((key) => now[key] === fields[key]);
-    if (untouched) rows.value = patch(rows.value, lead.id, before);
+    if (untouched) put(lead.id, before);
     toast({ kind: "error", title: `${lead.name}: not changed`, body: error.message });
     return false;
   }
@@ -159,8 +184,7 @@ async function patiently(attempt, lead) {
     try {
       return await attempt();
     } catch (error) {
-      const mine = rows.value.find(({ id }) => id === lead.id);
-      const young = mine?.arrived > Date.now() - 60_000;
+      const young = find(lead.id)?.arrived > Date.now() - 60_000;
       if (!(error instanceof ApiError && error.status === 404 && young)) throw error;
       await new Promise((done) => setTimeout(done, wait));
     }

@@ -1,15 +1,19 @@
 // Short messages in the corner: at most three at once, the rest counted.
 import { computed, signal } from "../vendor.js";
 
-const SHOWN = 3;
+/** Three would cover half a phone. */
+const small = matchMedia("(max-width: 760px)");
+const shown = signal(small.matches ? 1 : 3);
+small.addEventListener("change", () => (shown.value = small.matches ? 1 : 3));
+
 const STAYS = { lead: 6000, error: 9000 };
 
 /** @typedef {{ key: number, kind: "lead" | "error", title: string, body?: string, lead?: string, until: number }} Toast */
 
 /** @type {import("../vendor.js").Signal<Toast[]>} */
 const all = signal([]);
-export const toasts = computed(() => all.value.slice(-SHOWN).reverse());
-export const hiddenToasts = computed(() => Math.max(0, all.value.length - SHOWN));
+export const toasts = computed(() => all.value.slice(-shown.value).reverse());
+export const hiddenToasts = computed(() => Math.max(0, all.value.length - shown.value));
 /** Set while the pointer or the focus is on them. */
 let held = false;
 let keys = 0;

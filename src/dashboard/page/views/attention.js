@@ -14,12 +14,12 @@ const STATES = {
 
 const title = (item) => STATES[item.state] ?? STATES.parked;
 
-function Item({ item }) {
+function Item({ item, items }) {
   const where = accounts.value.length > 1 ? accountName(item.account) : "";
   const at = millis(item.oldest);
   return html`
     <li>
-      <strong>${title(item)}</strong>
+      ${items > 1 && html`<strong>${title(item)}</strong>`}
       ${where && html`<bdi class="attention-where">${where}</bdi>`}
       <bdi class="attention-reason">${text(item.reason)}</bdi>
       <span class="attention-age">
@@ -42,11 +42,11 @@ export function Attention() {
         <${Warning} />
         <span class="attention-sum">
           <strong>${items.length === 1 ? title(first) : `${count(items.length, "thing")} need attention`}</strong>
-          <bdi>${text(first.reason)}</bdi>
+          ${!open && html`<bdi>${text(first.reason)}</bdi>`}
         </span>
         <${Chevron} />
       </button>
-      ${open && html`<ul>${items.map((item) => html`<${Item} key=${item.key} item=${item} />`)}</ul>`}
+      ${open && html`<ul>${items.map((item) => html`<${Item} key=${item.key} item=${item} items=${items.length} />`)}</ul>`}
     </section>
   `;
 }

@@ -44,15 +44,16 @@ function words({ state, retryAt }) {
     case "offline":
       return "Offline";
     case "signed-out":
-    case "stopped":
       return "Signed out";
+    case "stopped":
+      return "No access";
     default:
       return "Connecting";
   }
 }
 
 /** The countdown is for eyes; what is read aloud changes with the state only. */
-const aloud = { open: "Live", waiting: "Connection lost, reconnecting", offline: "Offline", connecting: "Connecting" };
+const aloud = { open: "Live", waiting: "Connection lost, reconnecting", offline: "Offline", connecting: "Connecting", stopped: "No access" };
 
 function Connection() {
   const { state } = status.value;

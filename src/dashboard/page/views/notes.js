@@ -16,11 +16,15 @@ export function Notes({ lead }) {
     if (!editing.current) setDraft(kept);
   }, [kept]);
 
+  /** What is on its way: leaving the field and closing the panel often come together. */
+  const sent = useRef(undefined);
   const save = async () => {
     const now = latest.current;
-    if (now.draft === now.kept) return;
+    if (now.draft === now.kept || now.draft === sent.current) return;
+    sent.current = now.draft;
     setState("Saving…");
     setState((await change(now.lead, { notes: now.draft })) ? "Saved" : "Not saved");
+    sent.current = undefined;
   };
   // The panel may go while something is unsaved: another lead was opened, or Escape pressed.
   useEffect(() => () => void (editing.current && save()), []);

@@ -1,6 +1,5 @@
 import { html, useEffect, useRef, useState } from "../vendor.js";
-import { api } from "../model/api.js";
-import { rows } from "../model/feed.js";
+import { fetchApart, find, keep } from "../model/feed.js";
 import { close } from "../model/route.js";
 import { accountName, accounts } from "../model/session.js";
 import { emailLink, label, phoneLink, text } from "../model/text.js";
@@ -9,20 +8,18 @@ import { Notes } from "./notes.js";
 import { Ago } from "./row.js";
 import { Status } from "./status.js";
 
-/** The lead from the list, or from the hub when a link led to one that is not in it. */
+/** The lead if it is at hand, else fetched: a link may lead to one that is not in the list. A string says why not. */
 function useLead(id) {
-  const [fetched, setFetched] = useState(undefined);
-  const listed = rows.value.find((row) => row.id === id)?.lead;
+  const [problem, setProblem] = useState("");
+  const lead = find(id)?.lead;
+  const missing = !lead;
   useEffect(() => {
-    if (listed) return;
+    if (!missing) return keep(id);
     let wanted = true;
-    api.lead(id).then(
-      (lead) => wanted && setFetched(lead),
-      (error) => wanted && setFetched(error.message),
-    );
+    fetchApart(id).catch((error) => wanted && setProblem(error.message));
     return () => (wanted = false);
-  }, [id, !listed]);
-  return listed ?? fetched;
+  }, [id, missing]);
+  return lead ?? (problem || undefined);
 }
 
 function CopyButton({ value, what }) {

@@ -1,7 +1,8 @@
 import { html } from "../vendor.js";
 import { filter, narrow } from "../model/feed.js";
-import { accounts } from "../model/session.js";
+import { accountName, accounts } from "../model/session.js";
 import { STATUSES, statusClass, text } from "../model/text.js";
+import { Chevron } from "./icons.js";
 
 const Choice = ({ part, value, children, dot }) => html`
   <button type="button" class="choice" aria-pressed=${filter.value[part] === value} onClick=${() => narrow({ [part]: value })}>
@@ -19,7 +20,7 @@ export function Rail() {
         ${STATUSES.map((status) => html`<${Choice} key=${status} part="status" value=${status} dot=${statusClass(status)}>${status}<//>`)}
       </div>
       ${accounts.value.length > 1 && html`<${Accounts} />`}
-      <p class="hints" aria-hidden="true"><kbd>j</kbd><kbd>k</kbd> move<span></span><kbd>↵</kbd> open<span></span><kbd>esc</kbd> close</p>
+      <p class="hints" aria-hidden="true"><kbd>j</kbd><kbd>k</kbd> move<span></span><kbd>esc</kbd> close</p>
     </nav>
   `;
 }
@@ -30,10 +31,13 @@ function Accounts() {
   return html`
     <div class=${`choices accounts ${all.length > 12 ? "many" : ""}`} role="group" aria-label="Account">
       <h2>Account</h2>
-      <select class="account-menu" aria-label="Account" value=${filter.value.account} onChange=${(event) => narrow({ account: event.currentTarget.value })}>
-        <option value="">All accounts</option>
-        ${all.map(({ id, name }) => html`<option key=${id} value=${id}>${text(name)}</option>`)}
-      </select>
+      <span class="account-menu">
+        <bdi aria-hidden="true">${accountName(filter.value.account) || "All accounts"}</bdi><${Chevron} />
+        <select aria-label="Account" value=${filter.value.account} onChange=${(event) => narrow({ account: event.currentTarget.value })}>
+          <option value="">All accounts</option>
+          ${all.map(({ id, name }) => html`<option key=${id} value=${id}>${text(name)}</option>`)}
+        </select>
+      </span>
       <div class="account-list">
         <${Choice} part="account" value="">All accounts<//>
         ${all.length <= 12 && all.map(({ id, name }) => html`<${Choice} key=${id} part="account" value=${id}>${text(name)}<//>`)}

@@ -48,7 +48,7 @@ export class Row extends Component {
           <a class="row-link" href=${address(id)} aria-current=${opened ? "true" : undefined} onClick=${(event) => go(event, id)}>
             <bdi>${text(lead.name)}</bdi>
           </a>
-          ${line && html`<bdi class="row-aside">${line}</bdi>`}
+          ${(line || several) && html`<div class="row-aside">${several && html`<bdi class="aside-account">${accountName(lead.account_id)}${line && " · "}</bdi>`}<bdi>${line}</bdi></div>`}
         </div>
         <div class="row-reach">
           <${Reach} kind="phone" value=${lead.phone} link=${phoneLink(lead.phone)} />
