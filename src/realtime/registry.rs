@@ -6,14 +6,16 @@
 use std::{collections::HashMap, sync::Arc};
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture, WrapFuture,
-    dev::ContextFutureSpawner,
+    Actor, ActorFutureExt, Context, Handler, Message, Recipient, ResponseFuture, WrapFuture, dev::ContextFutureSpawner,
 };
 use futures_util::future::join_all;
 
 use super::{Deliver, encode, rooms};
 use crate::{
-    domain::{AccountId, EventId, Room, clock, envelope::{Envelope, Position}},
+    domain::{
+        AccountId, EventId, Room, clock,
+        envelope::{Envelope, Position},
+    },
     inbox::{Inbox, InboxError, LogEntry},
     telemetry::{Labelled, Metrics},
 };
@@ -131,8 +133,7 @@ impl Handler<Publish> for SessionRegistry {
         let what = envelope.body.type_name();
         self.deliver(&Deliver { room, types: rooms::type_bit(what), position, frame: encoded.frame }, ctx);
         self.metrics.published_envelopes.get_or_create(&Labelled { what }).inc();
-        let entry =
-            LogEntry { account: envelope.account, room, position, at: clock::now(), envelope: encoded.json };
+        let entry = LogEntry { account: envelope.account, room, position, at: clock::now(), envelope: encoded.json };
         let inbox = self.inbox.clone();
         Box::pin(async move {
             inbox.publish(entry, event).await?;

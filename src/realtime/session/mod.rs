@@ -230,7 +230,8 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if !self.head.is_empty() {
-            self.authenticate(std::mem::take(&mut self.head), None, ctx);
+            let head = std::mem::take(&mut self.head);
+            self.authenticate(head, None, ctx);
         }
     }
 

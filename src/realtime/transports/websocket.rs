@@ -3,18 +3,12 @@
 use std::{net::IpAddr, rc::Rc};
 
 use actix_codec::Framed;
-use actix_http::{Request, StatusCode, h1, ws};
+use actix_http::{HttpMessage, Request, StatusCode, h1, ws};
 use actix_rt::net::TcpStream;
 use actix_web::http::header::{self, HeaderMap};
 use tokio::io::AsyncWriteExt;
 
-use super::super::{
-    close::Close,
-    protocol::SUB_PROTOCOL,
-    session::Session,
-    shard::ShardState,
-    wire::Wire,
-};
+use super::super::{close::Close, protocol::SUB_PROTOCOL, session::Session, shard::ShardState, wire::Wire};
 use crate::{
     auth::{Credentials, Purpose},
     telemetry::Metrics,
