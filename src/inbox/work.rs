@@ -191,7 +191,9 @@ impl Inbox {
         let change = move |c: &mut SqliteConnection| {
             let now = clock::now().timestamp_micros();
             ids.iter().try_for_each(|id| {
-                diesel::update(events::table.filter(events::id.eq(id.to_bytes().to_vec())))
+                // One that a person has asked for again meanwhile must not be finished by its earlier round.
+                diesel::update(events::table.filter(events::id.eq(id.to_bytes().to_vec()))
+                        .filter(events::state.eq(State::Published as i32)))
                     .set((events::state.eq(State::Stored as i32), events::changed_at.eq(now)))
                     .execute(c)
                     .map(drop)
@@ -248,20 +250,25 @@ impl Inbox {
         self.writer.write(1, change).await
     }
 
-    /// Lets a source's events that were parked for its token go on.
+    /// Lets these sources' events that were parked for one reason go on.
     ///
     /// # Errors
     /// If it could not be written.
-    pub async fn release_source(&self, source: SourceId, reason: ParkReason) -> Result<usize, InboxError> {
+    pub async fn release_sources(&self, sources: Vec<SourceId>, reason: ParkReason) -> Result<usize, InboxError> {
+        if sources.is_empty() {
+            return Ok(0);
+        }
+        let sources: Vec<Vec<u8>> = sources.iter().map(|source| source.to_bytes().to_vec()).collect();
         let change = move |c: &mut SqliteConnection| -> QueryResult<usize> {
-            diesel::update(
-                events::table
-                    .filter(sql::<Bool>("state = 3"))
-                    .filter(events::reason.eq(reason.as_str()))
-                    .filter(events::source.eq(source.to_bytes().to_vec())),
-            )
-            .set((events::state.eq(State::Received as i32), events::next_try.eq(0), events::attempts.eq(1)))
-            .execute(c)
+            let parked = events::table.filter(sql::<Bool>("state = 3")).filter(events::reason.eq(reason.as_str()));
+            let released = (events::state.eq(State::Received as i32), events::next_try.eq(0), events::attempts.eq(1));
+            sources
+                .chunks(1000)
+                .map(|some| {
+                    let of_these = parked.filter(events::source.eq_any(some.iter().map(|source| Some(source.clone()))));
+                    diesel::update(of_these).set(released).execute(c)
+                })
+                .sum()
         };
         self.writer.write(1, change).await
     }
