@@ -2,6 +2,7 @@
 
 mod errors;
 mod graph;
+mod lead;
 mod usage;
 
 #[cfg(test)]
@@ -9,4 +10,5 @@ mod tests;
 
 pub use errors::{GraphError, PauseScope, Remedy};
 pub use graph::{BuildError, Fetched, GraphClient, GraphSettings};
+pub use lead::{Origin, lead_from};
 pub use usage::Usage;
