@@ -30,7 +30,7 @@ macro_rules! ids {
             /// A fresh id; later ones sort after earlier ones.
             #[must_use]
             pub fn generate() -> Self {
-                Self(Ulid::new().0)
+                Self(Ulid::generate().0)
             }
 
             /// The id that these parts always name.
