@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    config::Enrichment,
+    config::{Enrichment, Span},
     domain::{Timestamp, event::Event},
     inbox::ParkReason,
     platforms::meta::{GraphError, Remedy},
@@ -31,7 +31,7 @@ pub enum Next {
 pub fn after(error: &GraphError, event: &Event, now: Timestamp, settings: &Enrichment) -> Next {
     let age = (now - event.received_at).to_std().unwrap_or_default();
     let tries = usize::try_from(event.attempts).unwrap_or(usize::MAX);
-    let wait = |waits: &[crate::config::Span]| waits.get(tries).map(|span| span.0);
+    let wait = |waits: &[Span]| waits.get(tries).map(|span| span.0);
     let next = match error.remedy {
         Remedy::Retry => {
             let last = settings.retry.last().map_or(Duration::from_secs(60), |span| span.0);

@@ -165,8 +165,10 @@ impl AccountSupervisor {
             return Gate::Defer(until, "paused");
         }
         let settings = &self.context.settings;
-        let budget =
-            self.budgets.entry(source.id).or_insert_with(|| Budget::new(settings.calls_per_second, settings.call_burst));
+        let budget = self
+            .budgets
+            .entry(source.id)
+            .or_insert_with(|| Budget::new(settings.calls_per_second, settings.call_burst));
         match budget.take() {
             Ok(()) => Gate::Open(Box::new(source)),
             Err(wait) => Gate::Wait(wait),

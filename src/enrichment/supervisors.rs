@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context as Actors, Handler, Message, WrapFuture, dev::SendError};
+use actix::{
+    Actor, ActorFutureExt, Addr, AsyncContext, Context as Actors, Handler, Message, WrapFuture, dev::SendError,
+};
 use secrecy::SecretString;
 
 use super::supervisor::{AccountSupervisor, Context, LookAgain, Work};

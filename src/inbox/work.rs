@@ -161,18 +161,19 @@ impl Inbox {
         self.writer.write(2, change).await
     }
 
-    /// Events that were pushed and are not stored, the oldest first.
+    /// Events that were pushed before `before` and are not stored, the oldest first.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub async fn unstored(&self, limit: usize) -> Result<Vec<Unstored>, InboxError> {
+    pub async fn unstored(&self, before: Timestamp, limit: usize) -> Result<Vec<Unstored>, InboxError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(move |c| {
             let rows: Vec<UnstoredRow> = sql_query(
                 "SELECT events.id, log.envelope FROM events JOIN log \
                  ON log.account = events.account AND log.epoch = events.epoch AND log.count = events.count \
-                 WHERE events.state = 1 ORDER BY events.seq LIMIT ?",
+                 WHERE events.state = 1 AND events.changed_at <= ? ORDER BY events.seq LIMIT ?",
             )
+            .bind::<BigInt, _>(before.timestamp_micros())
             .bind::<BigInt, _>(limit)
             .load(c)?;
             let found = |row: UnstoredRow| {
@@ -192,11 +193,14 @@ impl Inbox {
             let now = clock::now().timestamp_micros();
             ids.iter().try_for_each(|id| {
                 // One that a person has asked for again meanwhile must not be finished by its earlier round.
-                diesel::update(events::table.filter(events::id.eq(id.to_bytes().to_vec()))
-                        .filter(events::state.eq(State::Published as i32)))
-                    .set((events::state.eq(State::Stored as i32), events::changed_at.eq(now)))
-                    .execute(c)
-                    .map(drop)
+                diesel::update(
+                    events::table
+                        .filter(events::id.eq(id.to_bytes().to_vec()))
+                        .filter(events::state.eq(State::Published as i32)),
+                )
+                .set((events::state.eq(State::Stored as i32), events::changed_at.eq(now)))
+                .execute(c)
+                .map(drop)
             })
         };
         self.writer.write(1, change).await
@@ -260,13 +264,15 @@ impl Inbox {
         }
         let sources: Vec<Vec<u8>> = sources.iter().map(|source| source.to_bytes().to_vec()).collect();
         let change = move |c: &mut SqliteConnection| -> QueryResult<usize> {
-            let parked = events::table.filter(sql::<Bool>("state = 3")).filter(events::reason.eq(reason.as_str()));
             let released = (events::state.eq(State::Received as i32), events::next_try.eq(0), events::attempts.eq(1));
             sources
                 .chunks(1000)
                 .map(|some| {
-                    let of_these = parked.filter(events::source.eq_any(some.iter().map(|source| Some(source.clone()))));
-                    diesel::update(of_these).set(released).execute(c)
+                    let parked = events::table
+                        .filter(sql::<Bool>("state = 3"))
+                        .filter(events::reason.eq(reason.as_str()))
+                        .filter(events::source.eq_any(some));
+                    diesel::update(parked).set(released).execute(c)
                 })
                 .sum()
         };

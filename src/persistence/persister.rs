@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::{
     config::Persistence,
-    domain::{EventId, envelope::NewLead, lead::Lead},
+    domain::{EventId, clock, envelope::NewLead, lead::Lead},
     inbox::{Inbox, ParkReason, Unstored},
     store,
     telemetry::Metrics,
@@ -26,6 +26,8 @@ use crate::{
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// How often the inbox is asked for what did not fit or was left over.
 const LOOK_BACK: Duration = Duration::from_secs(1);
+/// What was pushed this long ago and is not held was lost on the way here: the mailbox was full.
+const OVERDUE: Duration = Duration::from_secs(3);
 
 /// This lead was pushed: keep it.
 #[derive(Debug, Message)]
@@ -125,7 +127,9 @@ impl Persister {
             }
             (batch, outcome)
         };
-        ctx.spawn(writing.into_actor(self).map(|(batch, outcome), persister, ctx| persister.written(batch, outcome, ctx)));
+        ctx.spawn(
+            writing.into_actor(self).map(|(batch, outcome), persister, ctx| persister.written(batch, outcome, ctx)),
+        );
     }
 
     fn written(&mut self, batch: Vec<Store>, outcome: Outcome, ctx: &mut Context<Self>) {
@@ -156,12 +160,13 @@ impl Persister {
     }
 
     fn look_back(&mut self, ctx: &mut Context<Self>) {
-        if !self.behind || self.held.len() * 2 > self.settings.queue_rows {
+        if self.held.len() * 2 > self.settings.queue_rows {
             return;
         }
-        self.behind = false;
+        let behind = std::mem::take(&mut self.behind);
+        let before = if behind { clock::now() } else { clock::now() - OVERDUE };
         let (inbox, limit) = (self.inbox.clone(), self.settings.queue_rows);
-        let reading = async move { inbox.unstored(limit).await };
+        let reading = async move { inbox.unstored(before, limit).await };
         ctx.spawn(reading.into_actor(self).map(move |unstored, persister, ctx| match unstored {
             Ok(unstored) => {
                 persister.behind |= unstored.len() >= limit;
