@@ -3,4 +3,7 @@
 pub mod auth;
 pub mod config;
 pub mod domain;
+pub mod inbox;
+pub mod realtime;
 pub mod store;
+pub mod telemetry;
