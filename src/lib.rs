@@ -1,5 +1,6 @@
 //! Leadwire: webhooks in, dashboards first, database after.
 
+pub mod api;
 pub mod auth;
 pub mod config;
 pub mod domain;

@@ -25,7 +25,8 @@ const SOCKET_TOKEN: chrono::Duration = chrono::Duration::minutes(15);
 /// `POST /api/login {"email","password"}`: the user, and the session cookie.
 pub async fn login(request: HttpRequest, state: Data<ApiState>, body: JsonObject) -> Result<HttpResponse, ApiError> {
     // Another site's page must not sign a visitor in as somebody else. Programs send neither header.
-    let from_a_page = request.headers().contains_key(header::ORIGIN) || request.headers().contains_key("sec-fetch-site");
+    let from_a_page =
+        request.headers().contains_key(header::ORIGIN) || request.headers().contains_key("sec-fetch-site");
     if from_a_page && !state.auth.origins().admit(request.headers()) {
         return Err(AuthError::CrossOrigin.into());
     }

@@ -20,11 +20,8 @@ pub(super) fn describe(caller: &Principal, state: &ApiState) -> Result<Value, Ap
         Subject::User(id) => directory.users.get(&id).map(|user| user.email.clone()),
         Subject::ApiKey(_) => None,
     };
-    let mut accounts: Vec<_> = caller
-        .grants
-        .iter()
-        .filter_map(|(id, role)| Some((directory.accounts.get(id)?, role)))
-        .collect();
+    let mut accounts: Vec<_> =
+        caller.grants.iter().filter_map(|(id, role)| Some((directory.accounts.get(id)?, role))).collect();
     accounts.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name).then(one.id.cmp(&other.id)));
     let accounts: Vec<_> = accounts
         .into_iter()

@@ -6,6 +6,8 @@
 mod attention;
 mod extract;
 mod health;
+mod lead_body;
+mod lead_query;
 mod leads;
 mod login;
 mod me;

@@ -39,6 +39,7 @@ impl ApiError {
     }
 
     /// 404: not there, or not the caller's to see.
+    #[must_use]
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("There is no such {what}."))
     }
@@ -73,13 +74,15 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if error.is_transient() {
             tracing::warn!(%error, "a request needs the database");
-            let detail = "The database can't be reached right now, so nothing was changed. Try again in a moment.";
+            // A change whose answer was lost may have been made after all: the store can't tell.
+            let detail = "The database does not answer, so nothing was changed as far as the hub can tell. \
+                          Try again in a moment.";
             let retry_after = Some(Duration::from_secs(5));
             return Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) };
         }
         match error {
             StoreError::Conflict(what) => Self::new(StatusCode::CONFLICT, sentence(&what)),
-            StoreError::Rejected(why) => Self::bad_request(format!("The database can't take this: {why}.")),
+            StoreError::Rejected(why) => Self::bad_request(sentence(&why)),
             other => {
                 tracing::error!(error = %other, "a request failed in the store");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The hub failed; its log says why. Nothing was changed.")
