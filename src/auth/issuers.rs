@@ -4,9 +4,9 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
-use super::{AuthError, jwks::Jwks, tokens};
+use super::{AuthError, jwks::Jwks, keys, tokens};
 use crate::domain::{
-    AgencyId, Timestamp, UserId,
+    AgencyId, Timestamp, UserId, clock,
     directory::{Directory, Issuer, IssuerKey, User},
 };
 
@@ -21,15 +21,16 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// When the token runs out.
-    #[expect(clippy::cast_possible_truncation, reason = "a far future saturates and is then the default's past")]
+    /// When the token runs out, or in a year if it lasts longer: every database can keep that.
+    #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest integer")]
     pub(super) fn expires_at(&self) -> Timestamp {
-        Timestamp::from_timestamp(self.exp as i64, 0).unwrap_or(Timestamp::MAX_UTC)
+        let latest = clock::now() + chrono::Duration::days(366);
+        Timestamp::from_timestamp(self.exp as i64, 0).map_or(latest, |at| at.min(latest))
     }
 
-    /// The name of its sign-in, kept apart from other issuers'.
+    /// The name of its sign-in, kept apart from other issuers' and no longer than the store takes.
     pub(super) fn jti(&self, issuer: &Issuer) -> Option<String> {
-        self.jti.as_ref().map(|jti| format!("{}:{jti}", issuer.id))
+        self.jti.as_ref().map(|jti| format!("{}:{}", issuer.id, hex::encode(keys::hash(jti))))
     }
 
     /// The user it names: `sub` as a user's id, else `email`, else `sub` as an e-mail address.

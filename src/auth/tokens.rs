@@ -85,6 +85,17 @@ impl OwnTokens {
         Ok(Self::new(Algorithm::EdDSA, (encoding, decoding), &id))
     }
 
+    /// `EdDSA` with the key in this file (`auth.signing_key_file`), or HS256 with the derived key if none is named.
+    ///
+    /// # Errors
+    /// If the file can't be read or holds no such key.
+    pub fn configured(file: &str, derived: &[u8; 32]) -> Result<Self, SigningKeyError> {
+        if file.is_empty() {
+            return Ok(Self::hs256(derived));
+        }
+        Self::eddsa(&std::fs::read(file).map_err(|_| SigningKeyError)?)
+    }
+
     fn new(algorithm: Algorithm, (encoding, decoding): (EncodingKey, DecodingKey), id: &[u8]) -> Self {
         let digest = Sha256::new().chain_update(b"leadwire kid").chain_update(id).finalize();
         let header = Header { kid: Some(hex::encode(&digest[..8])), ..Header::new(algorithm) };
