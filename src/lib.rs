@@ -30,6 +30,7 @@
 
 pub mod auth;
 pub mod config;
+pub mod dashboard;
 pub mod domain;
 pub mod enrichment;
 pub mod inbound;
