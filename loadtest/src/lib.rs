@@ -7,4 +7,8 @@
 //!
 //! Nothing here depends on the hub's own code: what it believes about the hub is only what the hub documents.
 
+#[cfg(feature = "harness")]
+pub mod client;
+#[cfg(feature = "harness")]
+pub mod hub;
 pub mod platform;
