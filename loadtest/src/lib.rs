@@ -11,4 +11,6 @@
 pub mod client;
 #[cfg(feature = "harness")]
 pub mod hub;
+#[cfg(feature = "harness")]
+pub mod measure;
 pub mod platform;

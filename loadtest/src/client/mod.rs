@@ -64,6 +64,7 @@ pub struct Socket {
     protocol: Option<String>,
     pings: u64,
     references: u64,
+    last_length: usize,
 }
 
 /// How long [`Socket::subscribe`] waits for its answer.
@@ -107,7 +108,7 @@ impl Socket {
         })?;
         let protocol = response.headers().get("sec-websocket-protocol");
         let protocol = protocol.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut socket = Self { stream, waiting: VecDeque::new(), protocol, pings: 0, references: 0 };
+        let mut socket = Self { stream, waiting: VecDeque::new(), protocol, pings: 0, references: 0, last_length: 0 };
         if let Login::Frame(token) = login {
             let sent = socket.send(&json!({"type": "auth", "token": token})).await;
             sent.map_err(|why| failed(&why))?;
@@ -125,6 +126,12 @@ impl Socket {
     #[must_use]
     pub const fn pings(&self) -> u64 {
         self.pings
+    }
+
+    /// Bytes of the text frame that was received last.
+    #[must_use]
+    pub const fn last_length(&self) -> usize {
+        self.last_length
     }
 
     /// Sends a frame.
@@ -248,6 +255,12 @@ impl Socket {
         self.stream.close().await.context("the socket was gone already")
     }
 
+    /// The stream itself, for who reads it in a way of its own. Frames that waited are dropped.
+    #[must_use]
+    pub fn into_stream(self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+        self.stream
+    }
+
     async fn receive(&mut self, patience: Duration) -> Result<Frame> {
         let end = tokio::time::Instant::now() + patience;
         loop {
@@ -262,6 +275,7 @@ impl Socket {
                 return Ok(Frame::Closed(Some((code.into(), reason.to_owned()))));
             }
             if let Some(text) = message.as_text() {
+                self.last_length = text.len();
                 let frame = serde_json::from_str(text).with_context(|| format!("not JSON: {text}"))?;
                 return Ok(Frame::Text(frame));
             }
