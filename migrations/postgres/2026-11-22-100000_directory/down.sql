@@ -1,0 +1,9 @@
+DROP TABLE directory_version;
+DROP TABLE revoked_tokens;
+DROP TABLE issuers;
+DROP TABLE api_keys;
+DROP TABLE sources;
+DROP TABLE memberships;
+DROP TABLE users;
+DROP TABLE accounts;
+DROP TABLE agencies;

@@ -1,0 +1,116 @@
+//! Finds what can't be stored before the database is asked.
+//!
+//! PostgreSQL refuses NUL in text and JSON, times outside its calendar, and index keys of 2,700 bytes, and the codes that
+//! tell these refusals from a full disk don't reach us; SQLite takes them all. Checked here, both refuse alike.
+
+use chrono::{Datelike, NaiveDate};
+use serde_json::Value;
+
+use super::error::{Result, StoreError};
+use crate::domain::{Timestamp, lead::Lead};
+
+/// The longest text in an index, in bytes.
+const MAX_KEY: usize = 500;
+
+/// Whether a lead can be stored.
+pub(super) fn lead(lead: &Lead) -> Result<()> {
+    let texts = [
+        ("name", Some(&lead.name)),
+        ("phone", Some(&lead.phone)),
+        ("email", Some(&lead.email)),
+        ("message", Some(&lead.message)),
+        ("type", Some(&lead.kind)),
+        ("potential_status", Some(&lead.potential_status)),
+        ("notes", Some(&lead.notes)),
+        ("sync_status", Some(&lead.sync_status)),
+        ("driver_license_received", Some(&lead.driver_license_received)),
+        ("meta_user_id", lead.meta_user_id.as_ref()),
+        ("insurance_type", lead.insurance_type.as_ref()),
+        ("policy_term", lead.policy_term.as_ref()),
+        ("visa_type", lead.visa_type.as_ref()),
+        ("sync_signal", lead.sync_signal.as_ref()),
+    ];
+    let texts = texts.into_iter().try_for_each(|(field, value)| value.map_or(Ok(()), |value| text(field, value)));
+    texts
+        .and_then(|()| key("status", &lead.status))
+        .and_then(|()| lead.meta_lead_id.as_deref().map_or(Ok(()), |id| key("meta_lead_id", id)))
+        .and_then(|()| moment("created_at", Some(lead.created_at)))
+        .and_then(|()| moment("updated_at", Some(lead.updated_at)))
+        .and_then(|()| moment("last_sync", lead.last_sync))
+        .and_then(|()| day("renewal_date", lead.renewal_date))
+        .and_then(|()| day("trip_start", lead.trip_start))
+        .and_then(|()| day("trip_end", lead.trip_end))
+        .and_then(|()| json("meta_data", &lead.meta_data))
+        .map_err(|error| match error {
+            StoreError::Rejected(why) => StoreError::Rejected(format!("{}: {why}", lead.id)),
+            other => other,
+        })
+}
+
+/// Text of any length.
+pub(super) fn text(field: &str, value: &str) -> Result<()> {
+    if value.contains('\0') { rejected(field, "has a NUL character in it") } else { Ok(()) }
+}
+
+/// Text that stands in an index.
+pub(super) fn key(field: &str, value: &str) -> Result<()> {
+    if value.len() > MAX_KEY {
+        return rejected(field, &format!("is longer than {MAX_KEY} bytes"));
+    }
+    text(field, value)
+}
+
+/// A name or a key that must say something.
+pub(super) fn filled(field: &str, value: &str) -> Result<()> {
+    if value.trim().is_empty() { rejected(field, "is empty") } else { key(field, value) }
+}
+
+/// A day of the years 1 to 9999.
+pub(super) fn day(field: &str, value: Option<NaiveDate>) -> Result<()> {
+    match value {
+        Some(day) if !(1..=9999).contains(&day.year()) => rejected(field, "is out of range"),
+        _ => Ok(()),
+    }
+}
+
+/// A moment of the years 1 to 9999.
+pub(super) fn moment(field: &str, value: Option<Timestamp>) -> Result<()> {
+    day(field, value.map(|at| at.date_naive()))
+}
+
+fn json(field: &str, value: &Value) -> Result<()> {
+    match value {
+        Value::String(value) => text(field, value),
+        Value::Array(items) => items.iter().try_for_each(|item| json(field, item)),
+        Value::Object(items) => {
+            items.iter().try_for_each(|(name, item)| text(field, name).and_then(|()| json(field, item)))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
+}
+
+fn rejected(field: &str, why: &str) -> Result<()> {
+    Err(StoreError::Rejected(format!("{field} {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nul_is_found_wherever_it_hides_in_json() {
+        assert!(json("meta_data", &json!({"a": [1, {"b": "fine"}]})).is_ok());
+        assert!(json("meta_data", &json!({"a": [1, {"b": "x\0"}]})).is_err());
+        assert!(json("meta_data", &json!({"a\0": 1})).is_err());
+    }
+
+    #[test]
+    fn only_text_in_an_index_has_a_limit() {
+        assert!(text("notes", &"x".repeat(1_000_000)).is_ok());
+        assert!(key("status", &"x".repeat(500)).is_ok());
+        assert!(key("status", &"x".repeat(501)).is_err());
+        assert!(filled("name", " ").is_err());
+    }
+}

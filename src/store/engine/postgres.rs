@@ -1,0 +1,163 @@
+//! PostgreSQL: a pool of connections that are made when they are needed, so that the server may be away at the start.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use deadpool::Runtime;
+use diesel::{ConnectionError, ConnectionResult, pg::Pg};
+use diesel_async::{
+    AsyncPgConnection, SimpleAsyncConnection,
+    pooled_connection::{
+        AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod,
+        deadpool::{Object, Pool as Deadpool},
+    },
+};
+use futures_util::FutureExt;
+use tokio_postgres::NoTls;
+
+use super::{Lane, address::Server, tls::reasons};
+use crate::store::{Result, StoreError};
+
+#[path = "../queries/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "the queries are compiled once for each engine")]
+pub(in crate::store) mod queries;
+
+pub(in crate::store) type Conn = AsyncPgConnection;
+pub(in crate::store) type DB = Pg;
+
+/// Connections to one server.
+#[derive(Clone)]
+pub(in crate::store) struct Pool {
+    idle: Deadpool<Conn>,
+    server: Arc<Server>,
+}
+
+impl Pool {
+    /// Makes the pool; connects to nothing yet.
+    pub fn new(server: Server, size: usize, limit: Duration) -> Result<Self> {
+        let server = Arc::new(server);
+        let mut config = ManagerConfig::<Conn>::default();
+        config.recycling_method = RecyclingMethod::Fast;
+        let target = Arc::clone(&server);
+        config.custom_setup = Box::new(move |_| {
+            let target = Arc::clone(&target);
+            async move { target.connect_with_limit(limit).await }.boxed()
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
+        let idle = Deadpool::builder(manager)
+            .max_size(size.max(1))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(limit))
+            .create_timeout(Some(limit))
+            .build()
+            .map_err(|error| StoreError::Address(error.to_string()))?;
+        Ok(Self { idle, server })
+    }
+
+    /// A connection of the pool. One that closed while it was idle is replaced unseen; one that is dead without our
+    /// knowing is found by [`Self::is_lost`], or here when the work can't be done twice.
+    pub async fn checkout(&self, lane: Lane) -> Result<Object<Conn>> {
+        let mut connection = self.get().await?;
+        if lane == Lane::Change && connection.batch_execute("SELECT 1").await.is_err() {
+            drop(Object::take(connection));
+            self.forget_idle();
+            connection = self.get().await?;
+        }
+        Ok(connection)
+    }
+
+    /// Whether work failed because its connection is dead; if so the idle ones, which are of the same age, go as well.
+    pub fn is_lost(&self, mut connection: Object<Conn>) -> bool {
+        let lost = PoolableConnection::is_broken(&mut *connection);
+        if lost {
+            drop(Object::take(connection));
+            self.forget_idle();
+        }
+        lost
+    }
+
+    /// A connection outside of the pool, whose statements may take as long as they need: for migrations.
+    pub async fn connect_for_migrations(&self) -> Result<Conn> {
+        Ok(self.server.connect().await?)
+    }
+
+    async fn get(&self) -> Result<Object<Conn>> {
+        self.idle.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    fn forget_idle(&self) {
+        self.idle.retain(|_, _| false);
+    }
+}
+
+/// Gives up on work that takes too long, and so on its connection.
+pub(in crate::store) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(StoreError::Unavailable(format!("no answer within {limit:?}"))),
+    }
+}
+
+impl Server {
+    async fn connect_with_limit(&self, limit: Duration) -> ConnectionResult<Conn> {
+        let mut connection = self.connect().await?;
+        let set = format!("SET statement_timeout = {}", limit.as_millis());
+        connection.batch_execute(&set).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(connection)
+    }
+
+    async fn connect(&self) -> ConnectionResult<Conn> {
+        let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(reasons(&error));
+        match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
+                Conn::try_from_client_and_connection(client, connection).await
+            }
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await.map_err(refused)?;
+                Conn::try_from_client_and_connection(client, connection).await
+            }
+        }
+    }
+}
+
+/// What only this engine says.
+pub(in crate::store) mod dialect {
+    use diesel::{BoolExpressionMethods, BoxableExpression, PgTextExpressionMethods, sql_types::Bool};
+    use diesel_async::RunQueryDsl;
+
+    use super::{Conn, DB};
+    use crate::store::{Result, leads::LeadRow, schema::leads};
+
+    /// A transaction that writes.
+    macro_rules! write_tx {
+        ($c:expr, $work:expr) => {
+            diesel_async::AsyncConnection::transaction::<_, $crate::store::StoreError, _>($c, $work)
+        };
+    }
+    pub(in crate::store) use write_tx;
+
+    /// A transaction whose reads all see the same moment.
+    macro_rules! read_tx {
+        ($c:expr, $work:expr) => {
+            $c.build_transaction().repeatable_read().read_only().run::<_, $crate::store::StoreError, _>($work)
+        };
+    }
+    pub(in crate::store) use read_tx;
+
+    /// Leads that have the text in one of the fields that people search, in any case.
+    pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {
+        let pattern = format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
+        Box::new(
+            leads::name
+                .ilike(pattern.clone())
+                .or(leads::phone.ilike(pattern.clone()))
+                .or(leads::email.ilike(pattern.clone()))
+                .or(leads::notes.ilike(pattern)),
+        )
+    }
+
+    /// One statement for all rows; those that are there already are left alone.
+    pub(in crate::store) async fn insert_leads(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
+        Ok(diesel::insert_into(leads::table).values(rows).on_conflict_do_nothing().execute(c).await?)
+    }
+}

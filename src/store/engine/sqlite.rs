@@ -1,0 +1,159 @@
+//! SQLite: one file, one connection that writes, and a few that read beside it.
+//!
+//! The work of a connection runs on a thread for blocking work. Work is never dropped half-way (`Store::finish` gives
+//! each piece a task of its own), because a connection that is taken from a running thread can't be used again.
+
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+
+use deadpool::Runtime;
+use diesel::{
+    ConnectionError, ConnectionResult, QueryResult, SqliteConnection, connection::SimpleConnection,
+    expression::functions::declare_sql_function, sql_types::Text, sqlite::Sqlite,
+};
+use diesel_async::{
+    AsyncConnection,
+    pooled_connection::{
+        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+        deadpool::{Object, Pool as Deadpool},
+    },
+    sync_connection_wrapper::SyncConnectionWrapper,
+};
+use futures_util::FutureExt;
+
+use super::Lane;
+use crate::store::{Result, StoreError};
+
+#[path = "../queries/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "the queries are compiled once for each engine")]
+pub(in crate::store) mod queries;
+
+pub(in crate::store) type Conn = SyncConnectionWrapper<SqliteConnection>;
+pub(in crate::store) type DB = Sqlite;
+
+/// The file's connections.
+#[derive(Clone)]
+pub(in crate::store) struct Files {
+    writer: Deadpool<Conn>,
+    readers: Deadpool<Conn>,
+}
+
+impl Files {
+    /// Opens the file, which is made (for its owner alone) if it isn't there. `readers` connections read.
+    pub async fn open(path: &Path, readers: usize, limit: Duration) -> Result<Self> {
+        create(path).map_err(|error| StoreError::Address(format!("{}: {error}", path.display())))?;
+        let Some(name) = path.to_str() else {
+            return Err(StoreError::Address("the file's name is not UTF-8".into()));
+        };
+        let files = Self { writer: pool(name, false, 1, limit)?, readers: pool(name, true, readers.max(1), limit)? };
+        drop(files.checkout(Lane::Change).await?);
+        Ok(files)
+    }
+
+    /// A connection; waits while the others are busy.
+    pub async fn checkout(&self, lane: Lane) -> Result<Object<Conn>> {
+        let pool = if lane == Lane::Read { &self.readers } else { &self.writer };
+        pool.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+}
+
+/// Makes the file and its folder. The log and index that SQLite puts beside it get the file's permissions.
+fn create(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+fn pool(path: &str, reads: bool, size: usize, limit: Duration) -> Result<Deadpool<Conn>> {
+    let mut config = ManagerConfig::<Conn>::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |path| connect(path, reads, limit).boxed());
+    Deadpool::builder(AsyncDieselConnectionManager::new_with_config(path, config))
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(limit))
+        .build()
+        .map_err(|error| StoreError::Address(error.to_string()))
+}
+
+async fn connect(path: &str, reads: bool, limit: Duration) -> ConnectionResult<Conn> {
+    let mut connection = Conn::establish(path).await?;
+    connection
+        .spawn_blocking(move |c| prepare(c, reads, limit))
+        .await
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// The order matters: everything after the first line may have to wait for a lock.
+fn prepare(c: &mut SqliteConnection, reads: bool, limit: Duration) -> QueryResult<()> {
+    c.batch_execute(&format!("PRAGMA busy_timeout = {}", limit.as_millis()))?;
+    c.batch_execute("PRAGMA journal_mode = WAL")?;
+    // NORMAL would lose the last commits when the power fails.
+    c.batch_execute("PRAGMA synchronous = FULL")?;
+    c.batch_execute("PRAGMA foreign_keys = ON")?;
+    c.batch_execute("PRAGMA cache_size = -65536")?;
+    c.batch_execute("PRAGMA mmap_size = 268435456")?;
+    // Checkpoints run inside commits; fewer of them make for a shorter tail.
+    c.batch_execute("PRAGMA wal_autocheckpoint = 4000")?;
+    if reads {
+        c.batch_execute("PRAGMA query_only = ON")?;
+    }
+    has_folded_utils::register_impl(c, |text: String, folded: String| text.to_lowercase().contains(&folded))
+}
+
+#[declare_sql_function]
+extern "SQL" {
+    /// Whether the text has the other in it, which is in lower case. SQLite's own `lower` and `LIKE` know ASCII only.
+    fn has_folded(text: Text, folded: Text) -> Bool;
+}
+
+/// What only this engine says.
+pub(in crate::store) mod dialect {
+    use diesel::{BoolExpressionMethods, BoxableExpression, RunQueryDsl, sql_types::Bool};
+
+    use super::{Conn, DB, has_folded};
+    use crate::store::{Result, leads::LeadRow, schema::leads};
+
+    /// A transaction that writes. It takes the lock at once: one that read first could not wait for it later.
+    macro_rules! write_tx {
+        ($c:expr, $work:expr) => {
+            $c.immediate_transaction::<_, $crate::store::StoreError, _>($work)
+        };
+    }
+    pub(in crate::store) use write_tx;
+
+    /// A transaction whose reads all see the same moment.
+    macro_rules! read_tx {
+        ($c:expr, $work:expr) => {
+            diesel_async::AsyncConnection::transaction::<_, $crate::store::StoreError, _>($c, $work)
+        };
+    }
+    pub(in crate::store) use read_tx;
+
+    /// Leads that have the text in one of the fields that people search, in any case.
+    pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {
+        let folded = text.to_lowercase();
+        Box::new(
+            has_folded(leads::name, folded.clone())
+                .or(has_folded(leads::phone, folded.clone()))
+                .or(has_folded(leads::email, folded.clone()))
+                .or(has_folded(leads::notes, folded)),
+        )
+    }
+
+    /// One prepared statement, run for each row within one commit; rows that are there already are left alone.
+    pub(in crate::store) async fn insert_leads(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
+        let rows = rows.to_vec();
+        let insert = move |c: &mut diesel::SqliteConnection| {
+            c.immediate_transaction(|c| {
+                let mut stored = 0;
+                for row in &rows {
+                    stored += diesel::insert_into(leads::table).values(row).on_conflict_do_nothing().execute(c)?;
+                }
+                Ok(stored)
+            })
+        };
+        Ok(c.spawn_blocking(insert).await?)
+    }
+}

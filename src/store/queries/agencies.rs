@@ -1,0 +1,38 @@
+//! Tenants and their client businesses.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{Conn, dialect::write_tx, directory::bump};
+use crate::{
+    domain::{AccountId, AgencyId},
+    store::{
+        Result, StoreError,
+        agencies::{AccountRow, AgencyRow},
+        error::explain,
+        schema::{accounts, agencies},
+        types::Word,
+    },
+};
+
+pub(in crate::store) async fn add_agency(c: &mut Conn, row: &AgencyRow) -> Result<()> {
+    write_tx!(c, async |c| {
+        diesel::insert_into(agencies::table).values(row).execute(c).await?;
+        bump(c).await
+    })
+    .await
+}
+
+pub(in crate::store) async fn add_account(c: &mut Conn, row: &AccountRow) -> Result<()> {
+    write_tx!(c, async |c| {
+        let added = diesel::insert_into(accounts::table).values(row).execute(c).await;
+        added.map_err(explain("this account exists already", "agency"))?;
+        bump(c).await
+    })
+    .await
+}
+
+pub(in crate::store) async fn agency_of(c: &mut Conn, account: AccountId) -> Result<AgencyId> {
+    let agency = accounts::table.find(Word(account)).select(accounts::agency_id).first::<Word<AgencyId>>(c).await;
+    Ok(agency.optional()?.ok_or(StoreError::NotFound("account"))?.0)
+}

@@ -1,0 +1,22 @@
+//! The queries. This folder is compiled once for each engine: `super::super` is `engine::postgres` or `engine::sqlite`
+//! and says what `Conn`, `DB` and `dialect` are.
+
+pub(in crate::store) mod agencies;
+pub(in crate::store) mod directory;
+pub(in crate::store) mod issuers;
+pub(in crate::store) mod keys;
+pub(in crate::store) mod leads;
+pub(in crate::store) mod sources;
+pub(in crate::store) mod tokens;
+pub(in crate::store) mod users;
+
+use diesel_async::RunQueryDsl;
+
+use super::{Conn, DB, dialect};
+use crate::store::Result;
+
+/// The shortest question.
+pub(in crate::store) async fn ping(c: &mut Conn) -> Result<()> {
+    diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1")).execute(c).await?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The tables, once for both engines. Kept by hand: no tool knows the types that stand for both.
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::Moment;
+
+    agencies (id) {
+        id -> Text,
+        name -> Text,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::Moment;
+
+    accounts (id) {
+        id -> Text,
+        agency_id -> Text,
+        name -> Text,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::Moment;
+
+    users (id) {
+        id -> Text,
+        agency_id -> Text,
+        email -> Text,
+        name -> Text,
+        password_hash -> Text,
+        disabled -> Bool,
+        token_epoch -> BigInt,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    memberships (user_id, account_id) {
+        user_id -> Text,
+        account_id -> Text,
+        agency_id -> Text,
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::Moment;
+
+    sources (id) {
+        id -> Text,
+        agency_id -> Text,
+        account_id -> Text,
+        kind -> Text,
+        external_id -> Text,
+        name -> Text,
+        token -> Binary,
+        app_secrets -> Binary,
+        verify_token -> Nullable<Binary>,
+        enabled -> Bool,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::Moment;
+
+    api_keys (id) {
+        id -> Text,
+        agency_id -> Text,
+        account_id -> Nullable<Text>,
+        role -> Text,
+        name -> Text,
+        key_hash -> Binary,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::Moment;
+
+    issuers (id) {
+        id -> Text,
+        agency_id -> Text,
+        iss -> Text,
+        audience -> Nullable<Text>,
+        secret -> Nullable<Binary>,
+        jwks_url -> Nullable<Text>,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::Moment;
+
+    revoked_tokens (jti) {
+        jti -> Text,
+        expires_at -> Moment,
+    }
+}
+
+diesel::table! {
+    directory_version (id) {
+        id -> Integer,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::store::types::{Document, Moment};
+
+    leads (id) {
+        id -> Text,
+        agency_id -> Text,
+        account_id -> Text,
+        source_id -> Nullable<Text>,
+        meta_lead_id -> Nullable<Text>,
+        meta_user_id -> Nullable<Text>,
+        name -> Text,
+        phone -> Text,
+        email -> Text,
+        message -> Text,
+        #[sql_name = "type"]
+        kind -> Text,
+        status -> Text,
+        potential_status -> Text,
+        notes -> Text,
+        is_manual -> Bool,
+        premium -> BigInt,
+        renewal_date -> Nullable<Date>,
+        insurance_type -> Nullable<Text>,
+        policy_term -> Nullable<Text>,
+        visa_type -> Nullable<Text>,
+        coverage -> Nullable<BigInt>,
+        trip_start -> Nullable<Date>,
+        trip_end -> Nullable<Date>,
+        last_sync -> Nullable<Moment>,
+        sync_status -> Text,
+        sync_signal -> Nullable<Text>,
+        driver_license_received -> Text,
+        created_at -> Moment,
+        updated_at -> Moment,
+        meta_data -> Nullable<Document>,
+    }
+}

@@ -1,0 +1,138 @@
+//! Connected outside things, with their secrets sealed.
+
+use diesel::prelude::*;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    check,
+    engine::run,
+    error::{Result, StoreError},
+    handle::Store,
+    schema::sources,
+    types::{At, Word},
+    vault::{Place, Vault},
+};
+use crate::domain::{AccountId, AgencyId, SourceId, clock, directory::Source, event::SourceKind};
+
+/// A source to be connected.
+#[derive(Debug, Clone)]
+pub struct NewSource {
+    /// Whose events it will send.
+    pub account: AccountId,
+    /// The platform.
+    pub kind: SourceKind,
+    /// The platform's id of it: the page id. Unique in the hub together with the kind.
+    pub external_id: String,
+    /// For people.
+    pub name: String,
+    /// Opens the platform's API for it.
+    pub token: SecretString,
+    /// Of the agency's own app, the newest first; empty when it belongs to the hub's app.
+    pub app_secrets: Vec<SecretString>,
+    /// Of the agency's own app.
+    pub verify_token: Option<SecretString>,
+}
+
+/// A row of `sources`.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sources, treat_none_as_default_value = false)]
+pub(super) struct SourceRow {
+    pub id: Word<SourceId>,
+    pub agency_id: Word<AgencyId>,
+    pub account_id: Word<AccountId>,
+    pub kind: Word<SourceKind>,
+    pub external_id: String,
+    pub name: String,
+    pub token: Vec<u8>,
+    pub app_secrets: Vec<u8>,
+    pub verify_token: Option<Vec<u8>>,
+    pub enabled: bool,
+    pub created_at: At,
+}
+
+impl Store {
+    /// Connects a source to an account; it routes at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it is connected already, to whichever account; [`StoreError::NotFound`] if there is
+    /// no such account; [`StoreError::Rejected`] if its id is empty.
+    pub async fn add_source(&self, source: NewSource) -> Result<SourceId> {
+        check::filled("external_id", &source.external_id)?;
+        check::key("name", &source.name)?;
+        let (id, account) = (SourceId::generate(), source.account);
+        let agency = run!(self, Read, |c, q| q::agencies::agency_of(c, account).await)?;
+        let row = seal(self.vault(), id, agency, source)?;
+        run!(self, Change, |c, q| q::sources::add(c, &row).await)?;
+        Ok(id)
+    }
+
+    /// Replaces the token that opens the platform's API.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such source.
+    pub async fn set_source_token(&self, source: SourceId, token: &SecretString) -> Result<()> {
+        let sealed = self.vault().seal(place(&source.to_string(), "token"), token)?;
+        run!(self, Change, |c, q| q::sources::set_token(c, source, &sealed).await)
+    }
+
+    /// Lets its events through, or parks them.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such source.
+    pub async fn set_source_enabled(&self, source: SourceId, enabled: bool) -> Result<()> {
+        run!(self, Change, |c, q| q::sources::set_enabled(c, source, enabled).await)
+    }
+
+    /// Disconnects it. What it sent stays.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such source.
+    pub async fn remove_source(&self, source: SourceId) -> Result<()> {
+        run!(self, Change, |c, q| q::sources::remove(c, source).await)
+    }
+}
+
+fn place<'a>(row: &'a str, column: &'a str) -> Place<'a> {
+    Place { table: "sources", row, column }
+}
+
+fn seal(vault: &Vault, id: SourceId, agency: AgencyId, source: NewSource) -> Result<SourceRow> {
+    let row = id.to_string();
+    let secrets: Vec<&str> = source.app_secrets.iter().map(ExposeSecret::expose_secret).collect();
+    let secrets = serde_json::to_string(&secrets).map_err(|error| StoreError::Rejected(error.to_string()))?;
+    let verify_token = source.verify_token.as_ref().map(|token| vault.seal(place(&row, "verify_token"), token));
+    Ok(SourceRow {
+        id: Word(id),
+        agency_id: Word(agency),
+        account_id: Word(source.account),
+        kind: Word(source.kind),
+        external_id: source.external_id,
+        name: source.name,
+        token: vault.seal(place(&row, "token"), &source.token)?,
+        app_secrets: vault.seal(place(&row, "app_secrets"), &SecretString::from(secrets))?,
+        verify_token: verify_token.transpose()?,
+        enabled: true,
+        created_at: At(clock::now()),
+    })
+}
+
+/// Back from its row.
+pub(super) fn open(vault: &Vault, row: SourceRow) -> Result<Source> {
+    let name = row.id.0.to_string();
+    let secrets = vault.open(place(&name, "app_secrets"), &row.app_secrets)?;
+    let secrets: Vec<String> = serde_json::from_str(secrets.expose_secret())
+        .map_err(|_| StoreError::Corrupt(format!("sources.app_secrets of {name} is not a list")))?;
+    let verify_token = row.verify_token.map(|sealed| vault.open(place(&name, "verify_token"), &sealed));
+    Ok(Source {
+        id: row.id.0,
+        agency: row.agency_id.0,
+        account: row.account_id.0,
+        kind: row.kind.0,
+        external_id: row.external_id,
+        name: row.name,
+        token: vault.open(place(&name, "token"), &row.token)?,
+        app_secrets: secrets.into_iter().map(SecretString::from).collect(),
+        verify_token: verify_token.transpose()?,
+        enabled: row.enabled,
+    })
+}
