@@ -14,7 +14,7 @@ const SENTENCES = {
   403: "You may not do that in this account.",
   404: "This lead is no longer there.",
   429: "Too many attempts. Wait a minute and try again.",
-  503: "The database is away for a moment. Nothing is lost; try again shortly.",
+  503: "The database does not answer just now. Try again in a moment.",
 };
 
 /** Set by the session: called when the hub says that nobody is signed in. */

@@ -15,7 +15,7 @@ let asking;
 export const attention = computed(() => {
   const live = [...unwell.value.values()];
   const known = parked.value
-    .filter(({ source, reason }) => !live.some((health) => health.source === source && health.reason === reason))
+    .filter(({ kind, source }) => !live.some((health) => health.source === source && health.state === kind))
     .map(({ kind, account, source, reason, count, oldest }) => ({
       key: `${kind} ${account} ${source} ${reason}`,
       account,

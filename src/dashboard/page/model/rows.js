@@ -63,7 +63,7 @@ export function matches(lead, { q, status, account }) {
   if (status && lead.status !== status) return false;
   const wanted = q.trim().toLocaleLowerCase();
   if (!wanted) return true;
-  return [lead.name, lead.phone, lead.email, lead.message, lead.notes].some((value) =>
+  return [lead.name, lead.phone, lead.email, lead.notes].some((value) =>
     String(value ?? "").toLocaleLowerCase().includes(wanted),
   );
 }

@@ -12,7 +12,7 @@ const STATES = {
   parked: "Parked events",
 };
 
-const title = (item) => STATES[item.state] ?? STATES.parked;
+const title = (item) => STATES[item.state] ?? "Something needs attention";
 
 function Item({ item, items }) {
   const where = accounts.value.length > 1 ? accountName(item.account) : "";
