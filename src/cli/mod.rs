@@ -13,6 +13,7 @@ mod key;
 mod member;
 mod migrate;
 mod secret;
+mod serve;
 mod source;
 mod table;
 mod token;
@@ -41,6 +42,8 @@ pub struct Cli {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the hub.
+    Serve,
     /// Tenants.
     #[command(subcommand)]
     Agency(agency::Agency),
@@ -86,6 +89,7 @@ pub fn run() -> ExitCode {
 fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let settings = || Settings::load(cli.config.as_deref());
     match cli.command {
+        Command::Serve => serve::run(settings()?),
         Command::Agency(command) => wait(command.run(&settings()?)),
         Command::Account(command) => wait(command.run(&settings()?)),
         Command::User(command) => wait(command.run(&settings()?)),

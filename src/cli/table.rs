@@ -33,6 +33,10 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [["a".into(), "Ærø Insurance".into(), "x".into()], ["bcd".into(), "B\x1b[2J".into(), "y".into()]];
         let text = render(["id", "name", "role"], rows);
-        assert_eq!(text, "ID   NAME           ROLE\na    Ærø Insurance  x\nbcd  B\u{FFFD}[2J         y\n".replace("[2J         ", "[2J          "));
+        assert_eq!(
+            text,
+            "ID   NAME           ROLE\na    Ærø Insurance  x\nbcd  B\u{FFFD}[2J         y\n"
+                .replace("[2J         ", "[2J          ")
+        );
     }
 }
