@@ -7,11 +7,8 @@ use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Durat
 
 use deadpool::Runtime;
 use diesel::{
-    ConnectionError, ConnectionResult, QueryResult, SqliteConnection,
-    connection::SimpleConnection,
-    expression::functions::declare_sql_function,
-    sql_types::Text,
-    sqlite::Sqlite,
+    ConnectionError, ConnectionResult, QueryResult, SqliteConnection, connection::SimpleConnection,
+    expression::functions::declare_sql_function, sql_types::Text, sqlite::Sqlite,
 };
 use diesel_async::{
     AsyncConnection,
