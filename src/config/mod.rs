@@ -13,7 +13,9 @@ use serde::Deserialize;
 
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
-pub use sections::{Auth, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Server, Store, Telemetry};
+pub use sections::{
+    Auth, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Server, Span, Store, Telemetry,
+};
 
 /// Every setting.
 #[derive(Debug, Clone, Deserialize)]

@@ -5,7 +5,7 @@ use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnec
 
 use super::{
     Inbox, InboxError,
-    schema::{State, deliveries, events, quarantine},
+    schema::{State, deliveries, events, quarantine, refusals},
 };
 use crate::domain::{
     Timestamp,
@@ -54,7 +54,7 @@ pub struct Accepted {
 pub struct Quarantined {
     /// When it was received.
     pub received_at: Timestamp,
-    /// The path that was used.
+    /// The source whose address was used, or empty.
     pub path: String,
     /// The peer's address.
     pub remote: String,
@@ -74,11 +74,12 @@ impl Inbox {
         self.writer.write(rows, move |c| batch.iter().map(|delivery| keep(c, delivery)).collect()).await
     }
 
-    /// Keeps a refused POST for a look; beyond `limit` the oldest goes.
+    /// Keeps a refused POST for a look; beyond `limit` the oldest goes. `count`: how many there were at its address
+    /// since the last that was kept, itself included.
     ///
     /// # Errors
     /// If it could not be written.
-    pub async fn quarantine(&self, refused: Quarantined, limit: u32) -> Result<(), InboxError> {
+    pub async fn quarantine(&self, refused: Quarantined, count: i64, limit: u32) -> Result<(), InboxError> {
         let change = move |c: &mut SqliteConnection| {
             diesel::insert_into(quarantine::table)
                 .values((
@@ -92,6 +93,18 @@ impl Inbox {
             let newest: Option<i64> = quarantine::table.select(diesel::dsl::max(quarantine::seq)).first(c)?;
             let oldest = newest.unwrap_or(0) - i64::from(limit);
             diesel::delete(quarantine::table.filter(quarantine::seq.le(oldest))).execute(c)?;
+            let at = refused.received_at.timestamp_micros();
+            diesel::insert_into(refusals::table)
+                .values((
+                    refusals::path.eq(&refused.path),
+                    refusals::refused.eq(count),
+                    refusals::first_at.eq(at),
+                    refusals::last_at.eq(at),
+                ))
+                .on_conflict(refusals::path)
+                .do_update()
+                .set((refusals::refused.eq(refusals::refused + count), refusals::last_at.eq(at)))
+                .execute(c)?;
             Ok(())
         };
         self.writer.write(1, change).await

@@ -25,9 +25,10 @@ pub struct Attention {
     pub account: Option<AccountId>,
     /// Through which source they came.
     pub source: Option<SourceId>,
-    /// Why: a [`ParkReason`], `late` for events that wait for another try, or `unstored`.
+    /// Why: a [`ParkReason`], `late` for events that wait for another try,
+    /// `unstored`, or `bad_signature` for POSTs that were refused.
     pub reason: String,
-    /// The page, for events that nobody has claimed.
+    /// The page, for events that nobody has claimed; the source, or nothing, whose address got a bad signature.
     pub external_id: Option<String>,
     /// How many.
     pub count: u64,
@@ -98,7 +99,8 @@ impl Inbox {
                  UNION ALL SELECT account, source, 'late', NULL, count(*), min(received_at), max(detail) \
                    FROM events WHERE state = 0 AND received_at < ? GROUP BY 1, 2 \
                  UNION ALL SELECT account, source, 'unstored', NULL, count(*), min(received_at), NULL \
-                   FROM events WHERE state = 1 AND changed_at < ? GROUP BY 1, 2",
+                   FROM events WHERE state = 1 AND changed_at < ? GROUP BY 1, 2 \
+                 UNION ALL SELECT NULL, NULL, 'bad_signature', path, refused, first_at, NULL FROM refusals",
             )
             .bind::<BigInt, _>(late)
             .bind::<BigInt, _>(late)

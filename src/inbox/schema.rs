@@ -86,6 +86,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    refusals (path) {
+        path -> Text,
+        refused -> BigInt,
+        first_at -> BigInt,
+        last_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events, log);
 
 const STEPS: [&str; 1] = ["
@@ -119,6 +128,9 @@ const STEPS: [&str; 1] = ["
         seq INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, path TEXT NOT NULL, remote TEXT NOT NULL,
         headers TEXT NOT NULL, body BLOB NOT NULL
     ) STRICT;
+    CREATE TABLE refusals (
+        path TEXT PRIMARY KEY, refused INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 "];
 
 #[derive(QueryableByName)]

@@ -77,11 +77,11 @@ async fn accepted_and_published_work_is_found_again_after_a_restart() {
     assert_eq!(inbox.due_accounts(now()).await.unwrap(), [account]);
     let due: Vec<EventId> = inbox.due(account, now(), 10).await.unwrap().iter().map(|event| event.id).collect();
     assert_eq!(due, [second.id]);
-    let unstored = inbox.unstored(10).await.unwrap();
+    let unstored = inbox.unstored(now(), 10).await.unwrap();
     assert_eq!(unstored.len(), 1);
     assert_eq!((unstored[0].id, &unstored[0].envelope[..]), (first.id, &b"{\"type\":\"new_lead\"}"[..]));
     inbox.mark_stored(vec![first.id]).await.unwrap();
-    assert!(inbox.unstored(10).await.unwrap().is_empty());
+    assert!(inbox.unstored(now(), 10).await.unwrap().is_empty());
     assert_eq!(inbox.top_positions().await.unwrap(), [(Room::Account(account), Position { epoch, count: 1 })]);
 }
 
@@ -156,7 +156,7 @@ async fn retention_removes_what_is_finished_and_nothing_else() {
         max_size: u64::MAX,
     };
     assert_eq!(inbox.prune(now() + chrono::TimeDelta::seconds(1), nothing).await.unwrap(), 3);
-    assert_eq!(inbox.unstored(10).await.unwrap()[0].id, open_event.id);
+    assert_eq!(inbox.unstored(now(), 10).await.unwrap()[0].id, open_event.id);
     assert_eq!(inbox.prune(from_micros(0), Limits { max_size: 0, ..nothing }).await.unwrap(), 0);
 }
 
@@ -166,13 +166,15 @@ async fn the_quarantine_is_capped() {
     let inbox = open(&folder);
     let refused = Quarantined {
         received_at: now(),
-        path: "/webhook".to_owned(),
+        path: String::new(),
         remote: "127.0.0.1".to_owned(),
         headers: "{}".to_owned(),
         body: bytes::Bytes::from_static(b"x"),
     };
     for _ in 0..5 {
-        inbox.quarantine(refused.clone(), 3).await.unwrap();
+        inbox.quarantine(refused.clone(), 2, 3).await.unwrap();
     }
     assert_eq!(inbox.quarantined().await.unwrap(), 3);
+    let attention = inbox.attention(now()).await.unwrap();
+    assert_eq!((attention[0].reason.as_str(), attention[0].count), ("bad_signature", 10));
 }

@@ -161,18 +161,19 @@ impl Inbox {
         self.writer.write(2, change).await
     }
 
-    /// Events that were pushed and are not stored, the oldest first.
+    /// Events that were pushed before `before` and are not stored, the oldest first.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub async fn unstored(&self, limit: usize) -> Result<Vec<Unstored>, InboxError> {
+    pub async fn unstored(&self, before: Timestamp, limit: usize) -> Result<Vec<Unstored>, InboxError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(move |c| {
             let rows: Vec<UnstoredRow> = sql_query(
                 "SELECT events.id, log.envelope FROM events JOIN log \
                  ON log.account = events.account AND log.epoch = events.epoch AND log.count = events.count \
-                 WHERE events.state = 1 ORDER BY events.seq LIMIT ?",
+                 WHERE events.state = 1 AND events.changed_at <= ? ORDER BY events.seq LIMIT ?",
             )
+            .bind::<BigInt, _>(before.timestamp_micros())
             .bind::<BigInt, _>(limit)
             .load(c)?;
             let found = |row: UnstoredRow| {
@@ -191,10 +192,15 @@ impl Inbox {
         let change = move |c: &mut SqliteConnection| {
             let now = clock::now().timestamp_micros();
             ids.iter().try_for_each(|id| {
-                diesel::update(events::table.filter(events::id.eq(id.to_bytes().to_vec())))
-                    .set((events::state.eq(State::Stored as i32), events::changed_at.eq(now)))
-                    .execute(c)
-                    .map(drop)
+                // One that a person has asked for again meanwhile must not be finished by its earlier round.
+                diesel::update(
+                    events::table
+                        .filter(events::id.eq(id.to_bytes().to_vec()))
+                        .filter(events::state.eq(State::Published as i32)),
+                )
+                .set((events::state.eq(State::Stored as i32), events::changed_at.eq(now)))
+                .execute(c)
+                .map(drop)
             })
         };
         self.writer.write(1, change).await
@@ -248,20 +254,27 @@ impl Inbox {
         self.writer.write(1, change).await
     }
 
-    /// Lets a source's events that were parked for its token go on.
+    /// Lets these sources' events that were parked for one reason go on.
     ///
     /// # Errors
     /// If it could not be written.
-    pub async fn release_source(&self, source: SourceId, reason: ParkReason) -> Result<usize, InboxError> {
+    pub async fn release_sources(&self, sources: Vec<SourceId>, reason: ParkReason) -> Result<usize, InboxError> {
+        if sources.is_empty() {
+            return Ok(0);
+        }
+        let sources: Vec<Vec<u8>> = sources.iter().map(|source| source.to_bytes().to_vec()).collect();
         let change = move |c: &mut SqliteConnection| -> QueryResult<usize> {
-            diesel::update(
-                events::table
-                    .filter(sql::<Bool>("state = 3"))
-                    .filter(events::reason.eq(reason.as_str()))
-                    .filter(events::source.eq(source.to_bytes().to_vec())),
-            )
-            .set((events::state.eq(State::Received as i32), events::next_try.eq(0), events::attempts.eq(1)))
-            .execute(c)
+            let released = (events::state.eq(State::Received as i32), events::next_try.eq(0), events::attempts.eq(1));
+            sources
+                .chunks(1000)
+                .map(|some| {
+                    let parked = events::table
+                        .filter(sql::<Bool>("state = 3"))
+                        .filter(events::reason.eq(reason.as_str()))
+                        .filter(events::source.eq_any(some));
+                    diesel::update(parked).set(released).execute(c)
+                })
+                .sum()
         };
         self.writer.write(1, change).await
     }
