@@ -25,9 +25,12 @@
 //! | [`persistence`] | the persister: batches, patience | is waited for by a dashboard |
 //! | [`store`] | the database: schema, queries, migrations | is asked without an account |
 //! | [`auth`] | who somebody is and which accounts they may see | |
+//! | [`api`] | what dashboards and programs ask for over HTTP | decides who may see what |
+//! | [`cli`] | the command line: one file a command | takes a secret as an argument |
 //!
 //! `tests/architecture.rs` holds the table of which module may use which.
 
+pub mod api;
 pub mod auth;
 pub mod cli;
 pub mod config;
