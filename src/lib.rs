@@ -24,11 +24,17 @@
 //! | [`realtime`] | the registry, shards, rooms and sessions | reads the store |
 //! | [`persistence`] | the persister: batches, patience | is waited for by a dashboard |
 //! | [`store`] | the database: schema, queries, migrations | is asked without an account |
+//! | [`api`] | what dashboards and programs ask over HTTP | is on the way of a live envelope |
+//! | [`dashboard`] | the page and the client library | |
+//! | [`app`], [`cli`] | joining the parts; the command line | hold rules of their own |
 //! | [`auth`] | who somebody is and which accounts they may see | |
 //!
 //! `tests/architecture.rs` holds the table of which module may use which.
 
+pub mod api;
+pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod dashboard;
 pub mod domain;

@@ -39,9 +39,9 @@ impl Account {
                 accounts.sort_by_key(|account| (account.agency, account.id));
                 table::print(
                     ["id", "agency", "name"],
-                    accounts.into_iter().map(|account| {
-                        [account.id.to_string(), account.agency.to_string(), account.name.clone()]
-                    }),
+                    accounts
+                        .into_iter()
+                        .map(|account| [account.id.to_string(), account.agency.to_string(), account.name.clone()]),
                 );
             }
         }

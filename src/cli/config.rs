@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+use super::table;
 use crate::{auth::OwnTokens, config::Settings};
 
 /// The settings.
@@ -26,8 +27,8 @@ impl Config {
                 OwnTokens::configured(&settings.auth.signing_key_file, &[0; 32])?;
                 eprintln!("The settings are good.");
             }
-            Self::Print => println!("{:#?}", Settings::load(file)?),
-            Self::Defaults => print!("{}", include_str!("../config/default.toml")),
+            Self::Print => table::show(&format!("{:#?}\n", Settings::load(file)?)),
+            Self::Defaults => table::show(include_str!("../config/default.toml")),
         }
         Ok(())
     }

@@ -57,7 +57,9 @@ pub(super) fn account(directory: &Directory, id: AccountId) -> Result<&Account, 
 pub(super) fn account_of(directory: &Directory, id: AccountId, agency: AgencyId) -> Result<&Account, BadInput> {
     let account = account(directory, id)?;
     if account.agency != agency {
-        return Err(BadInput(format!("account {id} does not belong to agency {agency}; `leadwire account list` shows whose it is")));
+        return Err(BadInput(format!(
+            "account {id} does not belong to agency {agency}; `leadwire account list` shows whose it is"
+        )));
     }
     Ok(account)
 }

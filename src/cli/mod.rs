@@ -13,6 +13,7 @@ mod key;
 mod member;
 mod migrate;
 mod secret;
+mod serve;
 mod source;
 mod table;
 mod token;
@@ -41,6 +42,8 @@ pub struct Cli {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the hub.
+    Serve,
     /// Tenants.
     #[command(subcommand)]
     Agency(agency::Agency),
@@ -86,6 +89,7 @@ pub fn run() -> ExitCode {
 fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let settings = || Settings::load(cli.config.as_deref());
     match cli.command {
+        Command::Serve => serve::run(settings()?),
         Command::Agency(command) => wait(command.run(&settings()?)),
         Command::Account(command) => wait(command.run(&settings()?)),
         Command::User(command) => wait(command.run(&settings()?)),
@@ -102,4 +106,62 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
 /// Runs one short piece of work on this thread.
 fn wait(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::domain::Role;
+
+    fn parse(line: &[String]) -> Command {
+        Cli::try_parse_from(line).unwrap().command
+    }
+
+    fn line(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[tokio::test]
+    async fn an_empty_database_is_set_up_and_provisioned() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::parse(&format!("[data]\ndir = '{}'", folder.path().join("data").display())).unwrap();
+        let Command::Agency(add) = parse(&line("leadwire agency add --name North")) else { panic!() };
+        add.run(&settings).await.unwrap();
+        let (store, directory) = database::with_directory(&settings).await.unwrap();
+        let agency = *directory.agencies.keys().next().unwrap();
+        let Command::Account(add) = parse(&line(&format!("leadwire account add --agency {agency} --name Bakery")))
+        else {
+            panic!()
+        };
+        add.run(&settings).await.unwrap();
+        let Command::Key(add) = parse(&line(&format!("leadwire key add --agency {agency} --role agent --name import")))
+        else {
+            panic!()
+        };
+        add.run(&settings).await.unwrap();
+        let directory = store.load_directory().await.unwrap();
+        assert_eq!(directory.accounts.values().next().unwrap().agency, agency);
+        assert_eq!(directory.api_keys.values().next().unwrap().role, Role::Agent);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_exist_is_named_and_nothing_is_added() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::parse(&format!("[data]\ndir = '{}'", folder.path().display())).unwrap();
+        let stranger = crate::domain::AgencyId::generate();
+        let Command::Account(add) = parse(&line(&format!("leadwire account add --agency {stranger} --name X"))) else {
+            panic!()
+        };
+        let error = add.run(&settings).await.unwrap_err();
+        assert!(error.is::<BadInput>() && error.to_string().contains("`leadwire agency list`"), "{error}");
+        let (_, directory) = database::with_directory(&settings).await.unwrap();
+        assert!(directory.accounts.is_empty());
+    }
 }

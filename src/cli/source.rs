@@ -103,7 +103,8 @@ impl Source {
 
 async fn add(store: &Store, directory: &Directory, page: Meta) -> anyhow::Result<()> {
     database::account(directory, page.account)?;
-    let own_app = if page.own_app { Some((named("LEADWIRE_APP_SECRET")?, named("LEADWIRE_VERIFY_TOKEN")?)) } else { None };
+    let own_app =
+        if page.own_app { Some((named("LEADWIRE_APP_SECRET")?, named("LEADWIRE_VERIFY_TOKEN")?)) } else { None };
     let (app_secrets, verify_token) = own_app.map(|(secret, verify)| (vec![secret], verify)).unzip();
     let source = NewSource {
         account: page.account,

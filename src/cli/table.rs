@@ -1,10 +1,19 @@
 //! Aligned columns for people, still easy to cut for scripts.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
 
 /// Prints rows under a head to stdout; columns are two blanks apart.
 pub(super) fn print<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
-    print!("{}", render(head, rows));
+    show(&render(head, rows));
+}
+
+/// Prints to stdout; a reader that has seen enough (`| head`) is no failure.
+pub(super) fn show(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn render<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
@@ -33,6 +42,10 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [["a".into(), "Ærø Insurance".into(), "x".into()], ["bcd".into(), "B\x1b[2J".into(), "y".into()]];
         let text = render(["id", "name", "role"], rows);
-        assert_eq!(text, "ID   NAME           ROLE\na    Ærø Insurance  x\nbcd  B\u{FFFD}[2J         y\n".replace("[2J         ", "[2J          "));
+        assert_eq!(
+            text,
+            "ID   NAME           ROLE\na    Ærø Insurance  x\nbcd  B\u{FFFD}[2J         y\n"
+                .replace("[2J         ", "[2J          ")
+        );
     }
 }

@@ -32,7 +32,9 @@ impl Token {
         let Self::Issue { user, ttl } = self;
         let (store, directory) = database::with_directory(settings).await?;
         if database::user(&directory, user)?.disabled {
-            return Err(BadInput(format!("{user} is disabled; `leadwire user enable {user}` lets them in again")).into());
+            return Err(
+                BadInput(format!("{user} is disabled; `leadwire user enable {user}` lets them in again")).into()
+            );
         }
         let until = chrono::Duration::from_std(ttl).ok().and_then(|ttl| clock::now().checked_add_signed(ttl));
         let until = until.ok_or_else(|| BadInput("--ttl is too long".to_owned()))?;

@@ -91,6 +91,12 @@ impl Inbox {
         self.epoch
     }
 
+    /// Whether the writing thread is gone: nothing is accepted any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.writer.is_closed()
+    }
+
     /// Runs a query on the reading connection, off the caller's thread.
     async fn read<T, F>(&self, query: F) -> Result<T, InboxError>
     where

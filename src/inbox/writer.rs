@@ -64,6 +64,10 @@ impl Writer {
         Ok(Self { jobs })
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.jobs.is_closed()
+    }
+
     /// Runs `change` in the next commit; the future ends when that commit is durable or has failed.
     ///
     /// A change may be run twice (alone, when the group that it was in has failed), so it must give the same result.

@@ -10,7 +10,7 @@ use actix::{
 };
 use futures_util::future::join_all;
 
-use super::{Deliver, encode, rooms};
+use super::{Deliver, Drain, encode, rooms};
 use crate::{
     domain::{
         AccountId, EventId, Room, clock,
@@ -44,7 +44,12 @@ pub enum PublishError {
 /// A shard wants to take part; the answer is how far each room is.
 #[derive(Message)]
 #[rtype(result = "RoomTops")]
-pub struct AddShard(pub Recipient<Deliver>);
+pub struct AddShard {
+    /// Takes envelopes.
+    pub deliver: Recipient<Deliver>,
+    /// Says goodbye to its sessions.
+    pub drain: Recipient<Drain>,
+}
 
 /// How far each room is.
 #[derive(Debug, Clone, Default, actix::MessageResponse)]
@@ -70,7 +75,7 @@ impl Positions {
 /// The actor.
 pub struct SessionRegistry {
     positions: Positions,
-    shards: Vec<Recipient<Deliver>>,
+    shards: Vec<AddShard>,
     inbox: Inbox,
     metrics: Arc<Metrics>,
     mailbox: usize,
@@ -87,10 +92,10 @@ impl SessionRegistry {
     /// Hands a delivery to every shard; makes the mailbox wait while one of them is full.
     fn deliver(&mut self, delivery: &Deliver, ctx: &mut Context<Self>) {
         let mut waiting = Vec::new();
-        self.shards.retain(|shard| match shard.try_send(delivery.clone()) {
+        self.shards.retain(|shard| match shard.deliver.try_send(delivery.clone()) {
             Ok(()) => true,
             Err(actix::dev::SendError::Full(delivery)) => {
-                waiting.push(shard.send(delivery));
+                waiting.push(shard.deliver.send(delivery));
                 true
             }
             Err(actix::dev::SendError::Closed(_)) => false,
@@ -112,7 +117,7 @@ impl Actor for SessionRegistry {
 impl Handler<AddShard> for SessionRegistry {
     type Result = RoomTops;
 
-    fn handle(&mut self, AddShard(shard): AddShard, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, shard: AddShard, _: &mut Self::Context) -> Self::Result {
         self.shards.push(shard);
         RoomTops(self.positions.tops.iter().map(|(room, position)| (*room, *position)).collect())
     }
@@ -139,5 +144,16 @@ impl Handler<Publish> for SessionRegistry {
             inbox.publish(entry, event).await?;
             Ok(position)
         })
+    }
+}
+
+impl Handler<Drain> for SessionRegistry {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        for shard in &self.shards {
+            // Full or gone: its sessions see the connection end, which also makes them come back.
+            let _ = shard.drain.try_send(Drain);
+        }
     }
 }

@@ -422,7 +422,8 @@ impl Actor for Shard {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        let joining = self.registry.send(AddShard(ctx.address().recipient()));
+        let joining =
+            self.registry.send(AddShard { deliver: ctx.address().recipient(), drain: ctx.address().recipient() });
         joining
             .into_actor(self)
             .map(|tops, shard, ctx| match tops {

@@ -88,7 +88,9 @@ async fn run(options: &Lead) -> Result<Report> {
 
     let pid = hub.pid().context("the hub has ended")?;
     let cpu = process::cpu(pid)?;
-    schedule::send(&hub, &tenants, &plan, options.connections, &ledger).await?;
+    // Each is then used every two seconds at least, before a hub closes it as idle.
+    let connections = options.connections.min(2 * options.rate as usize);
+    schedule::send(&hub, &tenants, &plan, connections, &ledger).await?;
     let cpu = process::cpu(pid)?.saturating_sub(cpu);
     let drain = Instant::now() + Duration::from_secs(options.drain);
     let step = progress::step("waiting until all are pushed and stored");
