@@ -49,7 +49,7 @@ impl StoreError {
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match error {
-            Error::DatabaseError(kind, info) => classify(&kind, &*info),
+            Error::DatabaseError(kind, info) => classify(kind, &*info),
             Error::RollbackErrorOnCommit { commit_error, .. } => (*commit_error).into(),
             Error::SerializationError(reason) | Error::QueryBuilderError(reason) => Self::Rejected(reason.to_string()),
             Error::DeserializationError(reason) => Self::Corrupt(reason.to_string()),
@@ -69,7 +69,7 @@ impl From<ConnectionError> for StoreError {
 /// text. Data faults are the short list: what is not recognised (a full disk, a missing permission, a table that is
 /// not there yet, a message in another language) is no reason to give up on a row. `store::check` finds the data
 /// faults that PostgreSQL would report before it is asked.
-fn classify(kind: &Kind, info: &dyn DatabaseErrorInformation) -> StoreError {
+fn classify(kind: Kind, info: &dyn DatabaseErrorInformation) -> StoreError {
     let text = info.message().to_owned();
     match kind {
         Kind::UniqueViolation => StoreError::Conflict(format!("it exists already ({text})")),

@@ -1,6 +1,6 @@
 //! Brings the schema up to date, or back. The migrations are compiled in.
 
-use diesel::SqliteConnection;
+use diesel::{SqliteConnection, migration::MigrationSource};
 use diesel_async::{SimpleAsyncConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -71,7 +71,7 @@ impl<C, B> Steps for On<'_, C>
 where
     B: diesel::backend::Backend,
     C: MigrationHarness<B> + diesel::Connection<Backend = B>,
-    EmbeddedMigrations: diesel::migration::MigrationSource<B>,
+    EmbeddedMigrations: MigrationSource<B>,
 {
     fn up(&mut self) -> Outcome<Vec<String>> {
         let names = self.pending()?;
@@ -81,9 +81,12 @@ where
 
     fn down(&mut self, steps: usize) -> Outcome<Vec<String>> {
         let applied = self.connection.applied_migrations()?.len();
+        let all = (self.all)().migrations()?;
         let mut names = Vec::new();
         for _ in 0..steps.min(applied) {
-            names.push(self.connection.revert_last_migration((self.all)())?.to_string());
+            let version = self.connection.revert_last_migration((self.all)())?;
+            let migration = all.iter().find(|migration| migration.name().version() == version);
+            names.push(migration.map_or_else(|| version.to_string(), |migration| migration.name().to_string()));
         }
         Ok(names)
     }

@@ -52,7 +52,9 @@ macro_rules! run {
                         let $c = &mut *connection;
                         let outcome: $crate::store::Result<_> = async { $body }.await;
                         tries -= 1;
-                        if outcome.is_ok() || tries == 0 || !pool.is_lost(connection) {
+                        let may_repeat =
+                            tries > 0 && outcome.as_ref().is_err_and($crate::store::StoreError::is_transient);
+                        if !may_repeat || !pool.is_lost(connection).await {
                             break outcome;
                         }
                     }

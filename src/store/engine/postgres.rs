@@ -65,9 +65,10 @@ impl Pool {
         Ok(connection)
     }
 
-    /// Whether work failed because its connection is dead; if so the idle ones, which are of the same age, go as well.
-    pub fn is_lost(&self, mut connection: Object<Conn>) -> bool {
-        let lost = PoolableConnection::is_broken(&mut *connection);
+    /// Whether the connection of work that failed is dead; if so the idle ones, which are of the same age, go as well.
+    pub async fn is_lost(&self, mut connection: Object<Conn>) -> bool {
+        let broken = PoolableConnection::is_broken(&mut *connection);
+        let lost = broken || connection.batch_execute("SELECT 1").await.is_err();
         if lost {
             drop(Object::take(connection));
             self.forget_idle();
@@ -107,15 +108,12 @@ impl Server {
 
     async fn connect(&self) -> ConnectionResult<Conn> {
         let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(reasons(&error));
-        match &self.tls {
-            Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
-                Conn::try_from_client_and_connection(client, connection).await
-            }
-            None => {
-                let (client, connection) = self.config.connect(NoTls).await.map_err(refused)?;
-                Conn::try_from_client_and_connection(client, connection).await
-            }
+        if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
+            Conn::try_from_client_and_connection(client, connection).await
+        } else {
+            let (client, connection) = self.config.connect(NoTls).await.map_err(refused)?;
+            Conn::try_from_client_and_connection(client, connection).await
         }
     }
 }
@@ -127,6 +125,9 @@ pub(in crate::store) mod dialect {
 
     use super::{Conn, DB};
     use crate::store::{Result, leads::LeadRow, schema::leads};
+
+    /// Rows in one statement: 30 values each, and the server takes 65,535.
+    const BATCH: usize = 200;
 
     /// A transaction that writes.
     macro_rules! write_tx {
@@ -156,8 +157,23 @@ pub(in crate::store) mod dialect {
         )
     }
 
-    /// One statement for all rows; those that are there already are left alone.
+    /// One statement for all rows; those that are there already are left alone. More rows than a statement takes go
+    /// in several, in one transaction.
     pub(in crate::store) async fn insert_leads(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
+        if rows.len() <= BATCH {
+            return insert_batch(c, rows).await;
+        }
+        write_tx!(c, async |c| {
+            let mut stored = 0;
+            for rows in rows.chunks(BATCH) {
+                stored += insert_batch(c, rows).await?;
+            }
+            Ok(stored)
+        })
+        .await
+    }
+
+    async fn insert_batch(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
         Ok(diesel::insert_into(leads::table).values(rows).on_conflict_do_nothing().execute(c).await?)
     }
 }

@@ -5,13 +5,13 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Conn, DB,
-    dialect::{insert_leads, mentions, write_tx},
+    dialect::{insert_leads, mentions},
 };
 use crate::{
     domain::{AccountId, LeadId, lead::Lead},
     store::{
         Result,
-        leads::{BATCH, Cursor, LeadChanges, LeadFilter, LeadPage, LeadRow},
+        leads::{Cursor, LeadChanges, LeadFilter, LeadPage, LeadRow},
         schema::leads,
         types::{At, Word},
     },
@@ -28,17 +28,7 @@ fn within(accounts: &[AccountId]) -> Condition {
 }
 
 pub(in crate::store) async fn insert(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
-    if rows.len() <= BATCH {
-        return insert_leads(c, rows).await;
-    }
-    write_tx!(c, async |c| {
-        let mut stored = 0;
-        for rows in rows.chunks(BATCH) {
-            stored += insert_leads(c, rows).await?;
-        }
-        Ok(stored)
-    })
-    .await
+    insert_leads(c, rows).await
 }
 
 /// Finds the page in the index first and reads its rows after: sorting whole rows of many accounts is what would be slow.
