@@ -1,5 +1,7 @@
 //! Brings the schema up to date, or back. The migrations are compiled in.
 
+use std::time::Duration;
+
 use diesel::{SqliteConnection, migration::MigrationSource};
 use diesel_async::{SimpleAsyncConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -48,7 +50,7 @@ impl Store {
         F: Fn(&mut dyn Steps) -> Outcome<Vec<String>> + Send + 'static,
     {
         match self.engine().clone() {
-            Engine::Postgres(pool) => self.finish_patiently(on_postgres(pool, work)).await,
+            Engine::Postgres(pool) => self.finish_patiently(on_postgres(pool, self.limit(), work)).await,
             Engine::Sqlite(files) => self.finish_patiently(on_sqlite(files, work)).await,
         }
     }
@@ -99,11 +101,11 @@ where
 
 /// Diesel's migrations are synchronous, so they run on a thread for blocking work; that also works on a runtime with
 /// one thread, where `AsyncMigrationHarness` panics.
-async fn on_postgres<F>(pool: postgres::Pool, work: F) -> Result<Vec<String>>
+async fn on_postgres<F>(pool: postgres::Pool, limit: Duration, work: F) -> Result<Vec<String>>
 where
     F: Fn(&mut dyn Steps) -> Outcome<Vec<String>> + Send + 'static,
 {
-    let mut connection = pool.connect_for_migrations().await?;
+    let mut connection = pool.connect_for_migrations(limit).await?;
     // The lock ends with the connection.
     connection.batch_execute(&format!("SELECT pg_advisory_lock({TURN})")).await?;
     let run = move || {

@@ -1,9 +1,14 @@
 //! The two engines, and the macro that runs a piece of work on whichever is open.
 
 pub(super) mod address;
+mod bulk;
 pub(super) mod postgres;
 pub(super) mod sqlite;
 mod tls;
+
+use deadpool::managed::{PoolError, TimeoutType};
+
+use crate::store::StoreError;
 
 /// The engine that is open.
 #[derive(Clone)]
@@ -33,6 +38,16 @@ impl Lane {
             Self::Change => 1,
         }
     }
+}
+
+/// Why a pool gave no connection.
+fn no_connection(error: PoolError<diesel_async::pooled_connection::PoolError>) -> StoreError {
+    StoreError::Unavailable(match error {
+        PoolError::Backend(error) => error.to_string(),
+        PoolError::Timeout(TimeoutType::Wait) => "all connections are busy".into(),
+        PoolError::Timeout(_) => "it took too long to connect".into(),
+        other => other.to_string(),
+    })
 }
 
 /// `run!(store, Read, |c, q| q::table::query(c, &argument).await)`: runs the body on the open engine, in a task of its

@@ -14,7 +14,7 @@ use diesel_async::{
 use futures_util::FutureExt;
 use tokio_postgres::NoTls;
 
-use super::{Lane, address::Server, tls::reasons};
+use super::{Lane, address::Server, no_connection, tls::reasons};
 use crate::store::{Result, StoreError};
 
 #[path = "../queries/mod.rs"]
@@ -77,12 +77,12 @@ impl Pool {
     }
 
     /// A connection outside of the pool, whose statements may take as long as they need: for migrations.
-    pub async fn connect_for_migrations(&self) -> Result<Conn> {
-        Ok(self.server.connect().await?)
+    pub async fn connect_for_migrations(&self, limit: Duration) -> Result<Conn> {
+        within(limit, async { Ok(self.server.connect().await?) }).await
     }
 
     async fn get(&self) -> Result<Object<Conn>> {
-        self.idle.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+        self.idle.get().await.map_err(no_connection)
     }
 
     fn forget_idle(&self) {
@@ -124,10 +124,7 @@ pub(in crate::store) mod dialect {
     use diesel_async::RunQueryDsl;
 
     use super::{Conn, DB};
-    use crate::store::{Result, leads::LeadRow, schema::leads};
-
-    /// Rows in one statement: 30 values each, and the server takes 65,535.
-    const BATCH: usize = 200;
+    use crate::store::{Result, engine::bulk::InsertLeads, leads::LeadRow, schema::leads};
 
     /// A transaction that writes.
     macro_rules! write_tx {
@@ -157,23 +154,8 @@ pub(in crate::store) mod dialect {
         )
     }
 
-    /// One statement for all rows; those that are there already are left alone. More rows than a statement takes go
-    /// in several, in one transaction.
+    /// One statement for all rows; those that are there already are left alone.
     pub(in crate::store) async fn insert_leads(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
-        if rows.len() <= BATCH {
-            return insert_batch(c, rows).await;
-        }
-        write_tx!(c, async |c| {
-            let mut stored = 0;
-            for rows in rows.chunks(BATCH) {
-                stored += insert_batch(c, rows).await?;
-            }
-            Ok(stored)
-        })
-        .await
-    }
-
-    async fn insert_batch(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
-        Ok(diesel::insert_into(leads::table).values(rows).on_conflict_do_nothing().execute(c).await?)
+        Ok(InsertLeads::from(rows).execute(c).await?)
     }
 }

@@ -20,7 +20,7 @@ use diesel_async::{
 };
 use futures_util::FutureExt;
 
-use super::Lane;
+use super::{Lane, no_connection};
 use crate::store::{Result, StoreError};
 
 #[path = "../queries/mod.rs"]
@@ -52,7 +52,7 @@ impl Files {
     /// A connection; waits while the others are busy.
     pub async fn checkout(&self, lane: Lane) -> Result<Object<Conn>> {
         let pool = if lane == Lane::Read { &self.readers } else { &self.writer };
-        pool.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+        pool.get().await.map_err(no_connection)
     }
 }
 

@@ -164,11 +164,11 @@ async fn every_change_bumps_the_version_and_a_refused_one_does_not(bench: Bench)
 }
 
 fn is_conflict<T>(outcome: Result<T>) -> bool {
-    matches!(outcome, Err(StoreError::Conflict(_)))
+    matches!(outcome.err(), Some(StoreError::Conflict(_)))
 }
 
 fn is_missing<T>(outcome: Result<T>) -> bool {
-    matches!(outcome, Err(StoreError::NotFound(_)))
+    matches!(outcome.err(), Some(StoreError::NotFound(_)))
 }
 
 async fn what_exists_is_refused_a_second_time(bench: Bench) {

@@ -99,7 +99,8 @@ fn postgres_server() -> Option<String> {
     let server = env::var("LEADWIRE_TEST_POSTGRES").ok().filter(|server| !server.is_empty());
     if server.is_none() {
         SAID.call_once(|| {
-            writeln!(std::io::stderr(), "SKIPPED on PostgreSQL: LEADWIRE_TEST_POSTGRES is not set").unwrap();
+            let line = b"SKIPPED on PostgreSQL: LEADWIRE_TEST_POSTGRES is not set\n";
+            std::io::stderr().write_all(line).unwrap();
         });
     }
     server

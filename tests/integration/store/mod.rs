@@ -9,4 +9,3 @@ mod leads;
 mod listing;
 mod migrations;
 mod outage;
-mod scratch;

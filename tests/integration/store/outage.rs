@@ -131,6 +131,8 @@ async fn a_server_that_says_nothing_is_unavailable_in_time() {
     let began = Instant::now();
     let refused = store.ping().await.unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(_)) && began.elapsed() < Duration::from_secs(5), "{refused}");
+    assert!(is_unavailable(store.migrate().await));
+    assert!(began.elapsed() < Duration::from_secs(5));
     assert!(!format!("{store:?} {refused} {refused:?}").contains("hunter2"));
 }
 
