@@ -1,4 +1,48 @@
 //! Leadwire: webhooks in, dashboards first, database after.
+//!
+//! The map of the house. Data flows one way:
+//!
+//! ```text
+//! platform ─POST─▶ inbound ─▶ inbox (durable) ──200──▶ platform
+//!                               │
+//!                               ▼
+//!                          enrichment ─▶ realtime ─▶ dashboards     push first
+//!                                            │
+//!                                            ▼
+//!                                       persistence ─▶ store        then keep
+//! ```
+//!
+//! | module | owns | never |
+//! |---|---|---|
+//! | [`domain`] | plain data and rules: ids, rooms, events, envelopes, leads, the directory | talks to anything |
+//! | [`config`] | settings, the master key | |
+//! | [`telemetry`] | logs and metrics | logs a secret or a payload |
+//! | [`inbound`] | webhooks in: verify, split, accept, answer | answers 200 before the commit, calls a platform |
+//! | [`inbox`] | what was accepted and is not finished; the envelope log | forgets |
+//! | [`platforms`] | clients of the platforms' own APIs | decides when to try again |
+//! | [`enrichment`] | one supervisor an account: order, budget, retries, parking | lets one account wait for another |
+//! | [`realtime`] | the registry, shards, rooms and sessions | reads the store |
+//! | [`persistence`] | the persister: batches, patience | is waited for by a dashboard |
+//! | [`store`] | the database: schema, queries, migrations | is asked without an account |
+//! | [`api`] | what dashboards and programs ask over HTTP | is on the way of a live envelope |
+//! | [`dashboard`] | the page and the client library | |
+//! | [`app`], [`cli`] | joining the parts; the command line | hold rules of their own |
+//! | [`auth`] | who somebody is and which accounts they may see | |
+//!
+//! `tests/architecture.rs` holds the table of which module may use which.
 
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod dashboard;
 pub mod domain;
+pub mod enrichment;
+pub mod inbound;
+pub mod inbox;
+pub mod persistence;
+pub mod platforms;
+pub mod realtime;
 pub mod store;
+pub mod telemetry;

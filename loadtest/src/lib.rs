@@ -1,1 +1,16 @@
-//! x
+//! What stands in for the outside world when Leadwire is shown, tested and measured.
+//!
+//! - [`platform`]: a simulator of the platforms that send webhooks and answer API calls. Always there; the demo and the
+//!   tests of the hub use it.
+//! - `hub`, `client` (feature `harness`): a hub process under test, and a WebSocket client for it.
+//! - `measure` (feature `harness`): the commands of the `loadtest` binary and what they count with.
+//!
+//! Nothing here depends on the hub's own code: what it believes about the hub is only what the hub documents.
+
+#[cfg(feature = "harness")]
+pub mod client;
+#[cfg(feature = "harness")]
+pub mod hub;
+#[cfg(feature = "harness")]
+pub mod measure;
+pub mod platform;

@@ -1,0 +1,265 @@
+//! How fast webhooks are accepted: a closed loop of signed POSTs over keep-alive connections.
+
+use std::{
+    cell::RefCell,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::{
+    Common, Report,
+    child::Child,
+    cores,
+    http::Connection,
+    latency::{Latencies, median},
+    process, progress,
+    requests::{HAPPENED, Requests, What},
+};
+use crate::{
+    hub::Hub,
+    platform::{self, Settings, Simulator},
+};
+
+/// Measure how fast webhooks are accepted.
+#[derive(Debug, Args)]
+pub struct Ingest {
+    #[command(flatten)]
+    common: Common,
+    /// What the webhooks tell of.
+    #[arg(long, value_enum, default_value = "recorded")]
+    what: What,
+    /// Also measure a bare actix-web endpoint in the same run, in turns, and quote the median ratio.
+    #[arg(long)]
+    baseline: bool,
+    /// Keep-alive connections, each with one request under way.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// How long the hub is measured, over all rounds.
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+    /// Rounds, between which hub and bare endpoint take turns.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Worker threads of the hub and of the bare endpoint; by default one a core.
+    #[arg(long)]
+    workers: Option<usize>,
+}
+
+impl Ingest {
+    /// What all measurements take.
+    #[must_use]
+    pub const fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+const PAGE: u64 = 100_200_300_400_500;
+/// Requests made ahead for a second of a round, per second; more are made as they are needed.
+const MADE_AHEAD: usize = 25_000;
+const WARM_UP: Duration = Duration::from_millis(500);
+/// A connection waits this long after a 503, as a platform does, only that it takes less.
+const AFTER_REFUSAL: Duration = Duration::from_millis(10);
+
+/// One side of the comparison.
+struct Side {
+    address: SocketAddr,
+    pid: u32,
+    requests: Requests,
+    rounds: Vec<Round>,
+}
+
+/// What happened in one round.
+struct Round {
+    acknowledged: u64,
+    refused: u64,
+    elapsed: Duration,
+    cpu: Duration,
+    latencies: Latencies,
+}
+
+impl Round {
+    fn new() -> Result<Self> {
+        let (elapsed, cpu) = (Duration::ZERO, Duration::ZERO);
+        Ok(Self { acknowledged: 0, refused: 0, elapsed, cpu, latencies: Latencies::new()? })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no round has 2^53 requests")]
+    fn rate(&self) -> f64 {
+        self.acknowledged as f64 / self.elapsed.as_secs_f64()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no round has 2^53 requests")]
+    fn cpu_micros(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.acknowledged.max(1) as f64
+    }
+}
+
+/// Runs the measurement.
+///
+/// # Errors
+/// If the hub can't be started or filled, or a connection breaks.
+pub fn measure(options: &Ingest) -> Result<Report> {
+    // One thread: the client then takes no more than one core, and no time for its threads to wake each other.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(options))
+}
+
+/// A hub with one page, whose leads are there to be fetched.
+async fn start_hub(options: &Ingest, workers: usize) -> Result<(Hub, Simulator)> {
+    let step = progress::step("starting the hub");
+    let simulator = Simulator::start(Settings::default())?;
+    let page = simulator.add_page(PAGE, "EAAB-ingest");
+    page.generate_leads(1..=u64::MAX, |id| platform::Lead::generated(id, HAPPENED));
+    let setup = options.common.setup()?.graph_url(&simulator.url()).set("server.workers", workers);
+    let mut hub = Hub::prepare(setup).await?;
+    hub.add_tenant("Ingest", PAGE, "EAAB-ingest").await?;
+    hub.start().await?;
+    step.finish_and_clear();
+    Ok((hub, simulator))
+}
+
+async fn run(options: &Ingest) -> Result<Report> {
+    let workers = options.workers.unwrap_or_else(cores);
+    let (mut hub, _simulator) = start_hub(options, workers).await?;
+    let side = |address, pid| {
+        let requests = Requests::new(options.what, PAGE, address, options.common.first_id());
+        Side { address, pid, requests, rounds: Vec::new() }
+    };
+    let mut hub_side = side(hub.address(), hub.pid().context("the hub has ended")?);
+    let mut bare = None;
+    if options.baseline {
+        let mut child = Child::start(&["bare-endpoint".into(), "--workers".into(), workers.to_string()], &[])?;
+        let address = child.hear_of("listening").await?.parse()?;
+        bare = Some((side(address, child.pid()?), child));
+    }
+
+    let mut acknowledged = hub_side.round(options.connections, WARM_UP).await?.acknowledged;
+    if let Some((bare, _)) = &mut bare {
+        bare.round(options.connections, WARM_UP).await?;
+    }
+    let rounds = options.rounds.max(1);
+    let length = Duration::from_secs(options.seconds.into()) / rounds;
+    let bar = progress::bar("rounds", rounds.into());
+    for _ in 0..rounds {
+        let round = hub_side.round(options.connections, length).await?;
+        acknowledged += round.acknowledged;
+        hub_side.rounds.push(round);
+        if let Some((bare, _)) = &mut bare {
+            let round = bare.round(options.connections, length).await?;
+            bare.rounds.push(round);
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+
+    let accepted = accepted(&hub, acknowledged).await?;
+    let mut report = Report::new("ingest", options.common.seed);
+    describe(&mut report, "hub", &hub_side.rounds)?;
+    if let Some((bare, _)) = &bare {
+        describe(&mut report, "bare", &bare.rounds)?;
+        compare(&mut report, &hub_side.rounds, &bare.rounds);
+    }
+    report.count("acknowledged", acknowledged);
+    report.count("accepted, by the hub's count", accepted);
+    if accepted < acknowledged {
+        report.problem(format!("{acknowledged} events were acknowledged, but the hub accepted {accepted}"));
+    }
+    hub.stop().await?;
+    Ok(report)
+}
+
+impl Side {
+    /// Sends as fast as the answers come, for this long.
+    async fn round(&mut self, connections: usize, length: Duration) -> Result<Round> {
+        let ahead = MADE_AHEAD * usize::try_from(length.as_millis())? / 1000;
+        let ready = (0..ahead).map(|_| self.requests.make()).collect();
+        let supply = RefCell::new(Supply { ready, requests: &mut self.requests });
+        let mut open = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            open.push(Connection::open(self.address).await.context("can't connect")?);
+        }
+        let cpu = process::cpu(self.pid)?;
+        let start = Instant::now();
+        let drivers = open.into_iter().map(|connection| drive(connection, &supply, start + length));
+        let done = futures_util::future::try_join_all(drivers).await?;
+        let (elapsed, cpu) = (start.elapsed(), process::cpu(self.pid)?.saturating_sub(cpu));
+        let mut round = Round { elapsed, cpu, ..Round::new()? };
+        for part in &done {
+            round.acknowledged += part.acknowledged;
+            round.refused += part.refused;
+            round.latencies.add(&part.latencies)?;
+        }
+        Ok(round)
+    }
+}
+
+/// Requests made ahead, and the maker for when they are used up.
+struct Supply<'a> {
+    ready: Vec<Vec<u8>>,
+    requests: &'a mut Requests,
+}
+
+/// One connection's loop until the round ends.
+async fn drive(mut connection: Connection, supply: &RefCell<Supply<'_>>, end: Instant) -> Result<Round> {
+    let mut round = Round::new()?;
+    loop {
+        let request = {
+            let mut supply = supply.borrow_mut();
+            let ready = supply.ready.pop();
+            ready.unwrap_or_else(|| supply.requests.make())
+        };
+        let sent = Instant::now();
+        if sent >= end {
+            return Ok(round);
+        }
+        match connection.exchange(&request).await.context("a connection broke")? {
+            200 => {
+                round.acknowledged += 1;
+                round.latencies.record(sent.elapsed());
+            }
+            503 => {
+                round.refused += 1;
+                tokio::time::sleep(AFTER_REFUSAL).await;
+            }
+            status => bail!("a webhook was answered with status {status}"),
+        }
+    }
+}
+
+/// What the hub counts as accepted; waits a little, for it may count behind its answers.
+async fn accepted(hub: &Hub, acknowledged: u64) -> Result<u64> {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let counted = hub.metric("leadwire_inbox_accepted_events_total").await?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a counter")]
+        let counted = counted as u64;
+        if counted >= acknowledged || Instant::now() > end {
+            return Ok(counted);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn describe(report: &mut Report, name: &str, rounds: &[Round]) -> Result<()> {
+    let mut latencies = Latencies::new()?;
+    for round in rounds {
+        latencies.add(&round.latencies)?;
+    }
+    let rates: Vec<f64> = rounds.iter().map(Round::rate).collect();
+    let cpu: Vec<f64> = rounds.iter().map(Round::cpu_micros).collect();
+    report.figure(format!("{name}: acknowledgements, median round"), median(&rates).unwrap_or_default(), "/s");
+    report.figure(format!("{name}: CPU an acknowledgement, median round"), median(&cpu).unwrap_or_default(), "µs");
+    report.latencies(&format!("{name}: acknowledgement"), &latencies);
+    report.count(format!("{name}: refused with 503"), rounds.iter().map(|round| round.refused).sum());
+    Ok(())
+}
+
+/// Hub and bare endpoint took turns: each round is compared with its neighbour.
+fn compare(report: &mut Report, hub: &[Round], bare: &[Round]) {
+    let ratios = |of: fn(&Round) -> f64| -> Vec<f64> { hub.iter().zip(bare).map(|(a, b)| of(a) / of(b)).collect() };
+    report.figure("hub / bare, rate, median of rounds", median(&ratios(Round::rate)).unwrap_or_default(), "×");
+    report.figure("hub / bare, CPU, median of rounds", median(&ratios(Round::cpu_micros)).unwrap_or_default(), "×");
+}

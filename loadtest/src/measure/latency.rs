@@ -1,0 +1,72 @@
+//! Latencies, counted without losing their tail.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use hdrhistogram::Histogram;
+
+/// A histogram of latencies from a microsecond to ten minutes, with three digits.
+pub(super) struct Latencies(Histogram<u64>);
+
+const LONGEST: u64 = 600_000_000;
+
+impl Latencies {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self(Histogram::new_with_bounds(1, LONGEST, 3)?))
+    }
+
+    pub(super) fn record(&mut self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(LONGEST);
+        self.0.saturating_record(micros.clamp(1, LONGEST));
+    }
+
+    pub(super) fn add(&mut self, other: &Self) -> Result<()> {
+        Ok(self.0.add(&other.0)?)
+    }
+
+    /// Milliseconds that this share of all (0 to 1) took at most; none when there are no latencies.
+    pub(super) fn quantile(&self, share: f64) -> Option<f64> {
+        (!self.0.is_empty()).then(|| millis(self.0.value_at_quantile(share)))
+    }
+
+    /// The longest, in milliseconds.
+    pub(super) fn max(&self) -> Option<f64> {
+        (!self.0.is_empty()).then(|| millis(self.0.max()))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most ten minutes of microseconds")]
+fn millis(micros: u64) -> f64 {
+    micros as f64 / 1000.0
+}
+
+/// The middle one; of an even number the mean of the two in the middle.
+pub(super) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = sorted.get(sorted.len() / 2)?;
+    let lower = sorted.get((sorted.len() - 1) / 2)?;
+    Some(f64::midpoint(*lower, *upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn quantiles_are_in_milliseconds() {
+        let mut latencies = Latencies::new().unwrap();
+        assert_eq!(latencies.quantile(0.5), None);
+        (1..=100).for_each(|millis| latencies.record(Duration::from_millis(millis)));
+        let median = latencies.quantile(0.5).unwrap();
+        assert!((49.9..50.2).contains(&median), "{median}");
+        assert!(latencies.max().unwrap() >= 100.0);
+    }
+}

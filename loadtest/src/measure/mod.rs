@@ -1,0 +1,64 @@
+//! The measurements: what each sends, what it counts, and the clients it counts with.
+//!
+//! The clients are written for the purpose. Load generator and hub share a machine here, so that every microsecond a
+//! client burns is taken from what it measures.
+
+mod bare;
+mod child;
+mod fanout;
+mod frames;
+mod http;
+mod ingest;
+mod latency;
+mod lead;
+mod platform;
+mod process;
+mod progress;
+mod report;
+mod requests;
+mod sessions;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::hub::Setup;
+
+pub use bare::{endpoint as bare_endpoint, sender as bare_send};
+pub use fanout::{Fanout, measure as fanout};
+pub use ingest::{Ingest, measure as ingest};
+pub use lead::{Lead, measure as lead};
+pub use platform::{Platform, run as platform};
+pub use report::Report;
+pub use sessions::{Sessions, raise_file_limit, run as sessions};
+
+/// What all measurements take.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The hub's program; `leadwire` next to this one by default.
+    #[arg(long, value_name = "FILE")]
+    pub hub: Option<PathBuf>,
+    /// Makes the same ids again: runs with the same seed send the same webhooks.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Also write the figures into this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl Common {
+    fn setup(&self) -> Result<Setup> {
+        self.hub.as_ref().map_or_else(Setup::beside_this_program, |path| Ok(Setup::new(path)))
+    }
+
+    /// The first of the ids of this run. Seeds are a thousand million ids apart.
+    const fn first_id(&self) -> u64 {
+        9_100_000_000_000_000 + (self.seed % 1_000_000) * 1_000_000_000
+    }
+}
+
+/// Cores that this machine has for everybody.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

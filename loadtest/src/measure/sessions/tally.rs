@@ -1,0 +1,135 @@
+//! Which session has which envelope, and when it got it.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use memchr::memmem;
+use serde::{Deserialize, Serialize};
+
+use super::{super::latency::Latencies, wall_clock};
+
+/// The mark that a measured envelope carries in its text: its number, and when it was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    number: usize,
+    published: u64,
+}
+
+/// Digits of the number and of the time; fixed, so that all envelopes are of one length.
+const NUMBER: usize = 8;
+const TIME: usize = 19;
+/// Length of a mark's text.
+const MARK: usize = "mark=".len() + NUMBER + 1 + TIME;
+
+/// The text of a mark, padded to `length` bytes where that is longer.
+pub(in super::super) fn marked(number: u64, length: usize) -> String {
+    let time = wall_clock(SystemTime::now());
+    let mark = format!("mark={number:0NUMBER$}@{time:0TIME$}");
+    format!("{mark:.<length$}")
+}
+
+/// The mark of a payload that is a measured envelope; heartbeats and the like have none.
+pub(super) fn seen(payload: &[u8]) -> Option<Mark> {
+    let start = memmem::find(payload, b"mark=")?;
+    let mark = std::str::from_utf8(payload.get(start..start + MARK)?).ok()?;
+    let (number, time) = mark.strip_prefix("mark=")?.split_once('@')?;
+    Some(Mark { number: number.parse().ok()?, published: time.parse().ok()? })
+}
+
+/// A payload like the hub's, `frame_bytes` long with its frame header.
+pub(in super::super) fn sample(number: u64, frame_bytes: usize) -> String {
+    let header = if frame_bytes > 127 { 4 } else { 2 };
+    let around = r#"{"type":"lead:updated","payload":{"lead":{"notes":""}}}"#;
+    let notes = marked(number, frame_bytes.saturating_sub(header + around.len()));
+    around.replace(r#""""#, &format!("\"{notes}\""))
+}
+
+/// A bit for each session and envelope.
+pub(super) struct Tally {
+    sessions: usize,
+    got: Vec<Vec<u64>>,
+    complete: Vec<usize>,
+    duplicated: u64,
+    unexpected: u64,
+    latencies: Latencies,
+}
+
+/// What the process reports at its end.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in super::super) struct Summary {
+    pub delivered: u64,
+    pub duplicated: u64,
+    pub unexpected: u64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+}
+
+impl Tally {
+    pub(super) fn new(sessions: usize, envelopes: usize) -> Result<Self> {
+        let got = vec![vec![0; envelopes.div_ceil(64)]; sessions];
+        let complete = vec![0; envelopes];
+        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies: Latencies::new()? })
+    }
+
+    /// Notes an envelope; its number if now all sessions have it.
+    pub(super) fn record(&mut self, session: usize, mark: Mark, now: SystemTime) -> Option<usize> {
+        let word = self.got.get_mut(session).and_then(|words| words.get_mut(mark.number / 64));
+        let (Some(word), Some(complete)) = (word, self.complete.get_mut(mark.number)) else {
+            self.unexpected += 1;
+            return None;
+        };
+        let bit = 1 << (mark.number % 64);
+        if *word & bit != 0 {
+            self.duplicated += 1;
+            return None;
+        }
+        *word |= bit;
+        *complete += 1;
+        self.latencies.record(Duration::from_nanos(wall_clock(now).saturating_sub(mark.published)));
+        (*complete == self.sessions).then_some(mark.number)
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let quantile = |share| self.latencies.quantile(share).unwrap_or_default();
+        Summary {
+            delivered: self.complete.iter().map(|&sessions| sessions as u64).sum(),
+            duplicated: self.duplicated,
+            unexpected: self.unexpected,
+            p50_ms: quantile(0.5),
+            p99_ms: quantile(0.99),
+            max_ms: self.latencies.max().unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_survives_its_text_and_samples_have_the_length_asked_for() {
+        for length in [100, 127, 300, 1000] {
+            let payload = sample(42, length);
+            assert_eq!(super::super::frames::text(&payload).len(), length);
+            assert_eq!(seen(payload.as_bytes()).unwrap().number, 42);
+        }
+        assert_eq!(seen(br#"{"type":"heartbeat","positions":{}}"#), None);
+        assert_eq!(seen(b"mark=0000"), None);
+        assert_eq!(marked(7, 0).len(), MARK);
+        assert_eq!(marked(7, 100).len(), 100);
+    }
+
+    #[test]
+    fn an_envelope_is_done_when_every_session_has_it_once() {
+        let mut tally = Tally::new(2, 100).unwrap();
+        let mark = seen(sample(70, 300).as_bytes()).unwrap();
+        let now = SystemTime::now();
+        assert_eq!(tally.record(0, mark, now), None);
+        assert_eq!(tally.record(0, mark, now), None, "a second copy");
+        assert_eq!(tally.record(1, mark, now), Some(70));
+        tally.record(1, Mark { number: 100, published: 0 }, now);
+        let summary = tally.summary();
+        assert_eq!((summary.delivered, summary.duplicated, summary.unexpected), (2, 1, 1));
+    }
+}

@@ -1,0 +1,24 @@
+//! What dashboards and programs ask for over HTTP: signing in, leads, what needs attention.
+//!
+//! The routes under `/api/leads` keep the shapes of the lead dashboard that agencies switch over from; everything else
+//! answers errors as RFC 9457 problem details. Webhooks, sockets, `/ready` and `/metrics` are not here.
+
+mod attention;
+mod extract;
+mod health;
+mod lead_body;
+mod lead_query;
+mod leads;
+mod login;
+mod me;
+mod problem;
+mod router;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use attention::{AttentionItem, AttentionSource};
+pub use extract::Caller;
+pub use problem::ApiError;
+pub use router::configure;
+pub use state::{ApiState, Publisher, Unpublished};

@@ -1,0 +1,33 @@
+//! Every route of the API, on one screen.
+
+use actix_web::{
+    middleware::DefaultHeaders,
+    web::{PayloadConfig, ServiceConfig, delete, get, post, put, scope},
+};
+
+use super::{attention, extract, health, leads, login, me};
+
+/// Adds the routes. The app must hold `web::Data<ApiState>`.
+pub fn configure(app: &mut ServiceConfig) {
+    let headers = DefaultHeaders::new().add(("Cache-Control", "no-store")).add(("X-Content-Type-Options", "nosniff"));
+    app.route("/health", get().to(health::alive)).service(
+        scope("/api")
+            .wrap(headers)
+            .app_data(PayloadConfig::new(extract::MAX_BODY))
+            .route("/health", get().to(health::origin))
+            .route("/login", post().to(login::login))
+            .route("/logout", post().to(login::logout))
+            .route("/token", post().to(login::token))
+            .route("/me", get().to(me::me))
+            .route("/attention", get().to(attention::list))
+            // The lead dashboard's own routes, in its shapes; the fixed names before `{id}`.
+            .route("/leads", get().to(leads::list))
+            .route("/leads/manual", get().to(leads::list_manual))
+            .route("/leads/from-facebook", get().to(leads::list_from_facebook))
+            .route("/leads/create", post().to(leads::create))
+            .route("/leads/{id}/signal", post().to(leads::signal))
+            .route("/leads/{id}", get().to(leads::read))
+            .route("/leads/{id}", put().to(leads::update))
+            .route("/leads/{id}", delete().to(leads::remove)),
+    );
+}

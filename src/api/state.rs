@@ -1,0 +1,51 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::AttentionSource;
+use crate::{
+    auth::Authenticator,
+    domain::{directory::Watch, envelope::Envelope},
+    store::Store,
+};
+
+/// What the handlers share; hand it in as `web::Data`.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Where leads are.
+    pub store: Store,
+    /// Lets callers in.
+    pub auth: Authenticator,
+    /// Names of agencies and accounts.
+    pub directory: Watch,
+    /// Tells dashboards.
+    pub publisher: Arc<dyn Publisher>,
+    /// Knows what is parked or ailing.
+    pub attention: Arc<dyn AttentionSource>,
+    /// `server.trust_proxy`: a proxy's word on the client's address and scheme is believed.
+    pub trust_proxy: bool,
+}
+
+/// The envelope did not reach the registry.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Unpublished(pub String);
+
+/// Sends envelopes to dashboards.
+pub trait Publisher: Send + Sync {
+    /// Resolves when the envelope has its position.
+    fn publish(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), Unpublished>>;
+}
+
+impl ApiState {
+    /// Tells dashboards of a change that is already stored. If that fails the change stands: who asked for it is
+    /// told so by the answer, the others see it when they next load.
+    pub(super) async fn tell(&self, envelope: Envelope) {
+        let (id, account) = (envelope.id, envelope.account);
+        if let Err(error) = self.publisher.publish(envelope).await {
+            tracing::error!(event = %id, account = %account, %error, "a stored change was not published");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Signing in and out.
+
+use actix_web::{
+    http::{Method, header},
+    test,
+};
+use serde_json::{Value, json};
+
+use super::{Hub, PASSWORD};
+use crate::{
+    auth::COOKIE,
+    domain::{Role, clock},
+};
+
+fn login_request(password: &str) -> test::TestRequest {
+    test::TestRequest::post().uri("/api/login").set_json(json!({"email": "ada@example.com", "password": password}))
+}
+
+#[actix_web::test]
+async fn a_login_sets_a_cookie_that_works_until_logout() {
+    let hub = Hub::new(Role::Agent).await;
+    let login = hub.ask(login_request(PASSWORD).insert_header(("x-forwarded-proto", "https"))).await;
+    assert_eq!((login.status.as_u16(), &login.body["success"]), (200, &json!(true)));
+    let account = json!({"id": hub.account, "name": "Bakery", "role": "agent"});
+    assert_eq!(login.body["user"]["accounts"], json!([account]));
+    assert_eq!(login.body["user"]["agency"], json!({"id": hub.agency, "name": "North"}));
+    let cookie = login.header(header::SET_COOKIE).to_owned();
+    for part in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/", "Max-Age="] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let pair = cookie.split(';').next().unwrap().to_owned();
+    let with_cookie = |request: test::TestRequest| request.insert_header((header::COOKIE, pair.clone()));
+
+    let me = hub.ask(with_cookie(test::TestRequest::get().uri("/api/me"))).await;
+    assert_eq!(me.body["user"], login.body["user"]);
+    assert_eq!(me.header(header::CACHE_CONTROL), "no-store");
+
+    let out = || with_cookie(test::TestRequest::post().uri("/api/logout"));
+    let stranger = hub.ask(out().insert_header((header::ORIGIN, "https://evil.example"))).await;
+    assert_eq!(stranger.status, 403);
+    let own_page = hub.ask(out().insert_header(("sec-fetch-site", "same-origin"))).await;
+    assert_eq!(own_page.status, 204);
+    assert!(own_page.header(header::SET_COOKIE).starts_with(&format!("{COOKIE}=;")));
+    assert_eq!(hub.ask(with_cookie(test::TestRequest::get().uri("/api/me"))).await.status, 401);
+    let directory = hub.state.store.load_directory().await.unwrap();
+    assert_eq!(directory.revoked_tokens.len(), 1, "other nodes learn of it too");
+    let again = hub.ask(out().insert_header(("sec-fetch-site", "same-origin"))).await;
+    assert_eq!(again.status, 204, "signing out twice is no error");
+}
+
+#[actix_web::test]
+async fn wrong_logins_are_problems_and_are_limited() {
+    let hub = Hub::new(Role::Agent).await;
+    let wrong = hub.ask(login_request("wrong")).await;
+    assert_eq!(wrong.status, 401);
+    assert_eq!(wrong.header(header::CONTENT_TYPE), "application/problem+json");
+    assert_eq!(wrong.body["status"], 401);
+    assert_eq!(wrong.body["title"], "Unauthorized");
+    for _ in 0..2 {
+        hub.ask(login_request("wrong")).await;
+    }
+    let limited = hub.ask(login_request(PASSWORD)).await;
+    assert_eq!(limited.status, 429);
+    assert!(limited.header(header::RETRY_AFTER).parse::<u64>().unwrap() > 0);
+
+    let lacking = hub.ask(test::TestRequest::post().uri("/api/login").set_json(json!({"email": "a"}))).await;
+    assert_eq!((lacking.status.as_u16(), &lacking.body["detail"]), (400, &json!("`password` is missing.")));
+    let elsewhere = login_request(PASSWORD).insert_header((header::ORIGIN, "https://evil.example"));
+    assert_eq!(hub.ask(elsewhere).await.status, 403);
+}
+
+#[actix_web::test]
+async fn a_token_for_sockets_is_short_lived() {
+    let hub = Hub::new(Role::Agent).await;
+    let reply = hub.by("lw_agent", Method::POST, "/api/token", Value::Null).await;
+    let until: crate::domain::Timestamp = reply.body["expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(until <= clock::now() + chrono::Duration::minutes(15));
+    let token = reply.body["token"].as_str().unwrap();
+    let me = hub.by(token, Method::GET, "/api/me", Value::Null).await;
+    assert_eq!((&me.body["user"]["name"], &me.body["user"]["email"]), (&json!("test"), &Value::Null));
+}

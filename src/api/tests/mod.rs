@@ -1,0 +1,189 @@
+//! The routes over a store in a temporary folder.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix_web::{
+    App, Error,
+    body::MessageBody,
+    dev::{Service, ServiceResponse},
+    http::{Method, StatusCode, header},
+    test,
+    web::Data,
+};
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::*;
+use crate::{
+    auth::{Authenticator, Options, Origins, OwnTokens, keys, password},
+    domain::{AccountId, AgencyId, Role, clock, directory::Directory, envelope::Envelope},
+    store::{NewUser, Store, Vault},
+};
+
+mod leads;
+mod login;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// Remembers what was published, and knows one thing that needs attention.
+#[derive(Default)]
+struct Dashboards(Mutex<Vec<Envelope>>);
+
+impl Publisher for Dashboards {
+    fn publish(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), Unpublished>> {
+        self.0.lock().unwrap().push(envelope);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl AttentionSource for Dashboards {
+    fn items(&self, accounts: Vec<AccountId>) -> BoxFuture<'_, Result<Vec<AttentionItem>, String>> {
+        let item = |account| AttentionItem {
+            kind: "parked".into(),
+            account,
+            source: None,
+            reason: "the token was refused".into(),
+            count: 2,
+            oldest: Some(clock::from_micros(0)),
+        };
+        Box::pin(async move { Ok(accounts.into_iter().map(item).collect()) })
+    }
+}
+
+struct Hub {
+    state: ApiState,
+    seen: Arc<Dashboards>,
+    agency: AgencyId,
+    account: AccountId,
+    second: AccountId,
+    foreign: AccountId,
+    _folder: tempfile::TempDir,
+    _directory: watch::Sender<Option<Arc<Directory>>>,
+}
+
+async fn sqlite(folder: &tempfile::TempDir) -> Store {
+    let url = format!("sqlite://{}", folder.path().join("store.sqlite3").display());
+    let store = Store::open(&url, 2, Duration::from_secs(10), Vault::new([1; 32])).await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+impl Hub {
+    /// An agency with two accounts and Ada, who has this role in the first; another agency with one account.
+    async fn new(role: Role) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = sqlite(&folder).await;
+        let agency = store.add_agency("North").await.unwrap().id;
+        let account = store.add_account(agency, "Bakery").await.unwrap().id;
+        let second = store.add_account(agency, "Garage").await.unwrap().id;
+        let other = store.add_agency("South").await.unwrap().id;
+        let foreign = store.add_account(other, "Florist").await.unwrap().id;
+        let password_hash = password::hash(&PASSWORD.into()).unwrap();
+        let user = NewUser { agency, email: "ada@example.com".into(), name: "Ada".into(), password_hash };
+        let user = store.add_user(user).await.unwrap();
+        store.set_membership(user, account, Some(role)).await.unwrap();
+        for (role, secret) in [(Role::Viewer, "lw_viewer"), (Role::Agent, "lw_agent"), (Role::Manager, "lw_manager")] {
+            store.add_api_key(agency, None, role, "test", keys::hash(secret)).await.unwrap();
+        }
+        store.add_api_key(other, None, Role::Owner, "test", keys::hash("lw_foreign")).await.unwrap();
+        store.add_api_key(agency, Some(account), Role::Agent, "test", keys::hash("lw_narrow")).await.unwrap();
+        let (sender, directory) = watch::channel(Some(Arc::new(store.load_directory().await.unwrap())));
+        let seen = Arc::new(Dashboards::default());
+        let auth = Authenticator::new(Options {
+            directory: directory.clone(),
+            revocations: Arc::new(store.clone()),
+            tokens: OwnTokens::hs256(&[7; 32]),
+            token_ttl: Duration::from_hours(1),
+            jwks_ttl: Duration::from_mins(1),
+            login_attempts: 3,
+            origins: Origins::default(),
+        });
+        let (publisher, attention) = (seen.clone(), seen.clone());
+        let state = ApiState { store, auth: auth.unwrap(), directory, publisher, attention, trust_proxy: true };
+        Self { state, seen, agency, account, second, foreign, _folder: folder, _directory: sender }
+    }
+
+    async fn ask(&self, request: test::TestRequest) -> Reply {
+        let app = App::new().app_data(Data::new(self.state.clone())).configure(configure);
+        let app = test::init_service(app).await;
+        Reply::of(&app, request).await
+    }
+
+    /// Asks with an API key.
+    async fn by(&self, key: &str, method: Method, path: &str, body: Value) -> Reply {
+        let request = test::TestRequest::with_uri(path).method(method);
+        let request = request.insert_header((header::AUTHORIZATION, format!("Bearer {key}")));
+        self.ask(if body.is_null() { request } else { request.set_json(body) }).await
+    }
+
+    async fn create(&self, body: Value) -> Value {
+        let mut body = body;
+        body["account"] = json!(self.account);
+        let reply = self.by("lw_agent", Method::POST, "/api/leads/create", body).await;
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        reply.body["data"].clone()
+    }
+
+    fn told(&self) -> Vec<Envelope> {
+        std::mem::take(&mut self.seen.0.lock().unwrap())
+    }
+}
+
+struct Reply {
+    status: StatusCode,
+    headers: header::HeaderMap,
+    body: Value,
+}
+
+impl Reply {
+    async fn of<S, B>(app: &S, request: test::TestRequest) -> Self
+    where
+        S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = Error>,
+        B: MessageBody,
+    {
+        let response = test::call_service(app, request.to_request()).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = test::read_body(response).await;
+        Self { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
+    }
+
+    fn header(&self, name: header::HeaderName) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// The origin's error shape, with this status; answers with the text.
+    fn refusal(&self, status: u16) -> String {
+        assert_eq!((self.status.as_u16(), &self.body["success"]), (status, &json!(false)), "{}", self.body);
+        self.body["error"].as_str().unwrap().to_owned()
+    }
+}
+
+#[actix_web::test]
+async fn attention_is_for_those_who_manage() {
+    let hub = Hub::new(Role::Agent).await;
+    let managed = hub.by("lw_manager", Method::GET, "/api/attention", Value::Null).await;
+    let items = managed.body["items"].as_array().unwrap();
+    assert_eq!(items.len(), 2);
+    assert_eq!((&items[0]["count"], &items[0]["oldest"]), (&json!(2), &json!("1970-01-01T00:00:00.000Z")));
+    let refused = hub.by("lw_agent", Method::GET, "/api/attention", Value::Null).await;
+    assert_eq!((refused.status.as_u16(), refused.header(header::CONTENT_TYPE)), (403, "application/problem+json"));
+}
+
+#[actix_web::test]
+async fn a_store_that_is_away_is_a_503_that_says_when_to_come_back() {
+    let mut hub = Hub::new(Role::Agent).await;
+    let away = "postgres://u:p@127.0.0.1:9/none?sslmode=disable";
+    hub.state.store = Store::open(away, 1, Duration::from_secs(1), Vault::new([1; 32])).await.unwrap();
+    let create = hub.by("lw_narrow", Method::POST, "/api/leads/create", json!({"name": "Joe"})).await;
+    assert!(create.refusal(503).contains("nothing was changed"));
+    assert_eq!(create.header(header::RETRY_AFTER), "5");
+    assert!(hub.told().is_empty());
+    hub.by("lw_viewer", Method::GET, "/api/leads", Value::Null).await.refusal(503);
+    assert_eq!(hub.ask(test::TestRequest::get().uri("/health")).await.body, json!({"ok": true}));
+    let health = hub.ask(test::TestRequest::get().uri("/api/health")).await;
+    assert_eq!(health.body, json!({"status": "ok", "service": "Leadwire"}));
+}

@@ -1,0 +1,87 @@
+//! How the API reaches what it must not know: the registry and the inbox.
+
+use actix::Recipient;
+use futures_util::future::BoxFuture;
+
+use crate::{
+    api::{AttentionItem, AttentionSource, Publisher, Unpublished},
+    domain::{AccountId, SourceId, clock, directory::Watch, envelope::Envelope},
+    inbox::{Attention, Inbox},
+    realtime::Publish,
+};
+
+/// Publishes what the API changed.
+pub(super) struct ToRegistry(pub(super) Recipient<Publish>);
+
+impl Publisher for ToRegistry {
+    fn publish(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), Unpublished>> {
+        Box::pin(async move {
+            match self.0.send(Publish { envelope, event: None }).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(Unpublished(error.to_string())),
+                Err(error) => Err(Unpublished(error.to_string())),
+            }
+        })
+    }
+}
+
+/// Reads the attention list.
+pub(super) struct FromInbox {
+    pub(super) inbox: Inbox,
+    pub(super) directory: Watch,
+}
+
+impl FromInbox {
+    /// What an item is about. A bad signature names the source whose address was used; what nobody has claimed is not
+    /// for accounts to see.
+    fn owner(&self, attention: &Attention) -> Option<(AccountId, Option<SourceId>)> {
+        if let Some(account) = attention.account {
+            return Some((account, attention.source));
+        }
+        let source: SourceId = attention.external_id.as_ref()?.parse().ok()?;
+        let directory = self.directory.borrow().clone()?;
+        directory.sources.get(&source).map(|found| (found.account, Some(source)))
+    }
+}
+
+impl AttentionSource for FromInbox {
+    fn items(&self, accounts: Vec<AccountId>) -> BoxFuture<'_, Result<Vec<AttentionItem>, String>> {
+        Box::pin(async move {
+            let all = self.inbox.attention(clock::now()).await.map_err(|error| error.to_string())?;
+            let item = |attention: Attention| {
+                let (account, source) = self.owner(&attention)?;
+                accounts.contains(&account).then(|| AttentionItem {
+                    reason: explain(&attention),
+                    kind: attention.reason,
+                    account,
+                    source,
+                    count: attention.count,
+                    oldest: Some(attention.oldest),
+                })
+            };
+            Ok(all.into_iter().filter_map(item).collect())
+        })
+    }
+}
+
+/// For people: why, and what to do.
+fn explain(attention: &Attention) -> String {
+    let advice = match attention.reason.as_str() {
+        "token_invalid" => "The platform refuses the page's token: replace it, and these go on by themselves.",
+        "denied" => {
+            "The platform does not let the hub read these: grant the app access to the page's leads, then replay them."
+        }
+        "source_gone" => "Their source was removed or disabled: enable it, and these go on by themselves.",
+        "impossible" => "The platform says these can't be had.",
+        "gave_up" => "Tried until they were too old: replay them when the platform works again.",
+        "not_storable" => "Shown, but the database refuses the row.",
+        "late" => "Waiting for another try.",
+        "unstored" => "Shown, but not in the database yet.",
+        "bad_signature" => "Webhooks with a wrong signature came to this source's address: check the app secret.",
+        _ => "",
+    };
+    match &attention.detail {
+        Some(detail) => format!("{advice} {detail}").trim().to_owned(),
+        None => advice.to_owned(),
+    }
+}

@@ -1,0 +1,84 @@
+//! Keeps the directory snapshot current: loads it, then asks for its version at short intervals.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    domain::directory::{Directory, Watch},
+    store::{Store, StoreError},
+    telemetry::Metrics,
+};
+
+/// First wait while the database is away; each is twice the one before, up to [`LONGEST`].
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Brings the database up to date and loads the directory; if the database is away, goes on trying in the background.
+/// Until then the watch holds `None`, and whoever needs the directory answers that the hub is not ready.
+pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>) -> Watch {
+    let (sender, watch) = watch::channel(None);
+    let directory = first(&store).await;
+    let loaded = directory.is_ok();
+    match directory {
+        Ok(directory) => {
+            sender.send_replace(Some(Arc::new(directory)));
+        }
+        Err(error) => tracing::error!(%error, "the database can't be used yet; the hub is not ready until it can"),
+    }
+    actix_rt::spawn(async move {
+        if !loaded {
+            let mut wait = FIRST;
+            loop {
+                tokio::time::sleep(wait).await;
+                match first(&store).await {
+                    Ok(directory) => break drop(sender.send_replace(Some(Arc::new(directory)))),
+                    Err(error) => tracing::warn!(%error, ?wait, "the database is still away"),
+                }
+                wait = (wait * 2).min(LONGEST);
+            }
+            tracing::info!("the database is there; the hub is ready");
+        }
+        follow(&store, interval, &sender, &metrics).await;
+    });
+    watch
+}
+
+async fn first(store: &Store) -> Result<Directory, StoreError> {
+    let done = store.migrate().await?;
+    if !done.is_empty() {
+        tracing::info!(migrations = done.len(), "the database was brought up to date");
+    }
+    store.load_directory().await
+}
+
+async fn follow(store: &Store, interval: Duration, sender: &watch::Sender<Option<Arc<Directory>>>, metrics: &Metrics) {
+    let mut current = Instant::now();
+    let mut away = false;
+    while !sender.is_closed() {
+        tokio::time::sleep(interval).await;
+        match newer(store, sender.borrow().as_ref().map_or(-1, |directory| directory.version)).await {
+            Ok(newer) => {
+                if let Some(directory) = newer {
+                    sender.send_replace(Some(Arc::new(directory)));
+                }
+                if std::mem::take(&mut away) {
+                    tracing::info!("the database is back");
+                }
+                current = Instant::now();
+            }
+            Err(error) if !std::mem::replace(&mut away, true) => {
+                tracing::warn!(%error, "the database is away; the directory stays as it is");
+            }
+            Err(_) => {}
+        }
+        metrics.directory_age.set(i64::try_from(current.elapsed().as_secs()).unwrap_or(i64::MAX));
+    }
+}
+
+async fn newer(store: &Store, version: i64) -> Result<Option<Directory>, StoreError> {
+    if store.directory_version().await? == version {
+        return Ok(None);
+    }
+    store.load_directory().await.map(Some)
+}

@@ -1,0 +1,212 @@
+//! The composition root: builds every part, joins them, watches them, stops them in order.
+
+mod bridges;
+mod directory;
+mod housekeeping;
+mod probes;
+mod server;
+
+use std::{fs, future::Future, net::SocketAddr, path::Path, sync::Arc};
+
+use actix::{Actor, Addr, Arbiter};
+use actix_rt::System;
+use anyhow::{Context as _, bail};
+use secrecy::ExposeSecret;
+
+use crate::{
+    api::ApiState,
+    auth::{Authenticator, Options, Origins, OwnTokens},
+    config::Settings,
+    enrichment::{self, Pauses, Supervisors},
+    inbound::{Receiver, WebhookIngester},
+    inbox::Inbox,
+    persistence::Persister,
+    platforms::meta::{GraphClient, GraphSettings},
+    realtime::{Drain, SessionRegistry, limits::SessionLimits},
+    store::{Store, Vault},
+    telemetry::{Metrics, start_logging},
+};
+
+/// Open files that 20,000 sessions, connections to the database and the rest need.
+const OPEN_FILES: u64 = 65_536;
+
+/// Runs the hub until `stop` ends, then stops it in order. `ready` is called with the address when it listens.
+///
+/// # Errors
+/// If a part can't be built, or one of them has failed for good: what was accepted is kept, start the hub again.
+pub fn run(
+    settings: Settings,
+    ready: impl FnOnce(SocketAddr) + 'static,
+    stop: impl Future<Output = ()> + 'static,
+) -> anyhow::Result<()> {
+    start_logging(&settings.telemetry).map_err(anyhow::Error::msg)?;
+    // The one provider of TLS in the tree; a second call finds it installed.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
+        tracing::warn!(%error, "the limit of open files can't be raised: fewer sessions fit");
+    }
+    System::new().block_on(async move {
+        let _lock = lock(&settings.data.dir)?;
+        let hub = Hub::build(&settings).await?;
+        let (address, server) = server::start(&settings, &hub)?;
+        tracing::info!(%address, "listening");
+        ready(address);
+        let handle = server.handle();
+        let server = actix_rt::spawn(server);
+        let failure = tokio::select! {
+            () = stop => None,
+            failed = housekeeping::watch(&hub) => Some(failed),
+            _ = server => Some("the HTTP server"),
+        };
+        tracing::info!("stopping");
+        // New connections are refused, sessions are told when to come back, what is in flight gets its answer.
+        let _ = hub.registry.send(Drain).await;
+        handle.stop(true).await;
+        match failure {
+            None => Ok(()),
+            Some(part) => bail!("{part} has failed; what was accepted is kept: start the hub again"),
+        }
+    })
+}
+
+/// Everything that is alive while the hub runs.
+struct Hub {
+    store: Store,
+    inbox: Inbox,
+    auth: Authenticator,
+    directory: crate::domain::directory::Watch,
+    metrics: Arc<Metrics>,
+    limits: SessionLimits,
+    registry: Addr<SessionRegistry>,
+    persister: Addr<Persister>,
+    supervisors: Addr<Supervisors>,
+    ingester: Addr<WebhookIngester>,
+    receiver: Arc<Receiver>,
+    api: ApiState,
+    /// The thread of the actors that are one a node.
+    arbiter: Arbiter,
+}
+
+impl Hub {
+    async fn build(settings: &Settings) -> anyhow::Result<Self> {
+        let metrics = Arc::new(Metrics::new());
+        let key = settings.master_key()?;
+        let vault = Vault::new(key.derive("tokens at rest"));
+        let store = Store::open(&settings.store_url(), settings.store.pool, settings.store.timeout, vault).await?;
+        let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
+        let directory = directory::load(store.clone(), settings.store.directory_interval, Arc::clone(&metrics)).await;
+        let tokens = own_tokens(settings, &key.derive("login tokens"))?;
+        let auth = Authenticator::new(Options {
+            directory: directory.clone(),
+            revocations: Arc::new(store.clone()),
+            tokens,
+            token_ttl: settings.auth.token_ttl,
+            jwks_ttl: settings.auth.jwks_ttl,
+            login_attempts: settings.auth.login_attempts,
+            origins: Origins::new(&settings.server.allowed_origins),
+        })?;
+        let arbiter = Arbiter::new();
+        let node = arbiter.handle();
+        let tops = inbox.top_positions().await?;
+        let registry = {
+            let (inbox, metrics, mailbox) = (inbox.clone(), Arc::clone(&metrics), settings.realtime.queue);
+            SessionRegistry::start_in_arbiter(&node, move |_| SessionRegistry::new(inbox, tops, mailbox, metrics))
+        };
+        let persister = {
+            let parts = (settings.persistence.clone(), store.clone(), inbox.clone(), Arc::clone(&metrics));
+            Persister::start_in_arbiter(&node, move |_| Persister::new(parts.0, parts.1, parts.2, parts.3))
+        };
+        let supervisors = {
+            let context = enrichment::Context {
+                settings: Arc::new(settings.enrichment.clone()),
+                directory: directory.clone(),
+                inbox: inbox.clone(),
+                graph: GraphClient::new(GraphSettings::from(&settings.meta))?,
+                app_secret: settings.meta.app_secrets.first().cloned(),
+                pauses: Pauses::default(),
+                publish: registry.clone().recipient(),
+                persist: persister.clone().recipient(),
+                metrics: Arc::clone(&metrics),
+            };
+            let sweep = settings.inbox.sweep_interval;
+            Supervisors::start_in_arbiter(&node, move |_| Supervisors::new(context, sweep))
+        };
+        let ingester = {
+            let parts = (inbox.clone(), supervisors.clone().recipient(), Arc::clone(&metrics));
+            WebhookIngester::start_in_arbiter(&node, move |_| WebhookIngester::new(parts.0, parts.1, parts.2))
+        };
+        let receiver = Arc::new(Receiver::new(
+            settings,
+            ingester.clone().recipient(),
+            directory.clone(),
+            inbox.clone(),
+            Arc::clone(&metrics),
+        ));
+        let api = ApiState {
+            store: store.clone(),
+            auth: auth.clone(),
+            directory: directory.clone(),
+            publisher: Arc::new(bridges::ToRegistry(registry.clone().recipient())),
+            attention: Arc::new(bridges::FromInbox { inbox: inbox.clone(), directory: directory.clone() }),
+            trust_proxy: settings.server.trust_proxy,
+        };
+        let limits = SessionLimits::new(&settings.realtime);
+        let hub = Self {
+            store,
+            inbox,
+            auth,
+            directory,
+            metrics,
+            limits,
+            registry,
+            persister,
+            supervisors,
+            ingester,
+            receiver,
+            api,
+            arbiter,
+        };
+        housekeeping::start(settings, &hub);
+        Ok(hub)
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.arbiter.stop();
+    }
+}
+
+/// One hub a data folder: two would give out the same positions.
+fn lock(folder: &Path) -> anyhow::Result<fs::File> {
+    fs::create_dir_all(folder).with_context(|| format!("the data folder {} can't be made", folder.display()))?;
+    let path = folder.join("lock");
+    let file = fs::File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("{} can't be opened", path.display()))?;
+    if file.try_lock().is_err() {
+        bail!("another hub runs on {}: stop it, or give this one a data.dir of its own", folder.display());
+    }
+    Ok(file)
+}
+
+fn own_tokens(settings: &Settings, key: &[u8; 32]) -> anyhow::Result<OwnTokens> {
+    let path = &settings.auth.signing_key_file;
+    if path.is_empty() {
+        return Ok(OwnTokens::hs256(key));
+    }
+    let pem = fs::read(path).with_context(|| format!("auth.signing_key_file {path} can't be read"))?;
+    OwnTokens::eddsa(&pem).with_context(|| format!("auth.signing_key_file {path} is no Ed25519 key in PEM"))
+}
+
+/// What is missing for serving outside of this machine, in words; said at the start.
+#[must_use]
+pub fn cautions(settings: &Settings) -> Vec<&'static str> {
+    let mut cautions = Vec::new();
+    if settings.meta.app_secrets.is_empty() {
+        cautions.push("meta.app_secrets is empty: webhooks of the hub's own app are refused");
+    }
+    if settings.meta.verify_token.expose_secret().is_empty() {
+        cautions.push("meta.verify_token is empty: Meta can't verify /webhook");
+    }
+    cautions
+}

@@ -1,0 +1,123 @@
+//! The HTTP server: every route on one screen, and the way for upgrade requests past them.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix::{Actor, Recipient};
+use actix_codec::Framed;
+use actix_http::{HttpService, KeepAlive, Request, h1};
+use actix_rt::net::TcpStream;
+use actix_server::Server;
+use actix_service::{fn_factory, fn_service, map_config};
+use actix_web::{
+    App,
+    dev::AppConfig,
+    middleware::Compress,
+    web::{self, Data},
+};
+
+use super::{
+    Hub,
+    probes::{self, Probed},
+};
+use crate::{
+    api,
+    config::Settings,
+    dashboard, inbound,
+    realtime::{
+        AddShard, Shard,
+        shard::ShardState,
+        transports::websocket::{self, TrustProxy},
+    },
+};
+
+/// Connections that the kernel may hold until they are accepted.
+const BACKLOG: u32 = 4096;
+/// Platforms reuse their connections.
+const IDLE: Duration = Duration::from_secs(75);
+
+/// Binds and starts the workers.
+pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAddr, Server)> {
+    let listener = std::net::TcpListener::bind(settings.server.bind)
+        .map_err(|error| anyhow::anyhow!("server.bind = {}: {error}", settings.server.bind))?;
+    let address = listener.local_addr()?;
+    let probed = Data::new(Probed {
+        store: hub.store.clone(),
+        inbox: hub.inbox.clone(),
+        directory: hub.directory.clone(),
+        metrics: Arc::clone(&hub.metrics),
+    });
+    let (api_state, receiver) = (Data::new(hub.api.clone()), Data::from(Arc::clone(&hub.receiver)));
+    let shard = ShardParts {
+        settings: settings.realtime.clone(),
+        auth: hub.auth.clone(),
+        limits: hub.limits.clone(),
+        directory: hub.directory.clone(),
+        metrics: Arc::clone(&hub.metrics),
+        registry: hub.registry.clone().recipient(),
+        trust: TrustProxy(settings.server.trust_proxy),
+    };
+    let request_timeout = settings.server.request_timeout;
+    let server = Server::build()
+        .workers(settings.server.worker_count())
+        .max_concurrent_connections(settings.server.max_connections)
+        .backlog(BACKLOG)
+        .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
+        .disable_signals()
+        .listen("hub", listener, move || {
+            let shard = shard.clone();
+            let upgrade = fn_factory(move || {
+                let shard = shard.clone();
+                async move { Ok::<_, ()>(shard.start()) }
+            });
+            let (api_state, receiver, probed) = (api_state.clone(), receiver.clone(), probed.clone());
+            let app = App::new()
+                .app_data(api_state)
+                .app_data(receiver)
+                .app_data(probed)
+                .configure(inbound::configure)
+                .configure(probes::configure)
+                .service(
+                    web::scope("").wrap(Compress::default()).configure(api::configure).configure(dashboard::configure),
+                );
+            HttpService::build()
+                .keep_alive(KeepAlive::Timeout(IDLE))
+                .client_request_timeout(request_timeout)
+                // Zero closes at once; with a short wait connections often stay open for a second.
+                .client_disconnect_timeout(Duration::ZERO)
+                .tcp_nodelay(true)
+                .upgrade(upgrade)
+                .finish(map_config(app, |_| AppConfig::default()))
+                .tcp()
+        })?
+        .run();
+    Ok((address, server))
+}
+
+/// What a worker's shard is made of.
+#[derive(Clone)]
+struct ShardParts {
+    settings: crate::config::Realtime,
+    auth: crate::auth::Authenticator,
+    limits: crate::realtime::limits::SessionLimits,
+    directory: crate::domain::directory::Watch,
+    metrics: Arc<crate::telemetry::Metrics>,
+    registry: Recipient<AddShard>,
+    trust: TrustProxy,
+}
+
+impl ShardParts {
+    /// Starts the shard of this thread; returns the service that takes its upgrade requests.
+    fn start(
+        self,
+    ) -> impl actix_service::Service<
+        (Request, Framed<TcpStream, h1::Codec>),
+        Response = (),
+        Error = actix_web::Error,
+        Future = impl Future<Output = Result<(), actix_web::Error>>,
+    > {
+        let state = ShardState::new(self.settings, self.auth, self.limits, self.directory, self.metrics);
+        Shard::new(state.clone(), self.registry).start();
+        let trust = self.trust;
+        fn_service(move |(request, framed)| websocket::upgrade(request, framed, state.clone(), trust))
+    }
+}

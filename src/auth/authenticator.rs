@@ -1,0 +1,271 @@
+//! The one place that lets somebody in.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+
+use super::{
+    AuthError, Credential, Credentials, Grants, Origins, OwnTokens, Principal, Proof, Revocations, Subject, grants_of,
+    issuers,
+    jwks::Jwks,
+    keys,
+    limits::LoginLimits,
+    password,
+    tokens::{self, Claims},
+    who::{Who, by_key},
+};
+use crate::domain::{
+    Timestamp, clock,
+    directory::{Directory, Watch},
+};
+
+/// Passwords checked at once, each with 19 MiB and a core; the others wait.
+const PASSWORDS_AT_ONCE: usize = 2;
+
+/// What it needs to know.
+pub struct Options {
+    /// The newest agencies, users and keys.
+    pub directory: Watch,
+    /// Where signed-out tokens are written down.
+    pub revocations: Arc<dyn Revocations>,
+    /// Signs the hub's own tokens.
+    pub tokens: OwnTokens,
+    /// How long a login lasts.
+    pub token_ttl: Duration,
+    /// How long an issuer's keys are used.
+    pub jwks_ttl: Duration,
+    /// Failed logins a minute.
+    pub login_attempts: u32,
+    /// Whose pages may use the session cookie.
+    pub origins: Origins,
+}
+
+/// Lets people and programs in. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Authenticator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: Options,
+    jwks: Jwks,
+    limits: LoginLimits,
+    passwords: Semaphore,
+    /// Signed out here and perhaps not yet in the directory; each goes when its token has run out.
+    signed_out: Mutex<HashMap<String, Timestamp>>,
+}
+
+/// A successful login.
+#[derive(Debug)]
+pub struct Login {
+    /// Who it was.
+    pub principal: Principal,
+    /// For the session cookie.
+    pub token: SecretString,
+    /// When the token runs out.
+    pub expires_at: Timestamp,
+}
+
+impl Authenticator {
+    /// Ready for use as soon as the directory has been loaded; until then everybody hears
+    /// [`AuthError::Unavailable`].
+    ///
+    /// # Errors
+    /// If the HTTP client for issuers' keys cannot be built.
+    pub fn new(options: Options) -> Result<Self, reqwest::Error> {
+        let inner = Inner {
+            jwks: Jwks::new(options.jwks_ttl)?,
+            limits: LoginLimits::new(options.login_attempts),
+            passwords: Semaphore::new(PASSWORDS_AT_ONCE),
+            signed_out: Mutex::default(),
+            options,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whose pages may use the session cookie.
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.inner.options.origins
+    }
+
+    /// Checks an e-mail address and a password.
+    ///
+    /// # Errors
+    /// [`AuthError::WrongLogin`], [`AuthError::TooManyAttempts`], or [`AuthError::Unavailable`].
+    pub async fn login(
+        &self,
+        email: &str,
+        password: SecretString,
+        address: Option<IpAddr>,
+    ) -> Result<Login, AuthError> {
+        let directory = self.directory()?;
+        let email = email.trim().to_lowercase();
+        self.within_limits(&email, address)?;
+        let turn = self.inner.passwords.acquire().await;
+        let turn = turn.map_err(|_| AuthError::Unavailable("the hub is stopping"))?;
+        // Again, now that those before have been counted: a burst of guesses is held to the limit as well.
+        self.within_limits(&email, address)?;
+        let user = directory.users_by_email.get(&email).and_then(|id| directory.users.get(id));
+        let stored = user.map(|user| user.password_hash.clone());
+        let right = tokio::task::spawn_blocking(move || password::verify(&password, stored.as_ref())).await;
+        drop(turn);
+        let right = right.map_err(|_| AuthError::Unavailable("the password could not be checked"))?;
+        let Some(user) = user.filter(|user| right && !user.disabled) else {
+            self.inner.limits.failed(&email, address, Instant::now());
+            return Err(AuthError::WrongLogin);
+        };
+        let ttl = chrono::Duration::from_std(self.inner.options.token_ttl).unwrap_or(chrono::Duration::MAX);
+        let expires_at = clock::now().checked_add_signed(ttl).unwrap_or(Timestamp::MAX_UTC);
+        let (token, claims) = self.sign(Subject::User(user.id), None, expires_at)?;
+        Ok(Login { principal: self.own(&claims, &directory)?, token, expires_at: claims.expires_at() })
+    }
+
+    /// Lets in whoever the first good credential names.
+    ///
+    /// # Errors
+    /// What was wrong with the first of them; [`AuthError::Missing`] if there is none.
+    pub async fn authenticate(&self, credentials: Credentials) -> Result<Principal, AuthError> {
+        let mut first = None;
+        for credential in &credentials.0 {
+            match self.check(credential).await {
+                Ok(principal) => return Ok(principal),
+                Err(error) => {
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        Err(first.unwrap_or(AuthError::Missing))
+    }
+
+    /// What a principal may do under the newest directory; `None` if they may not stay.
+    #[must_use]
+    pub fn recheck(&self, principal: &Principal) -> Option<Grants> {
+        let gone = principal.jti.as_ref().is_some_and(|jti| self.signed_out_here(jti));
+        principal.recheck(&*self.directory().ok()?).filter(|_| !gone)
+    }
+
+    /// A token for a user or a program that good credentials were shown for, or that an operator names. `jti` ties it to
+    /// an earlier sign-in, so that they end together.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`] if the subject is disabled or gone, [`AuthError::Unavailable`].
+    pub fn issue(
+        &self,
+        subject: Subject,
+        jti: Option<String>,
+        expires_at: Timestamp,
+    ) -> Result<(SecretString, Timestamp), AuthError> {
+        let (token, claims) = self.sign(subject, jti, expires_at)?;
+        Ok((token, claims.expires_at()))
+    }
+
+    /// Ends a sign-in, and with it every token that was made from it: here at once, elsewhere when they next look.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`] if there is no sign-in to end (an API key, an issuer's token without `jti`);
+    /// [`AuthError::Unavailable`] if it could not be written down.
+    pub async fn logout(&self, principal: &Principal) -> Result<(), AuthError> {
+        let (Some(jti), Some(expires_at)) = (&principal.jti, principal.expires_at) else {
+            return Err(AuthError::Invalid("it can't be signed out, only removed by whoever manages it"));
+        };
+        {
+            let now = clock::now();
+            let mut signed_out = self.inner.signed_out.lock().unwrap_or_else(PoisonError::into_inner);
+            signed_out.retain(|_, expires_at| *expires_at > now - chrono::Duration::minutes(1));
+            signed_out.insert(jti.clone(), expires_at);
+        }
+        self.inner.options.revocations.revoke(jti, expires_at).await
+    }
+
+    fn within_limits(&self, email: &str, address: Option<IpAddr>) -> Result<(), AuthError> {
+        match self.inner.limits.wait(email, address, Instant::now()) {
+            Some(retry_after) => Err(AuthError::TooManyAttempts { retry_after }),
+            None => Ok(()),
+        }
+    }
+
+    fn directory(&self) -> Result<Arc<Directory>, AuthError> {
+        let directory = self.inner.options.directory.borrow().clone();
+        directory.ok_or(AuthError::Unavailable("the list of users has not been loaded yet"))
+    }
+
+    async fn check(&self, credential: &Credential) -> Result<Principal, AuthError> {
+        let directory = self.directory()?;
+        let text = credential.expose();
+        let on_purpose = matches!(credential, Credential::Token(_));
+        if on_purpose && text.starts_with(keys::PREFIX) {
+            return by_key(text, &directory);
+        }
+        let issuer = tokens::claimed_issuer(text)?;
+        let principal = if issuer == tokens::ISSUER {
+            self.own(&self.inner.options.tokens.verify(text)?, &directory)?
+        } else if on_purpose {
+            self.issued(text, &issuer, &directory).await?
+        } else {
+            return Err(AuthError::Invalid("its issuer is not known here"));
+        };
+        if principal.jti.as_ref().is_some_and(|jti| self.signed_out_here(jti)) {
+            return Err(AuthError::Invalid("it was signed out"));
+        }
+        Ok(principal)
+    }
+
+    /// Whom a verified token of the hub's own names.
+    #[expect(clippy::unused_self, reason = "reads with its siblings")]
+    fn own(&self, claims: &Claims, directory: &Directory) -> Result<Principal, AuthError> {
+        let subject: Subject = claims.sub.parse().map_err(|_| AuthError::Invalid("it names nobody"))?;
+        let who = Who::of(subject, directory).filter(|who| who.agency == claims.agency);
+        let who = who.ok_or(AuthError::Invalid("its user is gone"))?;
+        if claims.epoch < who.epoch {
+            return Err(AuthError::Invalid("the user's earlier logins were all ended"));
+        }
+        let proof = Proof::Token { epoch: claims.epoch };
+        who.admit(subject, proof, Some(claims.expires_at()), Some(claims.jti.clone()), directory)
+    }
+
+    /// Whom a token of an agency's own issuer names.
+    async fn issued(&self, token: &str, iss: &str, directory: &Arc<Directory>) -> Result<Principal, AuthError> {
+        let Some(issuer) = directory.issuers.get(iss) else {
+            return Err(AuthError::Invalid("its issuer is not known here"));
+        };
+        self.inner.jwks.retain(|id| directory.issuers.values().any(|issuer| issuer.id == id));
+        let claims = issuers::verify(issuer, token, &self.inner.jwks).await?;
+        let subject = Subject::User(claims.user(directory, issuer.agency)?.id);
+        let who = Who::of(subject, directory).ok_or(AuthError::Invalid("its user is gone"))?;
+        let proof = Proof::Issuer(issuer.id);
+        who.admit(subject, proof, Some(claims.expires_at()), claims.jti(issuer), directory)
+    }
+
+    fn sign(
+        &self,
+        subject: Subject,
+        jti: Option<String>,
+        expires_at: Timestamp,
+    ) -> Result<(SecretString, Claims), AuthError> {
+        let directory = self.directory()?;
+        let who = Who::of(subject, &directory).filter(|_| grants_of(subject, &directory).is_some());
+        let who = who.ok_or(AuthError::Invalid("there is no such user, or they are disabled"))?;
+        let claims = Claims {
+            iss: tokens::ISSUER.to_owned(),
+            aud: tokens::AUDIENCE.to_owned(),
+            sub: subject.to_string(),
+            agency: who.agency,
+            epoch: who.epoch,
+            jti: jti.unwrap_or_else(|| ulid::Ulid::generate().to_string()),
+            iat: clock::now().timestamp(),
+            exp: expires_at.timestamp(),
+        };
+        Ok((self.inner.options.tokens.sign(&claims)?, claims))
+    }
+
+    fn signed_out_here(&self, jti: &str) -> bool {
+        self.inner.signed_out.lock().unwrap_or_else(PoisonError::into_inner).contains_key(jti)
+    }
+}

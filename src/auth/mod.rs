@@ -1,0 +1,51 @@
+//! Who somebody is, and what they may do.
+//!
+//! An [`Authenticator`] checks passwords, the hub's own tokens, tokens of agencies' own issuers and API keys against the
+//! newest directory snapshot: no request for a page or a socket waits for the database. A [`Principal`] carries what was
+//! granted; live sessions ask it again ([`Principal::recheck`]) whenever the directory changes.
+
+mod address;
+mod authenticator;
+mod credentials;
+mod error;
+mod issuers;
+mod jwks;
+pub mod keys;
+mod limits;
+pub mod password;
+mod principal;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod who;
+
+use futures_util::future::BoxFuture;
+
+pub use address::{client_address, client_spoke_https};
+pub use authenticator::{Authenticator, Login, Options};
+pub use credentials::{COOKIE, Credential, Credentials, Origins, PROTOCOL_PREFIX, Purpose};
+pub use error::AuthError;
+pub use principal::{Grants, Principal, Proof, Subject, grants_of};
+pub use tokens::{ISSUER, OwnTokens, SigningKeyError};
+
+use crate::{domain::Timestamp, store::Store};
+
+/// Where signed-out tokens are written down, so that other nodes and later starts refuse them too. The store, but for
+/// tests.
+pub trait Revocations: Send + Sync {
+    /// Refuse the token with this `jti`; the record may go when the token has run out.
+    fn revoke<'a>(&'a self, jti: &'a str, expires_at: Timestamp) -> BoxFuture<'a, Result<(), AuthError>>;
+}
+
+impl Revocations for Store {
+    fn revoke<'a>(&'a self, jti: &'a str, expires_at: Timestamp) -> BoxFuture<'a, Result<(), AuthError>> {
+        Box::pin(async move {
+            self.revoke_token(jti, expires_at).await.map_err(|error| {
+                tracing::warn!(%error, "a logout could not be written down");
+                AuthError::Unavailable("the logout could not be written down")
+            })
+        })
+    }
+}

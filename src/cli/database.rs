@@ -1,0 +1,84 @@
+//! Opening the store for one command.
+
+use std::{fmt::Display, fs, sync::Arc};
+
+use anyhow::Context;
+
+use super::BadInput;
+use crate::{
+    config::Settings,
+    domain::{
+        AccountId, AgencyId, UserId,
+        directory::{Account, Agency, Directory, User},
+    },
+    store::{Store, Vault},
+};
+
+/// Connections a command needs.
+const POOL: usize = 1;
+
+/// The store as it is, its tables perhaps missing or old.
+pub(super) async fn open(settings: &Settings) -> anyhow::Result<Store> {
+    fs::create_dir_all(&settings.data.dir)
+        .with_context(|| format!("data.dir {} can't be made", settings.data.dir.display()))?;
+    let vault = Vault::new(settings.master_key()?.derive("tokens at rest"));
+    Ok(Store::open(&settings.store_url(), POOL, settings.store.timeout, vault).await?)
+}
+
+/// The store with its tables up to date.
+pub(super) async fn ready(settings: &Settings) -> anyhow::Result<Store> {
+    let store = open(settings).await?;
+    let pending = store.pending_migrations().await?.len();
+    if pending > 0 {
+        eprintln!("Bringing the database up to date ({pending} migrations).");
+        store.migrate().await?;
+    }
+    Ok(store)
+}
+
+/// The store, ready, and what is in its directory.
+pub(super) async fn with_directory(settings: &Settings) -> anyhow::Result<(Store, Arc<Directory>)> {
+    let store = ready(settings).await?;
+    let directory = store.load_directory().await?;
+    Ok((store, Arc::new(directory)))
+}
+
+/// An agency that must be there.
+pub(super) fn agency(directory: &Directory, id: AgencyId) -> Result<&Agency, BadInput> {
+    directory.agencies.get(&id).ok_or_else(|| BadInput::unknown("agency", id))
+}
+
+/// An account that must be there.
+pub(super) fn account(directory: &Directory, id: AccountId) -> Result<&Account, BadInput> {
+    directory.accounts.get(&id).ok_or_else(|| BadInput::unknown("account", id))
+}
+
+/// An account that must be there and belong to the agency.
+pub(super) fn account_of(directory: &Directory, id: AccountId, agency: AgencyId) -> Result<&Account, BadInput> {
+    let account = account(directory, id)?;
+    if account.agency != agency {
+        return Err(BadInput(format!(
+            "account {id} does not belong to agency {agency}; `leadwire account list` shows whose it is"
+        )));
+    }
+    Ok(account)
+}
+
+/// A user that must be there.
+pub(super) fn user(directory: &Directory, id: UserId) -> Result<&User, BadInput> {
+    directory.users.get(&id).ok_or_else(|| BadInput::unknown("user", id))
+}
+
+/// A name, cut of blanks around it; for clap.
+pub(super) fn name(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    if name.is_empty() || name.contains(char::is_control) {
+        return Err("a name needs at least one character, and none that can't be seen");
+    }
+    Ok(name.to_owned())
+}
+
+/// An optional id for a table.
+pub(super) fn or_dash(id: Option<impl Display>) -> String {
+    id.map_or_else(|| "-".to_owned(), |id| id.to_string())
+}

@@ -1,0 +1,48 @@
+//! Secrets for a command: from the environment or stdin, never from its arguments, which others can see.
+
+use std::io::{IsTerminal, Read};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::BadInput;
+
+/// More than any secret has; what comes after is not read.
+const MAX_LENGTH: u64 = 64 * 1024;
+
+/// The variable's value, if it is set and not empty.
+pub(super) fn from_environment(variable: &str) -> Option<SecretString> {
+    std::env::var(variable).ok().and_then(|text| tidy(&text))
+}
+
+/// The variable's value, else what stands on stdin.
+pub(super) fn find(variable: &str) -> anyhow::Result<Option<SecretString>> {
+    if let Some(secret) = from_environment(variable) {
+        return Ok(Some(secret));
+    }
+    if std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    std::io::stdin().lock().take(MAX_LENGTH).read_to_string(&mut text)?;
+    Ok(tidy(&text))
+}
+
+/// The same, but it must be there.
+pub(super) fn demand(variable: &str, what: &str) -> anyhow::Result<SecretString> {
+    let missing = || BadInput(format!("no {what} was given: set {variable}, or write it to the command's stdin"));
+    Ok(find(variable)?.ok_or_else(missing)?)
+}
+
+/// Without the line's end that `echo` and editors leave behind.
+fn tidy(text: &str) -> Option<SecretString> {
+    let text = text.trim_end_matches(['\r', '\n']);
+    (!text.is_empty()).then(|| text.to_owned().into())
+}
+
+/// Refuses a secret that is too short to be one.
+pub(super) fn long_enough(secret: SecretString, least: usize, what: &str) -> Result<SecretString, BadInput> {
+    if secret.expose_secret().len() < least {
+        return Err(BadInput(format!("the {what} is too short: it needs at least {least} characters")));
+    }
+    Ok(secret)
+}

@@ -1,0 +1,160 @@
+//! `leadwire source`.
+
+use clap::{Args, Subcommand};
+use secrecy::SecretString;
+
+use super::{BadInput, database, secret, table};
+use crate::{
+    config::Settings,
+    domain::{AccountId, SourceId, directory::Directory, event::SourceKind},
+    store::{NewSource, Store},
+};
+
+/// Pages and other things that send webhooks.
+#[derive(Debug, Subcommand)]
+pub enum Source {
+    /// Connects a source to an account and prints its id.
+    #[command(subcommand)]
+    Add(Add),
+    /// Replaces a source's token; what waits for it is tried again. From `LEADWIRE_TOKEN`, else stdin.
+    SetToken {
+        /// Whose.
+        source: SourceId,
+    },
+    /// Lets a source's events through again.
+    Enable {
+        /// Which.
+        source: SourceId,
+    },
+    /// Parks a source's events from now on.
+    Disable {
+        /// Which.
+        source: SourceId,
+    },
+    /// Disconnects a source; what it sent stays.
+    Remove {
+        /// Which.
+        source: SourceId,
+    },
+    /// Lists the sources, not their secrets.
+    List {
+        /// Only this account's.
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
+}
+
+/// The kinds of sources.
+#[derive(Debug, Subcommand)]
+pub enum Add {
+    /// A Facebook page. Its token comes from `LEADWIRE_TOKEN`, else stdin.
+    Meta(Meta),
+}
+
+/// A Facebook page.
+#[derive(Debug, Args)]
+pub struct Meta {
+    /// Whose events it sends.
+    #[arg(long)]
+    account: AccountId,
+    /// The page's id: digits.
+    #[arg(long, value_parser = page_id)]
+    page: String,
+    /// For people.
+    #[arg(long, value_parser = database::name)]
+    name: String,
+    /// Its webhooks come through an app of the agency's own, not the hub's: `LEADWIRE_APP_SECRET` and
+    /// `LEADWIRE_VERIFY_TOKEN` hold that app's secrets.
+    #[arg(long)]
+    own_app: bool,
+}
+
+impl Source {
+    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let (store, directory) = database::with_directory(settings).await?;
+        match self {
+            Self::Add(Add::Meta(page)) => add(&store, &directory, page).await?,
+            Self::SetToken { source } => {
+                known(&directory, source)?;
+                let token = secret::demand("LEADWIRE_TOKEN", "token")?;
+                store.set_source_token(source, &token).await?;
+                eprintln!("The token is replaced.");
+            }
+            Self::Enable { source } => {
+                known(&directory, source)?;
+                store.set_source_enabled(source, true).await?;
+                eprintln!("Its events go through.");
+            }
+            Self::Disable { source } => {
+                known(&directory, source)?;
+                store.set_source_enabled(source, false).await?;
+                eprintln!("Its events are parked from now on.");
+            }
+            Self::Remove { source } => {
+                known(&directory, source)?;
+                store.remove_source(source).await?;
+                eprintln!("It is disconnected.");
+            }
+            Self::List { account } => list(&directory, account),
+        }
+        Ok(())
+    }
+}
+
+async fn add(store: &Store, directory: &Directory, page: Meta) -> anyhow::Result<()> {
+    database::account(directory, page.account)?;
+    let own_app =
+        if page.own_app { Some((named("LEADWIRE_APP_SECRET")?, named("LEADWIRE_VERIFY_TOKEN")?)) } else { None };
+    let (app_secrets, verify_token) = own_app.map(|(secret, verify)| (vec![secret], verify)).unzip();
+    let source = NewSource {
+        account: page.account,
+        kind: SourceKind::Meta,
+        external_id: page.page,
+        name: page.name,
+        token: secret::demand("LEADWIRE_TOKEN", "token")?,
+        app_secrets: app_secrets.unwrap_or_default(),
+        verify_token,
+    };
+    let id = store.add_source(source).await?;
+    if page.own_app {
+        eprintln!("Its app's webhook address ends in /webhook/meta/{id}");
+    }
+    println!("{id}");
+    Ok(())
+}
+
+fn list(directory: &Directory, account: Option<AccountId>) {
+    let mut sources: Vec<_> = directory.sources.values().collect();
+    sources.retain(|source| account.is_none_or(|only| only == source.account));
+    sources.sort_by_key(|source| (source.account, source.id));
+    table::print(
+        ["id", "account", "kind", "platform id", "name", "state", "app"],
+        sources.into_iter().map(|source| {
+            [
+                source.id.to_string(),
+                source.account.to_string(),
+                source.kind.to_string(),
+                source.external_id.clone(),
+                source.name.clone(),
+                if source.enabled { "enabled" } else { "disabled" }.to_owned(),
+                if source.app_secrets.is_empty() { "the hub's" } else { "its own" }.to_owned(),
+            ]
+        }),
+    );
+}
+
+fn known(directory: &Directory, source: SourceId) -> Result<(), BadInput> {
+    directory.sources.get(&source).map(|_| ()).ok_or_else(|| BadInput::unknown("source", source))
+}
+
+fn named(variable: &str) -> Result<SecretString, BadInput> {
+    secret::from_environment(variable).ok_or_else(|| BadInput(format!("with --own-app, {variable} must be set")))
+}
+
+fn page_id(text: &str) -> Result<String, &'static str> {
+    if !text.is_empty() && text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("a page's id is made of digits: it stands in the page's \"About\", and in its webhooks")
+    }
+}

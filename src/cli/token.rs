@@ -1,0 +1,57 @@
+//! `leadwire token`.
+
+use std::{sync::Arc, time::Duration};
+
+use clap::Subcommand;
+use secrecy::ExposeSecret;
+use tokio::sync::watch;
+
+use super::{BadInput, database};
+use crate::{
+    auth::{Authenticator, Options, Origins, OwnTokens, Subject},
+    config::Settings,
+    domain::{UserId, clock},
+};
+
+/// The hub's own tokens.
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Signs a token for a user and prints it.
+    Issue {
+        /// Who may come in with it.
+        #[arg(long)]
+        user: UserId,
+        /// How long it lasts.
+        #[arg(long, default_value = "12h", value_parser = humantime_serde::re::humantime::parse_duration)]
+        ttl: Duration,
+    },
+}
+
+impl Token {
+    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let Self::Issue { user, ttl } = self;
+        let (store, directory) = database::with_directory(settings).await?;
+        if database::user(&directory, user)?.disabled {
+            return Err(
+                BadInput(format!("{user} is disabled; `leadwire user enable {user}` lets them in again")).into()
+            );
+        }
+        let until = chrono::Duration::from_std(ttl).ok().and_then(|ttl| clock::now().checked_add_signed(ttl));
+        let until = until.ok_or_else(|| BadInput("--ttl is too long".to_owned()))?;
+        let derived = settings.master_key()?.derive("login tokens");
+        let (_keep, directory) = watch::channel(Some(directory));
+        let auth = Authenticator::new(Options {
+            directory,
+            revocations: Arc::new(store),
+            tokens: OwnTokens::configured(&settings.auth.signing_key_file, &derived)?,
+            token_ttl: settings.auth.token_ttl,
+            jwks_ttl: settings.auth.jwks_ttl,
+            login_attempts: settings.auth.login_attempts,
+            origins: Origins::default(),
+        })?;
+        let (token, expires_at) = auth.issue(Subject::User(user), None, until)?;
+        eprintln!("Good until {}.", clock::rfc3339(expires_at));
+        println!("{}", token.expose_secret());
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! The master key and the keys derived from it.
+
+use std::{
+    fmt, fs,
+    io::{self, Read, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+/// Why there is no master key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Not 64 hex digits.
+    #[error("the master key in {0} is not 64 hex digits; restore the right one, or the stored tokens can't be read")]
+    Malformed(String),
+    /// Others on this machine can read the key.
+    #[error("{0} can be read by others on this machine; set its mode to 0600")]
+    Exposed(PathBuf),
+    /// The file can't be read or made.
+    #[error("the master key file {path} can't be used: {error}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// 32 random bytes from which every other key of the hub is derived.
+#[derive(Clone)]
+pub struct MasterKey([u8; 32]);
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(…)")
+    }
+}
+
+impl MasterKey {
+    /// The configured key, else the file's, else a new one written to the file.
+    pub(super) fn find(configured: &SecretString, path: &Path) -> Result<Self, KeyError> {
+        if !configured.expose_secret().is_empty() {
+            return parse(configured.expose_secret(), "data.master_key");
+        }
+        let failed = |error| KeyError::File { path: path.to_owned(), error };
+        match fs::File::open(path) {
+            Ok(mut file) => {
+                let mode = file.metadata().map_err(failed)?.permissions().mode();
+                if mode & 0o077 != 0 {
+                    return Err(KeyError::Exposed(path.to_owned()));
+                }
+                let mut text = String::new();
+                file.read_to_string(&mut text).map_err(failed)?;
+                parse(text.trim(), &path.display().to_string())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn create(path: &Path) -> Result<Self, KeyError> {
+        let failed = |error| KeyError::File { path: path.to_owned(), error };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let mut key = [0; 32];
+        fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key)).map_err(failed)?;
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let written = file.and_then(|mut file| {
+            file.write_all(hex::encode(key).as_bytes())?;
+            file.sync_all()
+        });
+        match written {
+            Ok(()) => Ok(Self(key)),
+            // Another command made it in the meantime: its key is the one.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Self::find(&SecretString::from(String::new()), path)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// The key for one purpose: HMAC-SHA256 of its name under the master key.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        mac.update(b"leadwire/");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+fn parse(text: &str, place: &str) -> Result<MasterKey, KeyError> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key).map_err(|_| KeyError::Malformed(place.to_owned()))?;
+    Ok(MasterKey(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn none() -> SecretString {
+        SecretString::from(String::new())
+    }
+
+    #[test]
+    fn a_key_is_made_once_with_mode_0600_and_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/master.key");
+        let first = MasterKey::find(&none(), &path).unwrap();
+        let second = MasterKey::find(&none(), &path).unwrap();
+        assert_eq!(first.derive("a"), second.derive("a"));
+        assert_ne!(first.derive("a"), first.derive("b"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_or_that_is_damaged_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        MasterKey::find(&none(), &path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(MasterKey::find(&none(), &path), Err(KeyError::Exposed(_))));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, "not a key").unwrap();
+        assert!(matches!(MasterKey::find(&none(), &path), Err(KeyError::Malformed(_))));
+    }
+}

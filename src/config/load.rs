@@ -1,0 +1,241 @@
+//! Reads the layers and names everything that is wrong at once.
+
+use std::{fs, path::Path};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::Settings;
+
+const DEFAULTS: &str = include_str!("default.toml");
+const ENVIRONMENT: &str = "LEADWIRE__";
+
+/// All that is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings are wrong; nothing was started:\n{}", .0.iter().map(|p| format!("  - {p}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// One value that differs from the defaults, and where it was found.
+struct Override {
+    section: String,
+    key: String,
+    value: Value,
+    place: String,
+}
+
+impl Settings {
+    /// Reads the defaults, then `file`, then the environment.
+    ///
+    /// # Errors
+    /// Names every unknown key and every bad value, each with the place it came from.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let mut overrides = file.map_or_else(Vec::new, |path| from_file(path, &mut problems));
+        overrides
+            .extend(from_environment(std::env::vars_os().filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.into_string().unwrap_or_default()))
+            })));
+        build(overrides, problems)
+    }
+
+    /// The defaults alone, changed by `text` in the form of a settings file.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let overrides = from_text(text, "the text", &mut problems);
+        build(overrides, problems)
+    }
+}
+
+fn from_file(path: &Path, problems: &mut Vec<String>) -> Vec<Override> {
+    match fs::read_to_string(path) {
+        Ok(text) => from_text(&text, &path.display().to_string(), problems),
+        Err(error) => {
+            problems.push(format!("{} can't be read: {error}", path.display()));
+            Vec::new()
+        }
+    }
+}
+
+fn from_text(text: &str, place: &str, problems: &mut Vec<String>) -> Vec<Override> {
+    let table = match text.parse::<Table>() {
+        Ok(table) => table,
+        Err(error) => {
+            problems.push(format!("{place} is not TOML: {}", error.to_string().trim()));
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    for (section, content) in table {
+        match content {
+            Value::Table(keys) => found.extend(keys.into_iter().map(|(key, value)| Override {
+                place: format!("{section}.{key} in {place}"),
+                section: section.clone(),
+                key,
+                value,
+            })),
+            _ => problems.push(format!("{section} in {place} stands outside a [section]")),
+        }
+    }
+    found
+}
+
+fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Vec<Override> {
+    variables
+        .filter_map(|(name, value)| {
+            let path = name.strip_prefix(ENVIRONMENT)?.to_lowercase();
+            let (section, key) = path.split_once("__")?;
+            Some(Override {
+                section: section.to_owned(),
+                key: key.to_owned(),
+                value: Value::String(value),
+                place: name,
+            })
+        })
+        .collect()
+}
+
+fn build(overrides: Vec<Override>, mut problems: Vec<String>) -> Result<Settings, ConfigError> {
+    let defaults: Table = DEFAULTS.parse().expect("default.toml is tested");
+    let mut merged = defaults.clone();
+    for Override { section, key, value, place } in overrides {
+        let Some(default) = defaults.get(&section).and_then(|keys| keys.get(&key)) else {
+            problems.push(format!("{place} is not a setting"));
+            continue;
+        };
+        let value = match (value, place.starts_with(ENVIRONMENT)) {
+            (Value::String(text), true) => typed_like(default, text),
+            (value, _) => value,
+        };
+        // Tried alone against the defaults, so that one bad value hides no other.
+        let mut alone = defaults.clone();
+        set(&mut alone, &section, &key, value.clone());
+        match Settings::deserialize(alone) {
+            Ok(_) => set(&mut merged, &section, &key, value),
+            Err(error) => problems.push(format!("{place}: {}", error.message())),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(ConfigError(problems));
+    }
+    let settings = Settings::deserialize(merged).map_err(|error| ConfigError(vec![error.message().to_owned()]))?;
+    let problems = impossible(&settings);
+    if problems.is_empty() { Ok(settings) } else { Err(ConfigError(problems)) }
+}
+
+fn set(table: &mut Table, section: &str, key: &str, value: Value) {
+    if let Some(Value::Table(keys)) = table.get_mut(section) {
+        keys.insert(key.to_owned(), value);
+    }
+}
+
+/// Environment variables are text: read as TOML where the default is not text, a list also from `a,b`.
+fn typed_like(default: &Value, text: String) -> Value {
+    if default.is_str() {
+        return Value::String(text);
+    }
+    let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("v"));
+    match (parsed, default) {
+        (Some(value), _) if value.same_type(default) => value,
+        (_, Value::Array(_)) => {
+            Value::Array(text.split(',').map(|item| Value::String(item.trim().to_owned())).collect())
+        }
+        (Some(value), _) => value,
+        (None, _) => Value::String(text),
+    }
+}
+
+/// Values of the right type that can't work.
+fn impossible(s: &Settings) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut demand = |holds: bool, problem: &str| {
+        if !holds {
+            problems.push(problem.to_owned());
+        }
+    };
+    demand(s.inbox.max_body.as_u64() >= 1 << 20, "inbox.max_body must be at least 1MiB: platforms send that much");
+    demand(s.inbox.queue >= s.inbox.max_body, "inbox.queue must hold at least one body of inbox.max_body");
+    demand(s.inbox.commit_rows > 0, "inbox.commit_rows must be at least 1");
+    demand(
+        s.inbox.dedupe_retention >= s.inbox.retention,
+        "inbox.dedupe_retention must not be shorter than inbox.retention",
+    );
+    demand(
+        s.inbox.retention.as_secs() >= 48 * 3600,
+        "inbox.retention must be at least 48h: platforms redeliver for 36h",
+    );
+    demand(!s.inbox.sweep_interval.is_zero(), "inbox.sweep_interval must not be zero");
+    demand(!s.inbox.prune_interval.is_zero(), "inbox.prune_interval must not be zero");
+    demand(!s.store.directory_interval.is_zero(), "store.directory_interval must not be zero");
+    demand(s.store.pool > 0, "store.pool must be at least 1");
+    demand(
+        s.enrichment.queue > 0 && s.enrichment.concurrency > 0,
+        "enrichment.queue and .concurrency must be at least 1",
+    );
+    demand(
+        s.enrichment.calls_per_second > 0 && s.enrichment.call_burst > 0,
+        "enrichment.calls_per_second and .call_burst must be at least 1",
+    );
+    demand(!s.enrichment.retry.is_empty(), "enrichment.retry needs at least one wait");
+    demand(s.enrichment.breaker_calls > 0, "enrichment.breaker_calls must be at least 1");
+    demand((0.01..=1.0).contains(&s.enrichment.breaker_rate), "enrichment.breaker_rate must be between 0.01 and 1");
+    demand(s.persistence.rows_per_second > 0, "persistence.rows_per_second must be at least 1");
+    demand(
+        s.persistence.batch_rows > 0 && s.persistence.queue_rows >= s.persistence.batch_rows,
+        "persistence.queue_rows must hold at least one batch",
+    );
+    demand(s.realtime.max_waiting >= s.realtime.max_frame, "realtime.max_waiting must hold at least one frame");
+    demand(s.realtime.heartbeat.as_secs() > 0, "realtime.heartbeat must be at least 1s");
+    demand(
+        s.realtime.frames_per_second > 0 && s.realtime.frame_burst > 0,
+        "realtime.frames_per_second and .frame_burst must be at least 1",
+    );
+    demand(s.realtime.queue > 0, "realtime.queue must be at least 1");
+    demand(matches!(s.meta.graph_url.scheme(), "http" | "https"), "meta.graph_url must be http or https");
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_whole_and_valid() {
+        let settings = Settings::parse("").unwrap();
+        assert_eq!(settings.inbox.max_body.as_u64(), 4 << 20);
+        assert_eq!(settings.enrichment.retry[2].0.as_secs(), 4);
+        assert!(settings.store_url().starts_with("sqlite://"));
+    }
+
+    #[test]
+    fn every_unknown_key_and_bad_value_is_named_at_once() {
+        let text = "stray = 1\n[server]\nbind = 'nowhere'\nprot = 1\n[inbox]\nmax_body = 'large'\n[nosuch]\nkey = 1\n";
+        let ConfigError(problems) = Settings::parse(text).unwrap_err();
+        for name in ["stray", "server.bind", "server.prot", "inbox.max_body", "nosuch.key"] {
+            assert!(problems.iter().any(|problem| problem.contains(name)), "{name} is not named in {problems:?}");
+        }
+    }
+
+    #[test]
+    fn the_environment_comes_last_and_takes_the_type_of_the_default() {
+        let variables = [
+            ("LEADWIRE__SERVER__WORKERS", "3"),
+            ("LEADWIRE__META__APP_SECRETS", "one, two"),
+            ("LEADWIRE__META__VERIFY_TOKEN", "123"),
+            ("LEADWIRE__ENRICHMENT__BREAKER_RATE", "0.25"),
+            ("LEADWIRE_TEST_POSTGRES", "is not a setting and is left alone"),
+        ];
+        let overrides = from_environment(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        let settings = build(overrides, Vec::new()).unwrap();
+        assert_eq!(settings.server.workers, 3);
+        assert_eq!(settings.meta.app_secrets.len(), 2);
+    }
+
+    #[test]
+    fn values_that_cannot_work_together_are_refused() {
+        let error = Settings::parse("[inbox]\nqueue = '1MiB'\n[enrichment]\nretry = []").unwrap_err().to_string();
+        assert!(error.contains("inbox.queue") && error.contains("enrichment.retry"), "{error}");
+    }
+}

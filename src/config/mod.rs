@@ -1,0 +1,72 @@
+//! Settings: `default.toml`, then a file, then `LEADWIRE__SECTION__KEY` from the environment.
+//!
+//! `default.toml` documents every key and is compiled in; a key that it doesn't have is unknown. All that is wrong is
+//! named at once. One struct a section, with the names of the file.
+
+mod keys;
+mod load;
+mod sections;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use keys::{KeyError, MasterKey};
+pub use load::ConfigError;
+pub use sections::{
+    Auth, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Server, Span, Store, Telemetry,
+};
+
+/// Every setting.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Listening.
+    pub server: Server,
+    /// Where files are kept.
+    pub data: Data,
+    /// The database.
+    pub store: Store,
+    /// What was accepted and is not finished.
+    pub inbox: Inbox,
+    /// The hub's own Meta app and the Graph API.
+    pub meta: Meta,
+    /// Fetching what a webhook only points to.
+    pub enrichment: Enrichment,
+    /// Writing to the database.
+    pub persistence: Persistence,
+    /// Sessions.
+    pub realtime: Realtime,
+    /// Logins and tokens.
+    pub auth: Auth,
+    /// Logs.
+    pub telemetry: Telemetry,
+}
+
+impl Settings {
+    /// The database's URL: the configured one, or the embedded SQLite file.
+    #[must_use]
+    pub fn store_url(&self) -> String {
+        use secrecy::ExposeSecret;
+        let url = self.store.url.expose_secret();
+        if url.is_empty() {
+            format!("sqlite://{}", self.data.dir.join("store.sqlite3").display())
+        } else {
+            url.to_owned()
+        }
+    }
+
+    /// The inbox's file.
+    #[must_use]
+    pub fn inbox_path(&self) -> PathBuf {
+        self.data.dir.join("inbox.sqlite3")
+    }
+
+    /// The master key: from the settings, or from its file, which is made with mode 0600 when there is none.
+    ///
+    /// # Errors
+    /// If the key is not 64 hex digits, or its file can't be read or made.
+    pub fn master_key(&self) -> Result<MasterKey, KeyError> {
+        MasterKey::find(&self.data.master_key, &self.data.dir.join("master.key"))
+    }
+}

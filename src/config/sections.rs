@@ -1,0 +1,155 @@
+//! One struct a section; what each key means stands in `default.toml`.
+#![expect(missing_docs, reason = "default.toml documents every key, once")]
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Server {
+    pub bind: SocketAddr,
+    pub workers: usize,
+    pub max_connections: usize,
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub shutdown_timeout: Duration,
+    pub allowed_origins: Vec<String>,
+    pub trust_proxy: bool,
+}
+
+impl Server {
+    /// Worker threads, with 0 read as one a core.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        if self.workers > 0 { self.workers } else { std::thread::available_parallelism().map_or(1, usize::from) }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Data {
+    pub dir: PathBuf,
+    pub master_key: SecretString,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Store {
+    pub url: SecretString,
+    pub pool: usize,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub directory_interval: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Inbox {
+    pub max_body: ByteSize,
+    pub queue: ByteSize,
+    pub commit_rows: usize,
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    #[serde(with = "humantime_serde")]
+    pub dedupe_retention: Duration,
+    #[serde(with = "humantime_serde")]
+    pub log_retention: Duration,
+    pub max_size: ByteSize,
+    pub quarantine: u32,
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub prune_interval: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Meta {
+    pub verify_token: SecretString,
+    pub app_secrets: Vec<SecretString>,
+    pub graph_url: Url,
+    pub graph_version: String,
+    pub lead_fields: String,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub max_response: ByteSize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Enrichment {
+    pub queue: usize,
+    pub concurrency: usize,
+    pub calls_per_second: u32,
+    pub call_burst: u32,
+    #[serde(with = "humantime_serde")]
+    pub idle_after: Duration,
+    pub retry: Vec<Span>,
+    #[serde(with = "humantime_serde")]
+    pub give_up_after: Duration,
+    pub retry_denied: Vec<Span>,
+    #[serde(with = "humantime_serde")]
+    pub pause: Duration,
+    pub breaker_calls: usize,
+    pub breaker_rate: f32,
+    #[serde(with = "humantime_serde")]
+    pub breaker_wait: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Persistence {
+    pub rows_per_second: u32,
+    pub batch_rows: usize,
+    #[serde(with = "humantime_serde")]
+    pub batch_wait: Duration,
+    pub queue_rows: usize,
+    #[serde(with = "humantime_serde")]
+    pub backoff: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Realtime {
+    pub max_frame: ByteSize,
+    pub max_waiting: ByteSize,
+    pub frames_per_second: u32,
+    pub frame_burst: u32,
+    pub rooms_per_session: usize,
+    pub sessions_per_user: u32,
+    pub sessions_per_account: u32,
+    pub sessions_per_address: u32,
+    #[serde(with = "humantime_serde")]
+    pub heartbeat: Duration,
+    #[serde(with = "humantime_serde")]
+    pub auth_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub token_grace: Duration,
+    pub queue: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Auth {
+    #[serde(with = "humantime_serde")]
+    pub token_ttl: Duration,
+    pub login_attempts: u32,
+    pub signing_key_file: String,
+    #[serde(with = "humantime_serde")]
+    pub jwks_ttl: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Telemetry {
+    pub log: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A duration inside a list, written like the others.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(transparent)]
+pub struct Span(#[serde(with = "humantime_serde")] pub Duration);

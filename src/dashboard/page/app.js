@@ -1,0 +1,56 @@
+// The page: what is shown when, and what starts and stops with a login.
+import { effect, html, render, useEffect } from "./vendor.js";
+import { goLive, unseen } from "./model/live.js";
+import { recognise, user } from "./model/session.js";
+import { opened } from "./model/route.js";
+import { listenToKeys } from "./views/keys.js";
+import { Attention } from "./views/attention.js";
+import { Header } from "./views/header.js";
+import { List } from "./views/list.js";
+import { Login } from "./views/login.js";
+import { Panel } from "./views/panel.js";
+import { Rail } from "./views/rail.js";
+import { Mark } from "./views/icons.js";
+import { Toasts } from "./views/toasts.js";
+
+function Dashboard() {
+  useEffect(goLive, []);
+  useEffect(listenToKeys, []);
+  return html`
+    <div class=${`frame ${opened.value ? "with-panel" : ""}`}>
+      <${Header} />
+      <${Rail} />
+      <main class="main" id="main">
+        <${Attention} />
+        <${List} />
+      </main>
+      ${opened.value && html`<${Panel} id=${opened.value} key=${opened.value} />`}
+      <${Toasts} />
+    </div>
+  `;
+}
+
+/** Until the hub has said who we are; it may be away for a moment. */
+function Waiting() {
+  useEffect(() => {
+    let timer;
+    const ask = async (wait) => {
+      if (!(await recognise())) timer = setTimeout(ask, wait, Math.min(wait * 2, 30_000));
+    };
+    void ask(1000);
+    return () => clearTimeout(timer);
+  }, []);
+  return html`<div class="waiting" role="status"><${Mark} /><span class="waiting-words">Reaching the hub…</span></div>`;
+}
+
+function App() {
+  if (user.value === undefined) return html`<${Waiting} />`;
+  if (user.value === null) return html`<${Login} />`;
+  return html`<${Dashboard} key=${user.value.id} />`;
+}
+
+effect(() => {
+  document.title = unseen.value ? `(${unseen.value}) Leadwire` : "Leadwire";
+});
+
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,55 @@
+// The REST interface. Every failure is an ApiError with a sentence fit for people.
+
+export class ApiError extends Error {
+  /** @param {number} status 0 when the hub could not be reached @param {string} message */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const SENTENCES = {
+  0: "The hub can't be reached. Check the connection and try again.",
+  401: "You are signed out.",
+  403: "You may not do that in this account.",
+  404: "This lead is no longer there.",
+  429: "Too many attempts. Wait a minute and try again.",
+  503: "The database does not answer just now. Try again in a moment.",
+};
+
+/** Set by the session: called when the hub says that nobody is signed in. */
+export const onSignedOut = { call: () => {} };
+
+/** @param {string} method @param {string} path @param {unknown} [body] @param {AbortSignal} [signal] */
+async function ask(method, path, body, signal) {
+  const headers = { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) };
+  let response;
+  try {
+    response = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, SENTENCES[0]);
+  }
+  const answer = await response.json().catch(() => null);
+  if (response.ok) return answer;
+  if (response.status === 401 && path !== "/api/login") onSignedOut.call();
+  const said = [answer?.detail, answer?.error].find((text) => typeof text === "string" && text);
+  throw new ApiError(response.status, SENTENCES[response.status] ?? said ?? `The hub answered ${response.status}.`);
+}
+
+/** @param {Record<string, string | number | undefined>} query */
+const search = (query) => {
+  const set = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  return new URLSearchParams(set.map(([key, value]) => [key, String(value)])).toString();
+};
+
+export const api = {
+  me: async () => (await ask("GET", "/api/me")).user,
+  login: async (email, password) => (await ask("POST", "/api/login", { email, password })).user,
+  logout: () => ask("POST", "/api/logout"),
+  /** @returns {Promise<{ data: any[], next: string | null }>} newest first */
+  leads: (query, signal) => ask("GET", `/api/leads?${search(query)}`, undefined, signal),
+  lead: async (id) => (await ask("GET", `/api/leads/${encodeURIComponent(id)}`)).data,
+  change: async (id, fields) => (await ask("PUT", `/api/leads/${encodeURIComponent(id)}`, fields)).data,
+  attention: async () => (await ask("GET", "/api/attention")).items ?? [],
+};

@@ -1,0 +1,96 @@
+// Joins the connection to what the page shows. One connection for as long as somebody is signed in.
+import { connect } from "../../client/leadwire.js";
+import { signal } from "../vendor.js";
+import { forgetAttention, readAttention, sourceHealth } from "./attention.js";
+import { arrived, changed, forget, gone, read } from "./feed.js";
+import { accountName, accounts, farewell, operated, recognise, user } from "./session.js";
+import { millis, text } from "./text.js";
+import { dismissAll, toast } from "./toasts.js";
+
+export const status = signal({ state: "connecting", attempt: 0 });
+/** Leads that came while the page was out of sight. */
+export const unseen = signal(0);
+
+/** The first page is read after the rooms are entered, so that nothing falls between; but not later than this. */
+const ENTER_WITHIN = 1200;
+const TOGETHER = 80;
+
+/** @returns {() => void} the way to end it */
+export function goLive() {
+  const hub = connect("/ws");
+  let entered = false;
+  let rereading;
+  const reread = () => {
+    rereading ??= setTimeout(() => {
+      rereading = undefined;
+      void read(false);
+      readAttention();
+    }, TOGETHER);
+  };
+  let patience = setTimeout(() => {
+    patience = undefined;
+    reread();
+  }, ENTER_WITHIN);
+
+  hub.on("new_lead", ({ lead, source }, { timestamp }) => {
+    if (typeof lead?.id !== "string") return;
+    arrived(lead, Math.max(millis(timestamp), millis(lead.created_at)));
+    if (document.hidden) unseen.value += 1;
+    if (source === "replay") return;
+    const where = accounts.value.length > 1 ? accountName(lead.account_id) : "";
+    const body = [lead.meta_data?.campaign_name, where].map(text).filter(Boolean).join(" · ");
+    toast({ kind: "lead", title: text(lead.name), body: body || text(lead.phone) || text(lead.email), lead: lead.id });
+  });
+  hub.on("lead:updated", ({ lead, deleted }) => (deleted ? gone(lead.id) : changed(lead)));
+  hub.on("source:health", sourceHealth);
+  hub.on("resync", reread);
+  hub.on("subscribed", ({ room }) => {
+    if (room !== "dashboard" || entered) return;
+    entered = true;
+    clearTimeout(patience);
+    patience = undefined;
+    reread();
+  });
+
+  hub.subscribe("dashboard");
+  for (const { id } of operated.value) hub.subscribe(`operators:${id}`);
+
+  const unwatch = hub.onStatus((now) => {
+    status.value = now;
+    // A handshake that is refused looks like any lost connection: ask who we are, early and then rarely.
+    if (now.state === "waiting" && now.attempt % 8 === 2) void recognise();
+    if (now.state === "signed-out") void backOrGoodbye(hub);
+  });
+
+  return () => {
+    unwatch();
+    clearTimeout(patience);
+    clearTimeout(rereading);
+    hub.close();
+    forget();
+    forgetAttention();
+    dismissAll();
+    unseen.value = 0;
+  };
+}
+
+let lastReturn = 0;
+
+/** The socket was refused: if the login still stands it was a passing thing, else the login page is next. */
+async function backOrGoodbye(hub) {
+  const known = await recognise();
+  if (!user.value) return;
+  if (known && Date.now() - lastReturn > 15_000) {
+    lastReturn = Date.now();
+    hub.reconnect();
+  } else if (known) {
+    farewell.value = "The hub ended this session. Sign in to go on.";
+    user.value = null;
+  } else {
+    setTimeout(() => hub.status.state === "signed-out" && void backOrGoodbye(hub), 10_000);
+  }
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) unseen.value = 0;
+});

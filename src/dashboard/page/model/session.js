@@ -1,0 +1,45 @@
+// Who is signed in, and what they may do in which account.
+import { computed, signal } from "../vendor.js";
+import { api, onSignedOut } from "./api.js";
+
+/** `undefined` while unknown, `null` when nobody is signed in. */
+export const user = signal(undefined);
+/** Why the login page is shown, when it was not asked for. */
+export const farewell = signal("");
+
+const RANK = { viewer: 0, agent: 1, manager: 2, owner: 3 };
+export const accounts = computed(() => user.value?.accounts ?? []);
+const roles = computed(() => new Map(accounts.value.map(({ id, role }) => [id, RANK[role] ?? 0])));
+const names = computed(() => new Map(accounts.value.map(({ id, name }) => [id, name])));
+
+export const accountName = (id) => names.value.get(id) ?? "";
+export const mayEdit = (account) => (roles.value.get(account) ?? 0) >= RANK.agent;
+/** The accounts whose sources this person looks after. */
+export const operated = computed(() => accounts.value.filter(({ role }) => RANK[role] >= RANK.manager));
+
+onSignedOut.call = () => {
+  if (user.value) farewell.value = "Your login has run out. Sign in to go on.";
+  user.value = null;
+};
+
+/** Asks the hub who is signed in. @returns {Promise<boolean>} whether it could say */
+export async function recognise() {
+  try {
+    const found = await api.me();
+    if (found?.id !== user.value?.id) user.value = found;
+    return true;
+  } catch (error) {
+    return error.status === 401;
+  }
+}
+
+export async function signIn(email, password) {
+  user.value = await api.login(email, password);
+  farewell.value = "";
+}
+
+export async function signOut() {
+  await api.logout().catch(() => {});
+  farewell.value = "";
+  user.value = null;
+}

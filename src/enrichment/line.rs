@@ -1,0 +1,220 @@
+//! An account's events in memory: who waits, who is being fetched, and whose turn it is to be published.
+//!
+//! Fetches run side by side, but their results leave in the order in which the events came; one that has to wait for
+//! another try steps out of the line and holds up nobody. Plain state; no clock, no calls.
+
+use std::collections::{HashSet, VecDeque};
+
+use crate::domain::{EventId, event::Event};
+
+/// Slots that may be open for each fetch under way: results that wait for an earlier one.
+const SLOTS: usize = 4;
+
+/// The line. `R` is what a fetch brings.
+pub struct Line<R> {
+    waiting: VecDeque<Event>,
+    open: VecDeque<(EventId, Slot<R>)>,
+    /// Everything in here, until the inbox knows what became of it: what is read back from the inbox meanwhile is old.
+    busy: HashSet<EventId>,
+    /// What became known to the inbox while a reading of it was under way.
+    settled: Option<Vec<EventId>>,
+    capacity: usize,
+    concurrency: usize,
+    fetching: usize,
+}
+
+enum Slot<R> {
+    Fetching,
+    Done(R),
+    Left,
+}
+
+/// Whether an event was taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// Taken, or here already.
+    Yes,
+    /// No room: it stays in the inbox.
+    Full,
+}
+
+impl<R> Line<R> {
+    /// `capacity`: events in memory; `concurrency`: fetches at once.
+    pub fn new(capacity: usize, concurrency: usize) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            open: VecDeque::new(),
+            busy: HashSet::new(),
+            settled: None,
+            capacity,
+            concurrency,
+            fetching: 0,
+        }
+    }
+
+    /// Takes an event in at the end.
+    pub fn admit(&mut self, event: Event) -> Admitted {
+        if self.busy.contains(&event.id) {
+            return Admitted::Yes;
+        }
+        if self.busy.len() >= self.capacity {
+            return Admitted::Full;
+        }
+        self.busy.insert(event.id);
+        self.waiting.push_back(event);
+        Admitted::Yes
+    }
+
+    /// Room for more events.
+    pub fn room(&self) -> usize {
+        self.capacity - self.busy.len().min(self.capacity)
+    }
+
+    /// Nothing in memory.
+    pub fn is_empty(&self) -> bool {
+        self.busy.is_empty()
+    }
+
+    /// The next event to be fetched, if another fetch may start.
+    pub fn next(&mut self) -> Option<Event> {
+        if self.fetching >= self.concurrency || self.open.len() >= self.concurrency * SLOTS {
+            return None;
+        }
+        self.waiting.pop_front()
+    }
+
+    /// Back to the front: it can't be fetched just now.
+    pub fn put_back(&mut self, event: Event) {
+        self.waiting.push_front(event);
+    }
+
+    /// Its fetch begins.
+    pub fn fetching(&mut self, id: EventId) {
+        self.fetching += 1;
+        self.open.push_back((id, Slot::Fetching));
+    }
+
+    /// Its fetch ended: `Some` to be published in its turn, `None` if it steps out of the line.
+    pub fn fetched(&mut self, id: EventId, result: Option<R>) {
+        if let Some((_, slot)) = self.open.iter_mut().find(|(open, _)| *open == id) {
+            self.fetching -= 1;
+            *slot = result.map_or(Slot::Left, Slot::Done);
+        }
+    }
+
+    /// The next result whose turn it is.
+    pub fn publishable(&mut self) -> Option<(EventId, R)> {
+        loop {
+            match self.open.front() {
+                None | Some((_, Slot::Fetching)) => return None,
+                Some(_) => {}
+            }
+            if let Some((id, Slot::Done(result))) = self.open.pop_front() {
+                return Some((id, result));
+            }
+        }
+    }
+
+    /// The inbox knows what became of it.
+    pub fn settle(&mut self, id: EventId) {
+        match &mut self.settled {
+            Some(settled) => settled.push(id),
+            None => {
+                self.busy.remove(&id);
+            }
+        }
+    }
+
+    /// A reading of the inbox begins; false if one is under way.
+    pub fn begin_reading(&mut self) -> bool {
+        if self.settled.is_some() {
+            return false;
+        }
+        self.settled = Some(Vec::new());
+        true
+    }
+
+    /// The reading ended. What was settled since it began is in it as it was before, so it is left out.
+    pub fn end_reading(&mut self, read: Vec<Event>) -> Admitted {
+        let full = read.into_iter().map(|event| self.admit(event)).any(|admitted| admitted == Admitted::Full);
+        for id in self.settled.take().unwrap_or_default() {
+            self.busy.remove(&id);
+        }
+        if full { Admitted::Full } else { Admitted::Yes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{AccountId, SourceId, clock, event::EventKind};
+
+    fn event() -> Event {
+        Event {
+            id: EventId::generate(),
+            account: AccountId::generate(),
+            source: SourceId::generate(),
+            kind: EventKind::Lead,
+            platform_id: String::new(),
+            item: String::new(),
+            received_at: clock::now(),
+            attempts: 0,
+            replayed: false,
+        }
+    }
+
+    /// A line with so many events, all being fetched.
+    fn fetching(count: usize) -> (Line<u8>, Vec<EventId>) {
+        let mut line = Line::new(10, count);
+        for _ in 0..count {
+            line.admit(event());
+        }
+        let mut ids = Vec::new();
+        while let Some(event) = line.next() {
+            line.fetching(event.id);
+            ids.push(event.id);
+        }
+        (line, ids)
+    }
+
+    #[test]
+    fn results_leave_in_the_order_of_the_events() {
+        let (mut line, ids) = fetching(3);
+        line.fetched(ids[2], Some(2));
+        line.fetched(ids[1], Some(1));
+        assert_eq!(line.publishable(), None);
+        line.fetched(ids[0], Some(0));
+        let left: Vec<_> = std::iter::from_fn(|| line.publishable()).collect();
+        assert_eq!(left, [(ids[0], 0), (ids[1], 1), (ids[2], 2)]);
+    }
+
+    #[test]
+    fn an_event_that_steps_out_holds_up_nobody() {
+        let (mut line, ids) = fetching(2);
+        line.fetched(ids[1], Some(1));
+        line.fetched(ids[0], None);
+        assert_eq!(line.publishable(), Some((ids[1], 1)));
+    }
+
+    #[test]
+    fn what_was_settled_during_a_reading_is_not_taken_in_again() {
+        let mut line = Line::<u8>::new(10, 1);
+        let (first, second) = (event(), event());
+        line.admit(first.clone());
+        assert!(line.begin_reading() && !line.begin_reading());
+        line.settle(first.id);
+        line.end_reading(vec![first.clone(), second.clone()]);
+        assert_eq!(line.room(), 9, "only the second is in memory now");
+        assert_eq!(line.admit(first), Admitted::Yes, "a later hand-on of the first is a new matter");
+    }
+
+    #[test]
+    fn a_full_line_takes_nothing_and_fetches_no_more_than_it_may() {
+        let mut line = Line::<u8>::new(2, 1);
+        assert_eq!([event(), event()].map(|event| line.admit(event)), [Admitted::Yes, Admitted::Yes]);
+        assert_eq!(line.admit(event()), Admitted::Full);
+        let first = line.next().unwrap();
+        line.fetching(first.id);
+        assert!(line.next().is_none());
+    }
+}

@@ -1,0 +1,451 @@
+//! `AccountSupervisor`: one account's events, in order, within its budget.
+//!
+//! Fetches, publishes, hands to the persister. Its mailbox and its line are bounded: full means that the event stays in
+//! the inbox and is read back when there is room.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context as Actors, Handler, Message, Recipient, SpawnHandle, WrapFuture,
+};
+use recloser::{AsyncRecloser, Error as BreakerError, Recloser};
+use secrecy::SecretString;
+
+use super::{
+    Pauses,
+    budget::Budget,
+    line::{Admitted, Line},
+    schedule::{self, Next},
+    supervisors::Idle,
+};
+use crate::{
+    config::Enrichment,
+    domain::{
+        AccountId, EventId, SourceId, Timestamp, clock,
+        directory::{Source, Watch},
+        envelope::{Body, Envelope, NewLead, Origin, SourceHealth, SourceState},
+        event::Event,
+        lead::Lead,
+    },
+    inbox::{Inbox, InboxError, ParkReason},
+    persistence::Store,
+    platforms::meta::{self, Fetched, GraphClient, GraphError, PauseScope, Remedy},
+    realtime::Publish,
+    telemetry::Metrics,
+};
+
+/// Work messages that may wait for a supervisor.
+const MAILBOX: usize = 32;
+
+/// Events for this account, just accepted.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Work(pub(super) Vec<Event>);
+
+/// There is something in the inbox for this account.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct LookAgain;
+
+/// What every supervisor needs.
+#[derive(Clone)]
+pub struct Context {
+    /// Settings of this module.
+    pub settings: Arc<Enrichment>,
+    /// Who is who.
+    pub directory: Watch,
+    /// What is not finished.
+    pub inbox: Inbox,
+    /// Meta's Graph API.
+    pub graph: GraphClient,
+    /// Secrets of the hub's own app, the newest first.
+    pub app_secret: Option<SecretString>,
+    /// What must not be called for a while.
+    pub pauses: Pauses,
+    /// Where envelopes go.
+    pub publish: Recipient<Publish>,
+    /// Where leads go after that.
+    pub persist: Recipient<Store>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The actor.
+pub(super) struct AccountSupervisor {
+    account: AccountId,
+    context: Context,
+    parent: Recipient<Idle>,
+    line: Line<(Lead, Origin)>,
+    events: HashMap<EventId, Event>,
+    budgets: HashMap<SourceId, Budget>,
+    /// Tokens that the platform refused; a token that was replaced is tried again.
+    refused: HashMap<SourceId, SecretString>,
+    health: HashMap<SourceId, SourceState>,
+    breaker: AsyncRecloser,
+    behind: bool,
+    later: Option<SpawnHandle>,
+    last_work: Instant,
+}
+
+/// Whether an event may be fetched now.
+enum Gate {
+    Open(Box<Source>),
+    Wait(Duration),
+    Defer(Timestamp, &'static str),
+    Park(ParkReason, &'static str),
+}
+
+impl AccountSupervisor {
+    pub(super) fn new(account: AccountId, context: Context, parent: Recipient<Idle>) -> Self {
+        let settings = &context.settings;
+        let breaker = Recloser::custom()
+            .closed_len(settings.breaker_calls)
+            .half_open_len((settings.breaker_calls / 4).max(1))
+            .error_rate(settings.breaker_rate)
+            .open_wait(settings.breaker_wait)
+            .build();
+        Self {
+            account,
+            line: Line::new(settings.queue, settings.concurrency),
+            events: HashMap::new(),
+            budgets: HashMap::new(),
+            refused: HashMap::new(),
+            health: HashMap::new(),
+            breaker: breaker.into(),
+            behind: false,
+            later: None,
+            last_work: Instant::now(),
+            context,
+            parent,
+        }
+    }
+
+    /// Starts what may be started, then reads back what did not fit.
+    fn advance(&mut self, ctx: &mut Actors<Self>) {
+        while let Some(event) = self.line.next() {
+            match self.gate(&event) {
+                Gate::Open(source) => self.fetch(event, *source, ctx),
+                Gate::Wait(wait) => {
+                    self.line.put_back(event);
+                    self.advance_after(wait, ctx);
+                    break;
+                }
+                Gate::Defer(until, why) => self.defer(event.id, until, false, why, why.to_owned(), ctx),
+                Gate::Park(reason, why) => self.park(event.id, reason, why.to_owned(), ctx),
+            }
+        }
+        if self.behind && self.line.room() * 2 >= self.context.settings.queue {
+            self.read_back(ctx);
+        }
+    }
+
+    fn advance_after(&mut self, wait: Duration, ctx: &mut Actors<Self>) {
+        if self.later.is_none() {
+            self.later = Some(ctx.run_later(wait.max(Duration::from_millis(1)), |supervisor, ctx| {
+                supervisor.later = None;
+                supervisor.advance(ctx);
+            }));
+        }
+    }
+
+    fn gate(&mut self, event: &Event) -> Gate {
+        let source = self.context.directory.borrow().as_ref().and_then(|d| d.sources.get(&event.source).cloned());
+        let Some(source) = source.filter(|source| source.enabled && source.account == self.account) else {
+            return Gate::Park(ParkReason::SourceGone, "the source was removed, disabled or given to another account");
+        };
+        if self.refused.get(&source.id).is_some_and(|refused| source.same_token(refused)) {
+            return Gate::Park(ParkReason::TokenInvalid, "the platform refuses the source's token: replace it");
+        }
+        if let Some(until) = self.context.pauses.until(&source, clock::now()) {
+            return Gate::Defer(until, "paused");
+        }
+        let settings = &self.context.settings;
+        let budget = self
+            .budgets
+            .entry(source.id)
+            .or_insert_with(|| Budget::new(settings.calls_per_second, settings.call_burst));
+        match budget.take() {
+            Ok(()) => Gate::Open(Box::new(source)),
+            Err(wait) => Gate::Wait(wait),
+        }
+    }
+
+    fn fetch(&mut self, event: Event, source: Source, ctx: &mut Actors<Self>) {
+        self.line.fetching(event.id);
+        let (id, leadgen_id) = (event.id, event.platform_id.clone());
+        self.events.insert(id, event);
+        let context = self.context.clone();
+        let breaker = self.breaker.clone();
+        let call = async move {
+            let secret = source.app_secrets.first().or(context.app_secret.as_ref());
+            let started = Instant::now();
+            let counts_as_failure = |error: &GraphError| error.remedy == Remedy::Retry;
+            let call = context.graph.lead(&source.token, secret, &leadgen_id);
+            let outcome = breaker.call_with(counts_as_failure, call).await;
+            context.metrics.platform_seconds.observe(started.elapsed().as_secs_f64());
+            (source, outcome)
+        };
+        ctx.spawn(call.into_actor(self).map(move |(source, outcome), supervisor, ctx| {
+            supervisor.fetched(id, &source, outcome, ctx);
+        }));
+    }
+
+    fn fetched(
+        &mut self,
+        id: EventId,
+        source: &Source,
+        outcome: Result<Fetched, BreakerError<GraphError>>,
+        ctx: &mut Actors<Self>,
+    ) {
+        let Some(event) = self.events.remove(&id) else { return };
+        let lead = match outcome {
+            Ok(fetched) => {
+                Metrics::count(&self.context.metrics.platform_calls, "ok");
+                self.observe(source, fetched.usage, ctx);
+                let origin = if event.replayed { Origin::Replay } else { Origin::Webhook };
+                self.translate(&fetched, &event, source, ctx).map(|lead| (lead, origin))
+            }
+            Err(BreakerError::Rejected) => {
+                Metrics::count(&self.context.metrics.platform_calls, "breaker_open");
+                let until = clock::now() + self.context.settings.breaker_wait;
+                self.defer(id, until, false, "breaker_open", "the platform keeps failing".to_owned(), ctx);
+                None
+            }
+            Err(BreakerError::Inner(error)) => {
+                self.failed(&event, source, &error, ctx);
+                None
+            }
+        };
+        self.line.fetched(id, lead);
+        while let Some((id, (lead, origin))) = self.line.publishable() {
+            self.publish(id, lead, origin, ctx);
+        }
+        self.advance(ctx);
+    }
+
+    fn observe(&mut self, source: &Source, usage: meta::Usage, ctx: &mut Actors<Self>) {
+        if let Some(budget) = self.budgets.get_mut(&source.id) {
+            budget.observe(usage.percent);
+        }
+        if let Some(regain) = usage.regain {
+            self.context.pauses.pause_source(source, clock::now() + regain);
+        }
+        self.refused.remove(&source.id);
+        self.note_health(source.id, SourceState::Healthy, "", ctx);
+    }
+
+    /// The lead in what was fetched. A defect of the hub's own must not take the account's other events with it.
+    fn translate(&mut self, fetched: &Fetched, event: &Event, source: &Source, ctx: &mut Actors<Self>) -> Option<Lead> {
+        let origin = meta::Origin {
+            agency: source.agency,
+            account: self.account,
+            source: source.id,
+            leadgen_id: &event.platform_id,
+            received_at: event.received_at,
+            now: clock::now(),
+        };
+        let lead = catch_unwind(AssertUnwindSafe(|| meta::lead_from(&fetched.object, origin)));
+        if lead.is_err() {
+            tracing::error!(event = %event.id, "the hub failed to read a lead; the event is parked");
+            self.park(event.id, ParkReason::Impossible, "the hub failed to read the lead".to_owned(), ctx);
+        }
+        lead.ok()
+    }
+
+    fn failed(&mut self, event: &Event, source: &Source, error: &GraphError, ctx: &mut Actors<Self>) {
+        let now = clock::now();
+        if let Some(budget) = self.budgets.get_mut(&source.id) {
+            budget.observe(error.usage.percent);
+        }
+        let detail = error.to_string();
+        match schedule::after(error, event, now, &self.context.settings) {
+            Next::Later { wait, counted } => {
+                let until = now + if counted { schedule::jittered(wait) } else { wait };
+                self.pause(source, error.remedy, until, &detail, ctx);
+                let why = if counted { "retry" } else { "paused" };
+                self.defer(event.id, until, counted, why, detail, ctx);
+            }
+            Next::Park(reason) => {
+                if reason == ParkReason::TokenInvalid {
+                    self.refused.insert(source.id, source.token.clone());
+                    self.note_health(source.id, SourceState::TokenInvalid, &detail, ctx);
+                }
+                self.park(event.id, reason, detail, ctx);
+            }
+        }
+    }
+
+    fn pause(&mut self, source: &Source, remedy: Remedy, until: Timestamp, detail: &str, ctx: &mut Actors<Self>) {
+        let (state, outcome) = match remedy {
+            Remedy::Pause { scope: PauseScope::App, .. } => {
+                self.context.pauses.pause_app(source, until);
+                (SourceState::Throttled, "throttled")
+            }
+            Remedy::Pause { .. } | Remedy::Blocked => {
+                self.context.pauses.pause_source(source, until);
+                (SourceState::Throttled, "throttled")
+            }
+            _ => (SourceState::Failing, "failed"),
+        };
+        Metrics::count(&self.context.metrics.platform_calls, outcome);
+        self.note_health(source.id, state, detail, ctx);
+    }
+
+    /// Push first; the persister gets the lead when the push is in the log.
+    fn publish(&mut self, id: EventId, lead: Lead, origin: Origin, ctx: &mut Actors<Self>) {
+        let now = clock::now();
+        let body = Body::NewLead(Box::new(NewLead { lead: lead.clone(), timestamp: now, source: origin }));
+        let envelope = Envelope { id, account: self.account, timestamp: now, body };
+        let publishing = self.context.publish.send(Publish { envelope, event: Some(id) });
+        ctx.spawn(publishing.into_actor(self).map(move |outcome, supervisor, ctx| {
+            match outcome {
+                Ok(Ok(_)) => {
+                    // Full: the lead is in the log, the persister reads it from there when it has room.
+                    let _ = supervisor.context.persist.try_send(Store { event: id, lead: Box::new(lead) });
+                }
+                Ok(Err(error)) => tracing::error!(event = %id, %error, "pushed, but not logged; tried again"),
+                Err(error) => tracing::warn!(event = %id, %error, "not pushed; the event is read back later"),
+            }
+            supervisor.line.settle(id);
+            supervisor.advance(ctx);
+        }));
+    }
+
+    fn defer(
+        &mut self,
+        id: EventId,
+        until: Timestamp,
+        counted: bool,
+        why: &'static str,
+        detail: String,
+        ctx: &mut Actors<Self>,
+    ) {
+        Metrics::count(&self.context.metrics.deferred_events, why);
+        let inbox = self.context.inbox.clone();
+        self.settle_with(id, async move { inbox.defer(id, until, counted, detail).await }, ctx);
+    }
+
+    fn park(&mut self, id: EventId, reason: ParkReason, detail: String, ctx: &mut Actors<Self>) {
+        tracing::warn!(event = %id, account = %self.account, reason = reason.as_str(), detail, "event parked");
+        Metrics::count(&self.context.metrics.parked_events, reason.as_str());
+        let inbox = self.context.inbox.clone();
+        self.settle_with(id, async move { inbox.park(id, reason, detail).await }, ctx);
+    }
+
+    /// The event leaves memory when the inbox knows what became of it, or has failed: then it is simply due again.
+    fn settle_with(
+        &mut self,
+        id: EventId,
+        change: impl Future<Output = Result<(), InboxError>> + 'static,
+        ctx: &mut Actors<Self>,
+    ) {
+        ctx.spawn(change.into_actor(self).map(move |outcome, supervisor, ctx| {
+            if let Err(error) = outcome {
+                tracing::error!(event = %id, %error, "the inbox could not note what became of an event");
+            }
+            supervisor.line.settle(id);
+            supervisor.advance(ctx);
+        }));
+    }
+
+    fn read_back(&mut self, ctx: &mut Actors<Self>) {
+        if !self.line.begin_reading() {
+            return;
+        }
+        self.behind = false;
+        let (inbox, account) = (self.context.inbox.clone(), self.account);
+        // One more than there is room for tells whether that was all; those in memory already are read as well.
+        let limit = self.context.settings.queue * 2;
+        let reading = async move { inbox.due(account, clock::now(), limit).await };
+        ctx.spawn(reading.into_actor(self).map(move |outcome, supervisor, ctx| {
+            let read = outcome.unwrap_or_else(|error| {
+                tracing::error!(%error, "the inbox could not be read; tried again soon");
+                Vec::new()
+            });
+            let filled = read.len() >= limit;
+            supervisor.behind |= supervisor.line.end_reading(read) == Admitted::Full || filled;
+            supervisor.advance(ctx);
+        }));
+    }
+
+    /// Tells operators when a source's state changes.
+    fn note_health(&mut self, source: SourceId, state: SourceState, reason: &str, ctx: &mut Actors<Self>) {
+        let before = self.health.insert(source, state).unwrap_or(SourceState::Healthy);
+        if before == state {
+            return;
+        }
+        tracing::info!(%source, ?state, reason, "source health");
+        let health = SourceHealth { source, state, reason: reason.to_owned() };
+        let envelope = Envelope {
+            id: EventId::generate(),
+            account: self.account,
+            timestamp: clock::now(),
+            body: Body::SourceHealth(health),
+        };
+        let publishing = self.context.publish.send(Publish { envelope, event: None });
+        ctx.spawn(publishing.into_actor(self).map(|_, _, _| ()));
+    }
+}
+
+impl Actor for AccountSupervisor {
+    type Context = Actors<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        self.context.metrics.supervisors.inc();
+        let idle_after = self.context.settings.idle_after;
+        ctx.run_interval(idle_after.max(Duration::from_millis(10)), move |supervisor, _| {
+            if supervisor.line.is_empty() && supervisor.last_work.elapsed() >= idle_after {
+                // The parent lets go of the address; what was sent before that is still done.
+                let _ = supervisor.parent.try_send(Idle(supervisor.account));
+            }
+        });
+    }
+}
+
+impl Drop for AccountSupervisor {
+    fn drop(&mut self) {
+        self.context.metrics.supervisors.dec();
+    }
+}
+
+impl Handler<Work> for AccountSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, Work(events): Work, ctx: &mut Self::Context) {
+        self.last_work = Instant::now();
+        for event in events {
+            self.behind |= self.line.admit(event) == Admitted::Full;
+        }
+        self.advance(ctx);
+    }
+}
+
+impl Handler<LookAgain> for AccountSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: LookAgain, ctx: &mut Self::Context) {
+        self.last_work = Instant::now();
+        self.behind = true;
+        self.advance(ctx);
+    }
+}
+
+#[cfg(test)]
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Crash;
+
+#[cfg(test)]
+impl Handler<Crash> for AccountSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Self::Context) {
+        panic!("as a test asked");
+    }
+}

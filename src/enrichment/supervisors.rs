@@ -1,0 +1,184 @@
+//! `Supervisors`: the parent of all account supervisors of a node.
+//!
+//! Starts one when an account has work, lets go of it when it is idle, starts another when one has failed. Every sweep
+//! asks the inbox which accounts have something due: retries whose time has come, what did not fit into memory, what
+//! was left over from before a crash. Its mailbox is bounded: full means that the sweep finds the events instead.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::{
+    Actor, ActorFutureExt, Addr, AsyncContext, Context as Actors, Handler, Message, WrapFuture, dev::SendError,
+};
+use secrecy::SecretString;
+
+use super::supervisor::{AccountSupervisor, Context, LookAgain, Work};
+use crate::{
+    domain::{AccountId, SourceId, clock, directory::Directory, event::Event},
+    inbox::ParkReason,
+};
+
+/// Batches of arrived events that may wait.
+const MAILBOX: usize = 1024;
+
+/// Events that were just accepted.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Arrived(pub Vec<Event>);
+
+/// An account's supervisor has had no work for long.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Idle(pub(super) AccountId);
+
+/// The actor.
+pub struct Supervisors {
+    context: Context,
+    sweep_interval: Duration,
+    children: HashMap<AccountId, Addr<AccountSupervisor>>,
+    behind: HashSet<AccountId>,
+    sweeping: bool,
+    tokens: HashMap<SourceId, SecretString>,
+}
+
+impl Supervisors {
+    /// None yet; they start with the first events, or the first sweep.
+    #[must_use]
+    pub fn new(context: Context, sweep_interval: Duration) -> Self {
+        Self {
+            context,
+            sweep_interval,
+            children: HashMap::new(),
+            behind: HashSet::new(),
+            sweeping: false,
+            tokens: HashMap::new(),
+        }
+    }
+
+    /// Sends a message to an account's supervisor, starting one if there is none, or none alive.
+    fn tell<M>(&mut self, account: AccountId, message: M, ctx: &mut Actors<Self>)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        AccountSupervisor: Handler<M>,
+    {
+        let message = match self.children.get(&account).map(|child| child.try_send(message)) {
+            Some(Ok(())) => return,
+            Some(Err(SendError::Full(_))) => {
+                self.behind.insert(account);
+                return;
+            }
+            Some(Err(SendError::Closed(message))) => {
+                tracing::error!(%account, "a supervisor failed; another is started");
+                self.context.metrics.supervisor_restarts.inc();
+                Some(message)
+            }
+            None => None,
+        };
+        let child = AccountSupervisor::new(account, self.context.clone(), ctx.address().recipient()).start();
+        match message.map(|message| child.try_send(message)) {
+            // A new one has nothing to look at yet but the inbox, where all of it is.
+            None | Some(Err(_)) => {
+                self.behind.insert(account);
+            }
+            Some(Ok(())) => {}
+        }
+        self.children.insert(account, child);
+    }
+
+    fn sweep(&mut self, ctx: &mut Actors<Self>) {
+        if std::mem::replace(&mut self.sweeping, true) {
+            return;
+        }
+        let inbox = self.context.inbox.clone();
+        ctx.spawn(async move { inbox.due_accounts(clock::now()).await }.into_actor(self).map(|due, parent, ctx| {
+            parent.sweeping = false;
+            let due = due.unwrap_or_else(|error| {
+                tracing::error!(%error, "the inbox could not be swept; tried again soon");
+                Vec::new()
+            });
+            let behind = std::mem::take(&mut parent.behind);
+            for account in behind.into_iter().chain(due).collect::<HashSet<_>>() {
+                parent.tell(account, LookAgain, ctx);
+            }
+        }));
+    }
+
+    /// A page may have been claimed, a token replaced, a source enabled again: what waited for it goes on.
+    fn directory_changed(&mut self, directory: &Arc<Directory>, ctx: &mut Actors<Self>) {
+        let (inbox, directory) = (self.context.inbox.clone(), Arc::clone(directory));
+        let usable: Vec<SourceId> = directory.sources.values().filter(|source| source.enabled).map(|s| s.id).collect();
+        let renewed: Vec<SourceId> = directory
+            .sources
+            .values()
+            .filter(|source| self.tokens.get(&source.id).is_some_and(|known| !source.same_token(known)))
+            .map(|source| source.id)
+            .collect();
+        self.tokens = directory.sources.values().map(|source| (source.id, source.token.clone())).collect();
+        let release = async move {
+            let mut released = inbox.release_claimed(directory).await?;
+            released += inbox.release_sources(renewed, ParkReason::TokenInvalid).await?;
+            released += inbox.release_sources(usable, ParkReason::SourceGone).await?;
+            Ok::<_, crate::inbox::InboxError>(released)
+        };
+        ctx.spawn(release.into_actor(self).map(|outcome, parent, ctx| match outcome {
+            Ok(0) => {}
+            Ok(released) => {
+                tracing::info!(released, "parked events go on after a change of the directory");
+                parent.sweep(ctx);
+            }
+            Err(error) => tracing::error!(%error, "parked events could not be released"),
+        }));
+    }
+}
+
+impl Actor for Supervisors {
+    type Context = Actors<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(self.sweep_interval, |parent, ctx| parent.sweep(ctx));
+        let directory = self.context.directory.clone();
+        ctx.add_stream(futures_util::stream::unfold((directory, true), |(mut watch, first)| async move {
+            if !first {
+                watch.changed().await.ok()?;
+            }
+            let newest = watch.borrow_and_update().clone();
+            Some((newest, (watch, false)))
+        }));
+    }
+}
+
+impl actix::StreamHandler<Option<Arc<Directory>>> for Supervisors {
+    fn handle(&mut self, directory: Option<Arc<Directory>>, ctx: &mut Self::Context) {
+        if let Some(directory) = directory {
+            self.directory_changed(&directory, ctx);
+        }
+    }
+
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl Handler<Arrived> for Supervisors {
+    type Result = ();
+
+    fn handle(&mut self, Arrived(events): Arrived, ctx: &mut Self::Context) {
+        let mut by_account: HashMap<AccountId, Vec<Event>> = HashMap::new();
+        for event in events {
+            by_account.entry(event.account).or_default().push(event);
+        }
+        for (account, events) in by_account {
+            self.tell(account, Work(events), ctx);
+        }
+    }
+}
+
+impl Handler<Idle> for Supervisors {
+    type Result = ();
+
+    fn handle(&mut self, Idle(account): Idle, _: &mut Self::Context) {
+        self.children.remove(&account);
+    }
+}

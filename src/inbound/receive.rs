@@ -1,0 +1,338 @@
+//! The one HTTP path in: verify, split, accept, answer.
+//!
+//! `/webhook` is for the hub's own app, `/webhook/{provider}/{source}` for a source; one whose agency has an app of its
+//! own is verified with that app's secrets, and its events reach that agency's sources only.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use actix::Recipient;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use secrecy::SecretString;
+use tokio::sync::oneshot;
+
+use super::{
+    Accept, Receiving,
+    providers::{self, Provider},
+    receiving::Held,
+};
+use crate::{
+    config,
+    domain::{
+        clock,
+        directory::{Directory, Watch},
+        event::{Scope, SourceKind},
+    },
+    inbox::{Delivery, Inbox, Quarantined},
+    telemetry::Metrics,
+};
+
+/// Platforms give up after five seconds; a refusal in time makes them try again.
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+/// What a platform that was refused for lack of room is told to wait.
+const RETRY_AFTER: &str = "5";
+/// As much of a refused body is kept.
+const QUARANTINED_BODY: usize = 16 * 1024;
+/// Headers that are kept with a webhook. Never one that carries a secret.
+const KEPT_HEADERS: [&str; 6] =
+    ["content-type", "user-agent", "x-hub-signature-256", "x-hub-signature", "x-forwarded-for", "content-length"];
+
+/// What the path needs; one for all workers.
+pub struct Receiver {
+    accept: Recipient<Accept>,
+    directory: Watch,
+    inbox: Inbox,
+    receiving: Receiving,
+    metrics: Arc<Metrics>,
+    hub_secrets: Vec<SecretString>,
+    hub_verify_token: SecretString,
+    max_body: usize,
+    request_timeout: Duration,
+    quarantine: u32,
+    quarantine_rate: DefaultDirectRateLimiter,
+    /// Bad signatures since the last that was kept, by source: at most as many as there are sources.
+    refusals: Mutex<HashMap<String, i64>>,
+}
+
+/// Who a webhook's address belongs to.
+struct Door {
+    provider: &'static dyn Provider,
+    secrets: Vec<SecretString>,
+    verify_token: SecretString,
+    scope: Scope,
+    source: String,
+}
+
+/// Why a POST was not accepted.
+enum Refused {
+    NoSuchDoor,
+    NotReady,
+    TooLarge,
+    Slow,
+    Broken,
+    Full,
+    BadSignature(&'static str),
+}
+
+impl Receiver {
+    /// `accept`: the ingester; `directory`: who is who; `inbox`: for the quarantine.
+    #[must_use]
+    pub fn new(
+        settings: &config::Settings,
+        accept: Recipient<Accept>,
+        directory: Watch,
+        inbox: Inbox,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        Self {
+            accept,
+            directory,
+            inbox,
+            receiving: Receiving::new(bytes(settings.inbox.queue)),
+            metrics,
+            hub_secrets: settings.meta.app_secrets.clone(),
+            hub_verify_token: settings.meta.verify_token.clone(),
+            max_body: bytes(settings.inbox.max_body),
+            request_timeout: settings.server.request_timeout,
+            quarantine: settings.inbox.quarantine,
+            quarantine_rate: RateLimiter::direct(Quota::per_second(std::num::NonZeroU32::MIN.saturating_add(19))),
+            refusals: Mutex::default(),
+        }
+    }
+
+    /// Bytes being received or waiting for a commit.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.receiving.bytes()
+    }
+
+    fn directory(&self) -> Result<Arc<Directory>, Refused> {
+        self.directory.borrow().clone().ok_or(Refused::NotReady)
+    }
+
+    fn door(&self, path: &web::Path<Vec<(String, String)>>, directory: &Directory) -> Result<Door, Refused> {
+        let part = |name: &str| path.iter().find(|(part, _)| part == name).map(|(_, value)| value.as_str());
+        let hub = |provider, source| Door {
+            provider,
+            secrets: self.hub_secrets.clone(),
+            verify_token: self.hub_verify_token.clone(),
+            scope: Scope::Hub,
+            source,
+        };
+        let (Some(provider), Some(id)) = (part("provider"), part("source")) else {
+            let provider = providers::named(SourceKind::Meta.as_str()).ok_or(Refused::NoSuchDoor)?;
+            return Ok(hub(provider, String::new()));
+        };
+        let provider = providers::named(provider).ok_or(Refused::NoSuchDoor)?;
+        let source = id.parse().ok().and_then(|id| directory.sources.get(&id)).ok_or(Refused::NoSuchDoor)?;
+        if source.kind != provider.kind() {
+            return Err(Refused::NoSuchDoor);
+        }
+        if source.app_secrets.is_empty() {
+            return Ok(hub(provider, source.id.to_string()));
+        }
+        Ok(Door {
+            provider,
+            secrets: source.app_secrets.clone(),
+            verify_token: source.verify_token.clone().unwrap_or_else(|| String::new().into()),
+            scope: Scope::Agency(source.agency),
+            source: source.id.to_string(),
+        })
+    }
+
+    /// The whole body, while there is room for it and time.
+    async fn body(&self, request: &HttpRequest, mut payload: web::Payload) -> Result<(Bytes, Held), Refused> {
+        let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let announced = announced.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
+        if announced > self.max_body {
+            return Err(Refused::TooLarge);
+        }
+        let mut held = self.receiving.begin();
+        let mut body = BytesMut::with_capacity(announced);
+        let reading = async {
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|_| Refused::Broken)?;
+                if body.len() + chunk.len() > self.max_body {
+                    return Err(Refused::TooLarge);
+                }
+                held.add(chunk.len()).map_err(|_| Refused::Full)?;
+                body.extend_from_slice(&chunk);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(self.request_timeout, reading).await.map_err(|_| Refused::Slow)??;
+        Ok((body.freeze(), held))
+    }
+
+    async fn receive(
+        &self,
+        request: &HttpRequest,
+        path: &web::Path<Vec<(String, String)>>,
+        payload: web::Payload,
+    ) -> Result<&'static str, Refused> {
+        let directory = self.directory()?;
+        let door = self.door(path, &directory)?;
+        let (body, held) = self.body(request, payload).await?;
+        let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
+        if !door.provider.verify(&door.secrets, &header, &body) {
+            self.keep_for_a_look(request, &door.source, &body);
+            return Err(Refused::BadSignature(door.provider.answers().bad_signature));
+        }
+        let events = door.provider.split(&body, &directory, door.scope);
+        let delivery = Delivery {
+            received_at: clock::now(),
+            provider: door.provider.kind().as_str(),
+            path: door.source,
+            remote: remote(request),
+            headers: kept_headers(request),
+            body,
+            scope: door.scope,
+            events,
+        };
+        let (reply, answer) = oneshot::channel();
+        self.accept.try_send(Accept { delivery, held, reply }).map_err(|_| Refused::Full)?;
+        match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            Ok(Ok(Ok(()))) => Ok(door.provider.answers().accepted),
+            // Not durable, or not known to be in time: the platform sends it again, and it is accepted once.
+            _ => Err(Refused::Full),
+        }
+    }
+
+    /// Never waited for, and at most twenty a second: whoever sends garbage must not keep the inbox busy. All are
+    /// counted, by the source whose address was used.
+    fn keep_for_a_look(&self, request: &HttpRequest, source: &str, body: &Bytes) {
+        let count = {
+            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = refusals.entry(source.to_owned()).or_insert(0);
+            *count += 1;
+            if self.quarantine_rate.check().is_err() {
+                return;
+            }
+            std::mem::take(count)
+        };
+        let refused = Quarantined {
+            received_at: clock::now(),
+            path: source.to_owned(),
+            remote: remote(request),
+            headers: kept_headers(request),
+            body: Bytes::copy_from_slice(&body[..body.len().min(QUARANTINED_BODY)]),
+        };
+        let (inbox, limit) = (self.inbox.clone(), self.quarantine);
+        actix_rt::spawn(async move {
+            if let Err(error) = inbox.quarantine(refused, count, limit).await {
+                tracing::warn!(%error, "a refused webhook could not be kept for a look");
+            }
+        });
+    }
+}
+
+impl Refused {
+    const fn outcome(&self) -> &'static str {
+        match self {
+            Self::NoSuchDoor => "unknown_address",
+            Self::NotReady => "not_ready",
+            Self::TooLarge => "too_large",
+            Self::Slow => "too_slow",
+            Self::Broken => "broken_off",
+            Self::Full => "unavailable",
+            Self::BadSignature(_) => "bad_signature",
+        }
+    }
+
+    fn answer(&self) -> HttpResponse {
+        let (status, text) = match self {
+            Self::NoSuchDoor => (StatusCode::NOT_FOUND, "No source has this address"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "Starting, try again"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Too large"),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "Too slow"),
+            Self::Broken => (StatusCode::BAD_REQUEST, "The body broke off"),
+            Self::Full => (StatusCode::SERVICE_UNAVAILABLE, "Not kept, try again"),
+            Self::BadSignature(text) => (StatusCode::FORBIDDEN, *text),
+        };
+        let mut answer = plain(status);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            answer.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+        }
+        answer.body(text)
+    }
+}
+
+/// Adds the webhook addresses.
+pub fn configure(routes: &mut web::ServiceConfig) {
+    for path in ["/webhook", "/webhook/{provider}/{source}"] {
+        routes.service(web::resource(path).route(web::get().to(handshake)).route(web::post().to(post)));
+    }
+}
+
+async fn post(
+    request: HttpRequest,
+    path: web::Path<Vec<(String, String)>>,
+    payload: web::Payload,
+    receiver: web::Data<Receiver>,
+) -> HttpResponse {
+    let started = Instant::now();
+    let outcome = receiver.receive(&request, &path, payload).await;
+    receiver.metrics.acknowledge_seconds.observe(started.elapsed().as_secs_f64());
+    match outcome {
+        Ok(text) => {
+            Metrics::count(&receiver.metrics.webhooks, "accepted");
+            plain(StatusCode::OK).body(text)
+        }
+        Err(refused) => {
+            Metrics::count(&receiver.metrics.webhooks, refused.outcome());
+            tracing::warn!(outcome = refused.outcome(), path = request.path(), "webhook refused");
+            refused.answer()
+        }
+    }
+}
+
+async fn handshake(
+    request: HttpRequest,
+    path: web::Path<Vec<(String, String)>>,
+    receiver: web::Data<Receiver>,
+) -> HttpResponse {
+    let door = receiver.directory().and_then(|directory| receiver.door(&path, &directory));
+    match door {
+        Ok(door) => match door.provider.handshake(request.query_string(), &door.verify_token) {
+            Ok(challenge) => plain(StatusCode::OK).body(challenge),
+            Err(error) => {
+                plain(StatusCode::from_u16(error.status()).unwrap_or(StatusCode::FORBIDDEN)).body(error.to_string())
+            }
+        },
+        Err(refused) => refused.answer(),
+    }
+}
+
+fn plain(status: StatusCode) -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    answer
+        .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    answer
+}
+
+fn remote(request: &HttpRequest) -> String {
+    request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default()
+}
+
+fn kept_headers(request: &HttpRequest) -> String {
+    let kept: serde_json::Map<String, serde_json::Value> = KEPT_HEADERS
+        .iter()
+        .filter_map(|name| {
+            let value = String::from_utf8_lossy(request.headers().get(*name)?.as_bytes()).into_owned();
+            Some(((*name).to_owned(), value.into()))
+        })
+        .collect();
+    serde_json::Value::Object(kept).to_string()
+}

@@ -1,0 +1,138 @@
+//! The inbox: what was accepted and is not finished, the record of all that was received, and the envelope log.
+//!
+//! Its own SQLite file (WAL, `synchronous=FULL`), so that webhooks are kept while the store is slow or away. One thread
+//! owns the writing connection and commits in groups ([`writer`]); what is to be read goes through a second connection.
+//! An event is `received`, then `published` (pushed and in the envelope log), then `stored`; or `parked`, or `recorded`
+//! when nothing is to be done with it. It knows nothing of platforms, rooms or the store.
+
+mod accept;
+mod attention;
+mod log;
+mod prune;
+mod schema;
+mod work;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use diesel::{Connection, QueryResult, SqliteConnection, connection::SimpleConnection};
+
+pub use accept::{Accepted, Delivery, Quarantined};
+pub use attention::{Attention, ParkedEvent, Selection};
+pub use log::LogEntry;
+pub use prune::Limits;
+pub use schema::State;
+pub use work::{ParkReason, Unstored};
+
+/// Why the inbox could not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum InboxError {
+    /// The file can't be written or read: a full disk, a failing one. Nothing of the request was kept; try again later.
+    #[error("the inbox can't be used: {0}")]
+    Unavailable(String),
+    /// The file is damaged or of a later version: a person has to look.
+    #[error("the inbox file can't be opened: {0}")]
+    Unusable(String),
+    /// The hub is stopping.
+    #[error("the inbox is closed")]
+    Closed,
+}
+
+impl From<diesel::result::Error> for InboxError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// A handle to the inbox; cheap to clone.
+#[derive(Clone)]
+pub struct Inbox {
+    writer: writer::Writer,
+    reader: Arc<Mutex<SqliteConnection>>,
+    epoch: u32,
+}
+
+impl Inbox {
+    /// Opens the file, makes it if there is none, and begins a new boot epoch.
+    ///
+    /// `commit_rows`: rows that share one commit at most.
+    ///
+    /// # Errors
+    /// If the file can't be opened or written, or belongs to a later version.
+    pub fn open(path: &Path, commit_rows: usize) -> Result<Self, InboxError> {
+        let mut connection = prepared(path)?;
+        let epoch = schema::next_epoch(&mut connection)?;
+        Self::start(connection, path, commit_rows, epoch)
+    }
+
+    /// Opens the file beside a running hub, for a command: no new epoch begins.
+    ///
+    /// # Errors
+    /// As [`Inbox::open`].
+    pub fn attach(path: &Path) -> Result<Self, InboxError> {
+        Self::start(prepared(path)?, path, 1, 0)
+    }
+
+    fn start(writing: SqliteConnection, path: &Path, commit_rows: usize, epoch: u32) -> Result<Self, InboxError> {
+        let reader = Arc::new(Mutex::new(connect(path)?));
+        Ok(Self { writer: writer::Writer::start(writing, commit_rows)?, reader, epoch })
+    }
+
+    /// The boot epoch: grows by one each time the hub starts, and begins every position.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Whether the writing thread is gone: nothing is accepted any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.writer.is_closed()
+    }
+
+    /// Runs a query on the reading connection, off the caller's thread.
+    async fn read<T, F>(&self, query: F) -> Result<T, InboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    {
+        let reader = Arc::clone(&self.reader);
+        let outcome = tokio::task::spawn_blocking(move || {
+            query(&mut reader.lock().unwrap_or_else(PoisonError::into_inner)).map_err(InboxError::from)
+        });
+        outcome.await.map_err(|_| InboxError::Closed)?
+    }
+}
+
+fn prepared(path: &Path) -> Result<SqliteConnection, InboxError> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| InboxError::Unusable(error.to_string()))?;
+    }
+    let mut connection = connect(path)?;
+    schema::prepare(&mut connection)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> Result<SqliteConnection, InboxError> {
+    let unusable = |error: &dyn std::fmt::Display| InboxError::Unusable(format!("{}: {error}", path.display()));
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy()).map_err(|error| unusable(&error))?;
+    connection
+        .batch_execute(&format!(
+            "PRAGMA busy_timeout = {};
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA cache_size = -16384;
+             PRAGMA wal_autocheckpoint = 4000;",
+            Duration::from_secs(5).as_millis()
+        ))
+        .map_err(|error| unusable(&error))?;
+    Ok(connection)
+}

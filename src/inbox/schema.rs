@@ -1,0 +1,171 @@
+//! Tables of the inbox's own file. Changed by adding a step to [`STEPS`]; `user_version` counts the steps done.
+
+use diesel::{
+    QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
+    connection::SimpleConnection,
+    sql_query,
+    sql_types::{BigInt, Integer},
+};
+
+use super::InboxError;
+
+/// Where an event stands. The numbers are in the file: never change one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+pub enum State {
+    /// Accepted; to be enriched and published.
+    Received = 0,
+    /// Pushed and in the envelope log; to be stored.
+    Published = 1,
+    /// Finished.
+    Stored = 2,
+    /// Waits for a person or a fix.
+    Parked = 3,
+    /// Kept as a record; nothing is to be done.
+    Recorded = 4,
+}
+
+diesel::table! {
+    deliveries (seq) {
+        seq -> BigInt,
+        received_at -> BigInt,
+        provider -> Text,
+        path -> Text,
+        remote -> Text,
+        headers -> Text,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    events (seq) {
+        seq -> BigInt,
+        id -> Binary,
+        delivery -> BigInt,
+        account -> Nullable<Binary>,
+        source -> Nullable<Binary>,
+        scope -> Text,
+        kind -> Text,
+        source_kind -> Text,
+        external_id -> Text,
+        platform_id -> Text,
+        item -> Text,
+        state -> Integer,
+        attempts -> Integer,
+        next_try -> BigInt,
+        reason -> Nullable<Text>,
+        detail -> Nullable<Text>,
+        received_at -> BigInt,
+        changed_at -> BigInt,
+        replayed -> Bool,
+        epoch -> Nullable<BigInt>,
+        count -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    log (seq) {
+        seq -> BigInt,
+        account -> Binary,
+        epoch -> BigInt,
+        count -> BigInt,
+        room -> Text,
+        logged_at -> BigInt,
+        envelope -> Binary,
+    }
+}
+
+diesel::table! {
+    quarantine (seq) {
+        seq -> BigInt,
+        received_at -> BigInt,
+        path -> Text,
+        remote -> Text,
+        headers -> Text,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    refusals (path) {
+        path -> Text,
+        refused -> BigInt,
+        first_at -> BigInt,
+        last_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(deliveries, events, log);
+
+const STEPS: [&str; 1] = ["
+    CREATE TABLE meta (epoch INTEGER NOT NULL) STRICT;
+    INSERT INTO meta VALUES (0);
+
+    CREATE TABLE deliveries (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, received_at INTEGER NOT NULL, provider TEXT NOT NULL, path TEXT NOT NULL,
+        remote TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, delivery INTEGER NOT NULL, account BLOB, source BLOB,
+        scope TEXT NOT NULL, kind TEXT NOT NULL, source_kind TEXT NOT NULL, external_id TEXT NOT NULL,
+        platform_id TEXT NOT NULL, item TEXT NOT NULL, state INTEGER NOT NULL, attempts INTEGER NOT NULL,
+        next_try INTEGER NOT NULL, reason TEXT, detail TEXT, received_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+        replayed INTEGER NOT NULL, epoch INTEGER, count INTEGER
+    ) STRICT;
+    -- Partial, so that finished events cost nothing; queries must name the state as a literal to use them.
+    CREATE INDEX events_due ON events (account, next_try) WHERE state = 0;
+    CREATE INDEX events_unstored ON events (seq) WHERE state = 1;
+    CREATE INDEX events_parked ON events (reason, external_id) WHERE state = 3;
+
+    CREATE TABLE log (
+        seq INTEGER PRIMARY KEY, account BLOB NOT NULL, epoch INTEGER NOT NULL, count INTEGER NOT NULL,
+        room TEXT NOT NULL, logged_at INTEGER NOT NULL, envelope BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX log_position ON log (account, epoch, count);
+
+    CREATE TABLE quarantine (
+        seq INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, path TEXT NOT NULL, remote TEXT NOT NULL,
+        headers TEXT NOT NULL, body BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE refusals (
+        path TEXT PRIMARY KEY, refused INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+"];
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Integer)]
+    user_version: i32,
+}
+
+/// Brings the file to this version's tables.
+pub(super) fn prepare(connection: &mut SqliteConnection) -> Result<(), InboxError> {
+    connection.immediate_transaction::<_, InboxError, _>(|c| {
+        let version = sql_query("PRAGMA user_version").get_result::<Version>(c)?.user_version;
+        let done = usize::try_from(version).unwrap_or(usize::MAX);
+        if done > STEPS.len() {
+            return Err(InboxError::Unusable("it was written by a later version of the hub".to_owned()));
+        }
+        for step in &STEPS[done..] {
+            c.batch_execute(step)?;
+        }
+        c.batch_execute(&format!("PRAGMA user_version = {}", STEPS.len()))?;
+        Ok(())
+    })
+}
+
+#[derive(QueryableByName)]
+struct Epoch {
+    #[diesel(sql_type = BigInt)]
+    epoch: i64,
+}
+
+/// Begins a new boot: the next epoch, and what was under way when the last one ended is due at once.
+pub(super) fn next_epoch(connection: &mut SqliteConnection) -> Result<u32, InboxError> {
+    connection.immediate_transaction::<_, InboxError, _>(|c| {
+        sql_query("UPDATE events SET next_try = 0 WHERE state = 0 AND attempts = 0").execute(c)?;
+        let epoch: QueryResult<Epoch> = sql_query("UPDATE meta SET epoch = epoch + 1 RETURNING epoch").get_result(c);
+        u32::try_from(epoch?.epoch).map_err(|_| InboxError::Unusable("its epoch ran out".to_owned()))
+    })
+}

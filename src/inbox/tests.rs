@@ -1,0 +1,180 @@
+//! The inbox as its users see it: durable, once, patient.
+
+use super::*;
+use crate::domain::{
+    AccountId, EventId, Room, SourceId,
+    clock::{from_micros, now},
+    directory::{Directory, Source},
+    envelope::Position,
+    event::{EventKind, Fate, NewEvent, Scope, SourceKind},
+};
+
+fn open(folder: &tempfile::TempDir) -> Inbox {
+    Inbox::open(&folder.path().join("inbox.sqlite3"), 64).unwrap()
+}
+
+fn lead(account: AccountId, platform_id: &str) -> NewEvent {
+    NewEvent {
+        id: NewEvent::key(&account.to_string(), SourceKind::Meta, platform_id, EventKind::Lead),
+        kind: EventKind::Lead,
+        source_kind: SourceKind::Meta,
+        external_id: "1".to_owned(),
+        platform_id: platform_id.to_owned(),
+        item: "{}".to_owned(),
+        fate: Fate::Work { account, source: SourceId::generate() },
+    }
+}
+
+fn delivery(events: Vec<NewEvent>) -> Delivery {
+    Delivery {
+        received_at: now(),
+        provider: "meta",
+        path: String::new(),
+        remote: "127.0.0.1".to_owned(),
+        headers: "{}".to_owned(),
+        body: bytes::Bytes::from_static(b"{}"),
+        scope: Scope::Hub,
+        events,
+    }
+}
+
+fn entry(account: AccountId, epoch: u32, count: u64) -> LogEntry {
+    LogEntry {
+        account,
+        room: Room::Account(account),
+        position: Position { epoch, count },
+        at: now(),
+        envelope: bytes::Bytes::from_static(b"{\"type\":\"new_lead\"}"),
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_accepted_once_however_often_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let account = AccountId::generate();
+    let twice = delivery(vec![lead(account, "1"), lead(account, "1"), lead(account, "2")]);
+    let first = inbox.accept(vec![twice.clone()]).await.unwrap();
+    assert_eq!((first[0].new, first[0].duplicates, first[0].work.len()), (2, 1, 2));
+    let again = inbox.accept(vec![twice]).await.unwrap();
+    assert_eq!((again[0].new, again[0].duplicates), (0, 3));
+}
+
+#[tokio::test]
+async fn accepted_and_published_work_is_found_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let account = AccountId::generate();
+    let (first, second) = (lead(account, "1"), lead(account, "2"));
+    let epoch = {
+        let inbox = open(&folder);
+        inbox.accept(vec![delivery(vec![first.clone(), second.clone()])]).await.unwrap();
+        assert!(inbox.due_accounts(now()).await.unwrap().is_empty(), "just handed on: not due yet");
+        inbox.publish(entry(account, inbox.epoch(), 1), Some(first.id)).await.unwrap();
+        inbox.epoch()
+    };
+    let inbox = open(&folder);
+    assert_eq!(inbox.epoch(), epoch + 1);
+    assert_eq!(inbox.due_accounts(now()).await.unwrap(), [account]);
+    let due: Vec<EventId> = inbox.due(account, now(), 10).await.unwrap().iter().map(|event| event.id).collect();
+    assert_eq!(due, [second.id]);
+    let unstored = inbox.unstored(now(), 10).await.unwrap();
+    assert_eq!(unstored.len(), 1);
+    assert_eq!((unstored[0].id, &unstored[0].envelope[..]), (first.id, &b"{\"type\":\"new_lead\"}"[..]));
+    inbox.mark_stored(vec![first.id]).await.unwrap();
+    assert!(inbox.unstored(now(), 10).await.unwrap().is_empty());
+    assert_eq!(inbox.top_positions().await.unwrap(), [(Room::Account(account), Position { epoch, count: 1 })]);
+}
+
+#[tokio::test]
+async fn a_deferred_event_waits_and_a_parked_one_stays_until_it_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let account = AccountId::generate();
+    let event = lead(account, "1");
+    inbox.accept(vec![delivery(vec![event.clone()])]).await.unwrap();
+    let later = now() + chrono::TimeDelta::seconds(60);
+    inbox.defer(event.id, later, true, "timeout".to_owned()).await.unwrap();
+    assert!(inbox.due(account, now(), 10).await.unwrap().is_empty());
+    assert_eq!(inbox.due(account, later, 10).await.unwrap()[0].attempts, 1);
+    inbox.park(event.id, ParkReason::Denied, "no permission".to_owned()).await.unwrap();
+    assert!(inbox.due(account, later, 10).await.unwrap().is_empty());
+    let attention = inbox.attention(now()).await.unwrap();
+    assert_eq!((attention[0].reason.as_str(), attention[0].count), ("denied", 1));
+    assert_eq!(inbox.replay(Selection::Parked("denied".to_owned())).await.unwrap(), 1);
+    assert!(inbox.due(account, now(), 10).await.unwrap()[0].replayed);
+}
+
+#[tokio::test]
+async fn an_unrouted_event_goes_to_whoever_claims_its_page_but_only_within_its_scope() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let (agency, stranger) = (crate::domain::AgencyId::generate(), crate::domain::AgencyId::generate());
+    let source = Source {
+        id: SourceId::generate(),
+        agency,
+        account: AccountId::generate(),
+        kind: SourceKind::Meta,
+        external_id: "77".to_owned(),
+        name: String::new(),
+        token: String::new().into(),
+        app_secrets: Vec::new(),
+        verify_token: None,
+        enabled: true,
+    };
+    let unrouted = |scope: Scope, platform_id: &str| {
+        let event = NewEvent {
+            id: NewEvent::key(&format!("unrouted:{scope}:77"), SourceKind::Meta, platform_id, EventKind::Lead),
+            external_id: "77".to_owned(),
+            fate: Fate::Unrouted { scope },
+            ..lead(source.account, platform_id)
+        };
+        Delivery { scope, ..delivery(vec![event]) }
+    };
+    inbox.accept(vec![unrouted(Scope::Hub, "1"), unrouted(Scope::Agency(stranger), "2")]).await.unwrap();
+    let directory = Directory { sources: [(source.id, source.clone())].into(), ..Directory::default() }.indexed();
+    assert_eq!(inbox.release_claimed(std::sync::Arc::new(directory)).await.unwrap(), 1);
+    let due = inbox.due(source.account, now(), 10).await.unwrap();
+    assert_eq!(due.len(), 1, "the stranger's forged event must not follow");
+    assert_eq!(due[0].id, lead(source.account, "1").id, "a later redelivery must meet the same key");
+}
+
+#[tokio::test]
+async fn retention_removes_what_is_finished_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let account = AccountId::generate();
+    let (done, open_event) = (lead(account, "1"), lead(account, "2"));
+    inbox.accept(vec![delivery(vec![done.clone()]), delivery(vec![open_event.clone()])]).await.unwrap();
+    for (count, event) in [(1, &done), (2, &open_event)] {
+        inbox.publish(entry(account, 1, count), Some(event.id)).await.unwrap();
+    }
+    inbox.mark_stored(vec![done.id]).await.unwrap();
+    let nothing = Limits {
+        deliveries: std::time::Duration::ZERO,
+        events: std::time::Duration::ZERO,
+        log: std::time::Duration::ZERO,
+        max_size: u64::MAX,
+    };
+    assert_eq!(inbox.prune(now() + chrono::TimeDelta::seconds(1), nothing).await.unwrap(), 3);
+    assert_eq!(inbox.unstored(now(), 10).await.unwrap()[0].id, open_event.id);
+    assert_eq!(inbox.prune(from_micros(0), Limits { max_size: 0, ..nothing }).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_quarantine_is_capped() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let refused = Quarantined {
+        received_at: now(),
+        path: String::new(),
+        remote: "127.0.0.1".to_owned(),
+        headers: "{}".to_owned(),
+        body: bytes::Bytes::from_static(b"x"),
+    };
+    for _ in 0..5 {
+        inbox.quarantine(refused.clone(), 2, 3).await.unwrap();
+    }
+    assert_eq!(inbox.quarantined().await.unwrap(), 3);
+    let attention = inbox.attention(now()).await.unwrap();
+    assert_eq!((attention[0].reason.as_str(), attention[0].count), ("bad_signature", 10));
+}

@@ -1,0 +1,296 @@
+//! What an event goes through after it was accepted: due, published, stored; or deferred and parked.
+
+use bytes::Bytes;
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    SqliteConnection,
+    dsl::sql,
+    sql_query,
+    sql_types::{BigInt, Binary, Bool, Nullable},
+};
+
+use super::{
+    Inbox, InboxError,
+    log::{self, LogEntry},
+    schema::{State, events},
+};
+use crate::domain::{
+    AccountId, EventId, SourceId, Timestamp, clock,
+    event::{Event, EventKind},
+};
+
+/// Why an event is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ParkReason {
+    /// Nobody has claimed the page it is about.
+    Unrouted,
+    /// Its source was removed, disabled or moved.
+    SourceGone,
+    /// The platform refuses the source's token.
+    TokenInvalid,
+    /// The platform does not let the hub read it.
+    Denied,
+    /// The platform says that it can't be had at all.
+    Impossible,
+    /// Tried until it was too old.
+    GaveUp,
+    /// The store refuses the row.
+    NotStorable,
+}
+
+impl ParkReason {
+    /// The word used in SQL, JSON and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unrouted => "unrouted",
+            Self::SourceGone => "source_gone",
+            Self::TokenInvalid => "token_invalid",
+            Self::Denied => "denied",
+            Self::Impossible => "impossible",
+            Self::GaveUp => "gave_up",
+            Self::NotStorable => "not_storable",
+        }
+    }
+}
+
+/// An event that was pushed and is not in the store yet, with the envelope that carries it.
+#[derive(Debug, Clone)]
+pub struct Unstored {
+    /// The event.
+    pub id: EventId,
+    /// The envelope as it was pushed, JSON.
+    pub envelope: Bytes,
+}
+
+#[derive(QueryableByName)]
+struct DueRow {
+    #[diesel(sql_type = Nullable<Binary>)]
+    account: Option<Vec<u8>>,
+    #[diesel(sql_type = BigInt)]
+    next_try: i64,
+}
+
+#[derive(QueryableByName)]
+struct UnstoredRow {
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    envelope: Vec<u8>,
+}
+
+type EventRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, String, String, String, i64, i32, bool);
+
+impl Inbox {
+    /// Accounts that have an event to be worked on by now. One index look-up an account.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub async fn due_accounts(&self, now: Timestamp) -> Result<Vec<AccountId>, InboxError> {
+        self.read(move |c| {
+            let mut due = Vec::new();
+            let mut after = Vec::new();
+            loop {
+                let next: Option<DueRow> = sql_query(
+                    "SELECT account, next_try FROM events WHERE state = 0 AND account > ? \
+                     ORDER BY account, next_try LIMIT 1",
+                )
+                .bind::<Binary, _>(&after)
+                .get_result(c)
+                .optional()?;
+                let Some(DueRow { account: Some(account), next_try }) = next else { return Ok(due) };
+                if next_try <= now.timestamp_micros() {
+                    due.extend(AccountId::from_bytes(&account));
+                }
+                after = account;
+            }
+        })
+        .await
+    }
+
+    /// An account's events to be worked on, the oldest first, without those that wait for a later try. Those that were
+    /// just handed on in memory are among them.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub async fn due(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Event>, InboxError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(move |c| {
+            let rows: Vec<EventRow> = events::table
+                .filter(sql::<Bool>("state = 0"))
+                .filter(events::account.eq(account.to_bytes().to_vec()))
+                .filter(events::attempts.eq(0).or(events::next_try.le(now.timestamp_micros())))
+                .order(events::seq)
+                .limit(limit)
+                .select((
+                    events::id,
+                    events::account,
+                    events::source,
+                    events::kind,
+                    events::platform_id,
+                    events::item,
+                    events::received_at,
+                    events::attempts,
+                    events::replayed,
+                ))
+                .load(c)?;
+            Ok(rows.into_iter().filter_map(event).collect())
+        })
+        .await
+    }
+
+    /// Puts an envelope into the log and, if it carries an event, marks that as published; one commit.
+    ///
+    /// # Errors
+    /// If it could not be made durable.
+    pub async fn publish(&self, entry: LogEntry, event: Option<EventId>) -> Result<(), InboxError> {
+        let change = move |c: &mut SqliteConnection| {
+            log::append(c, &entry)?;
+            let Some(event) = event else { return Ok(()) };
+            diesel::update(events::table.filter(events::id.eq(event.to_bytes().to_vec())))
+                .set((
+                    events::state.eq(State::Published as i32),
+                    events::epoch.eq(i64::from(entry.position.epoch)),
+                    events::count.eq(i64::try_from(entry.position.count).unwrap_or(i64::MAX)),
+                    events::reason.eq(None::<String>),
+                    events::changed_at.eq(entry.at.timestamp_micros()),
+                ))
+                .execute(c)?;
+            Ok(())
+        };
+        self.writer.write(2, change).await
+    }
+
+    /// Events that were pushed before `before` and are not stored, the oldest first.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub async fn unstored(&self, before: Timestamp, limit: usize) -> Result<Vec<Unstored>, InboxError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(move |c| {
+            let rows: Vec<UnstoredRow> = sql_query(
+                "SELECT events.id, log.envelope FROM events JOIN log \
+                 ON log.account = events.account AND log.epoch = events.epoch AND log.count = events.count \
+                 WHERE events.state = 1 AND events.changed_at <= ? ORDER BY events.seq LIMIT ?",
+            )
+            .bind::<BigInt, _>(before.timestamp_micros())
+            .bind::<BigInt, _>(limit)
+            .load(c)?;
+            let found = |row: UnstoredRow| {
+                Some(Unstored { id: EventId::from_bytes(&row.id)?, envelope: Bytes::from(row.envelope) })
+            };
+            Ok(rows.into_iter().filter_map(found).collect())
+        })
+        .await
+    }
+
+    /// Marks events as stored: they are finished.
+    ///
+    /// # Errors
+    /// If it could not be written; the events are then stored once more, which changes nothing.
+    pub async fn mark_stored(&self, ids: Vec<EventId>) -> Result<(), InboxError> {
+        let change = move |c: &mut SqliteConnection| {
+            let now = clock::now().timestamp_micros();
+            ids.iter().try_for_each(|id| {
+                // One that a person has asked for again meanwhile must not be finished by its earlier round.
+                diesel::update(
+                    events::table
+                        .filter(events::id.eq(id.to_bytes().to_vec()))
+                        .filter(events::state.eq(State::Published as i32)),
+                )
+                .set((events::state.eq(State::Stored as i32), events::changed_at.eq(now)))
+                .execute(c)
+                .map(drop)
+            })
+        };
+        self.writer.write(1, change).await
+    }
+
+    /// Puts an event off until `next_try`. `counted`: whether this was a failed try of its own.
+    ///
+    /// # Errors
+    /// If it could not be written; the event then becomes due earlier.
+    pub async fn defer(
+        &self,
+        id: EventId,
+        next_try: Timestamp,
+        counted: bool,
+        detail: String,
+    ) -> Result<(), InboxError> {
+        let change = move |c: &mut SqliteConnection| {
+            let now = clock::now().timestamp_micros();
+            // At least one attempt, or the event would count as just handed on.
+            sql_query(
+                "UPDATE events SET next_try = ?, attempts = max(1, attempts + ?), detail = ?, changed_at = ? \
+                 WHERE id = ? AND state = 0",
+            )
+            .bind::<BigInt, _>(next_try.timestamp_micros())
+            .bind::<BigInt, _>(i64::from(counted))
+            .bind::<diesel::sql_types::Text, _>(&detail)
+            .bind::<BigInt, _>(now)
+            .bind::<Binary, _>(id.to_bytes().to_vec())
+            .execute(c)
+            .map(drop)
+        };
+        self.writer.write(1, change).await
+    }
+
+    /// Parks an event: it stays, visible, until a person or a fix lets it go on.
+    ///
+    /// # Errors
+    /// If it could not be written; the event is then tried again.
+    pub async fn park(&self, id: EventId, reason: ParkReason, detail: String) -> Result<(), InboxError> {
+        let change = move |c: &mut SqliteConnection| {
+            diesel::update(events::table.filter(events::id.eq(id.to_bytes().to_vec())))
+                .set((
+                    events::state.eq(State::Parked as i32),
+                    events::reason.eq(reason.as_str()),
+                    events::detail.eq(&detail),
+                    events::changed_at.eq(clock::now().timestamp_micros()),
+                ))
+                .execute(c)
+                .map(drop)
+        };
+        self.writer.write(1, change).await
+    }
+
+    /// Lets these sources' events that were parked for one reason go on.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub async fn release_sources(&self, sources: Vec<SourceId>, reason: ParkReason) -> Result<usize, InboxError> {
+        if sources.is_empty() {
+            return Ok(0);
+        }
+        let sources: Vec<Vec<u8>> = sources.iter().map(|source| source.to_bytes().to_vec()).collect();
+        let change = move |c: &mut SqliteConnection| -> QueryResult<usize> {
+            let released = (events::state.eq(State::Received as i32), events::next_try.eq(0), events::attempts.eq(1));
+            sources
+                .chunks(1000)
+                .map(|some| {
+                    let parked = events::table
+                        .filter(sql::<Bool>("state = 3"))
+                        .filter(events::reason.eq(reason.as_str()))
+                        .filter(events::source.eq_any(some));
+                    diesel::update(parked).set(released).execute(c)
+                })
+                .sum()
+        };
+        self.writer.write(1, change).await
+    }
+}
+
+fn event(row: EventRow) -> Option<Event> {
+    let (id, account, source, kind, platform_id, item, received_at, attempts, replayed) = row;
+    Some(Event {
+        id: EventId::from_bytes(&id)?,
+        account: AccountId::from_bytes(&account?)?,
+        source: SourceId::from_bytes(&source?)?,
+        kind: EventKind::from_text(&kind),
+        platform_id,
+        item,
+        received_at: clock::from_micros(received_at),
+        attempts: u32::try_from(attempts).unwrap_or(0),
+        replayed,
+    })
+}

@@ -1,0 +1,245 @@
+//! `Persister`: leads from memory into the store, then their events are finished.
+//!
+//! Bounded in rows: full means that it stops taking; the inbox holds the rest and is read back. While the database is
+//! away it tries again, later each time, for as long as it takes. A row that the store refuses is parked on its own.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
+
+use crate::{
+    config::Persistence,
+    domain::{EventId, clock, envelope::NewLead, lead::Lead},
+    inbox::{Inbox, ParkReason, Unstored},
+    store,
+    telemetry::Metrics,
+};
+
+/// First wait while the database is away; each is twice the one before.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// How often the inbox is asked for what did not fit or was left over.
+const LOOK_BACK: Duration = Duration::from_secs(1);
+/// What was pushed this long ago and is not held was lost on the way here: the mailbox was full.
+const OVERDUE: Duration = Duration::from_secs(3);
+
+/// This lead was pushed: keep it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Store {
+    /// The event that brought it.
+    pub event: EventId,
+    /// The lead.
+    pub lead: Box<Lead>,
+}
+
+/// What became of a batch.
+enum Outcome {
+    Done { finished: Vec<EventId>, refused: Vec<(EventId, String)> },
+    Away(String),
+}
+
+/// The actor.
+pub struct Persister {
+    settings: Persistence,
+    store: store::Store,
+    inbox: Inbox,
+    metrics: Arc<Metrics>,
+    rate: Arc<DefaultDirectRateLimiter>,
+    queue: VecDeque<Store>,
+    /// In the queue or being written.
+    held: HashSet<EventId>,
+    writing: bool,
+    waiting: bool,
+    behind: bool,
+    backoff: Duration,
+}
+
+impl Persister {
+    /// Begins with what the inbox has left over.
+    #[must_use]
+    pub fn new(settings: Persistence, store: store::Store, inbox: Inbox, metrics: Arc<Metrics>) -> Self {
+        let one = NonZeroU32::MIN;
+        let per_second = NonZeroU32::new(settings.rows_per_second).unwrap_or(one);
+        let batch = u32::try_from(settings.batch_rows).ok().and_then(NonZeroU32::new).unwrap_or(one);
+        let quota = Quota::per_second(per_second).allow_burst(batch.max(per_second));
+        Self {
+            rate: Arc::new(RateLimiter::direct(quota)),
+            settings,
+            store,
+            inbox,
+            metrics,
+            queue: VecDeque::new(),
+            held: HashSet::new(),
+            writing: false,
+            waiting: false,
+            behind: true,
+            backoff: FIRST_BACKOFF,
+        }
+    }
+
+    fn take(&mut self, store: Store) {
+        if self.held.len() >= self.settings.queue_rows {
+            self.behind = true;
+        } else if self.held.insert(store.event) {
+            self.queue.push_back(store);
+        }
+    }
+
+    /// Writes a batch when it is full or its first row has waited long enough.
+    fn advance(&mut self, ctx: &mut Context<Self>) {
+        if self.writing || self.queue.is_empty() {
+            return;
+        }
+        if self.queue.len() >= self.settings.batch_rows {
+            self.write(ctx);
+        } else if !std::mem::replace(&mut self.waiting, true) {
+            ctx.run_later(self.settings.batch_wait, |persister, ctx| {
+                persister.waiting = false;
+                if !persister.writing && !persister.queue.is_empty() {
+                    persister.write(ctx);
+                }
+            });
+        }
+    }
+
+    fn write(&mut self, ctx: &mut Context<Self>) {
+        self.writing = true;
+        let batch: Vec<Store> = self.queue.drain(..self.queue.len().min(self.settings.batch_rows)).collect();
+        let (store, inbox, rate) = (self.store.clone(), self.inbox.clone(), Arc::clone(&self.rate));
+        let metrics = Arc::clone(&self.metrics);
+        let writing = async move {
+            if let Some(rows) = u32::try_from(batch.len()).ok().and_then(NonZeroU32::new) {
+                // A batch is never larger than the burst, so it always fits.
+                let _ = rate.until_n_ready(rows).await;
+            }
+            let started = Instant::now();
+            let outcome = insert(&store, &batch).await;
+            metrics.store_seconds.observe(started.elapsed().as_secs_f64());
+            if let Outcome::Done { finished, refused } = &outcome {
+                finish(&inbox, finished.clone(), refused).await;
+            }
+            (batch, outcome)
+        };
+        ctx.spawn(
+            writing.into_actor(self).map(|(batch, outcome), persister, ctx| persister.written(batch, outcome, ctx)),
+        );
+    }
+
+    fn written(&mut self, batch: Vec<Store>, outcome: Outcome, ctx: &mut Context<Self>) {
+        match outcome {
+            Outcome::Done { finished, refused } => {
+                self.backoff = FIRST_BACKOFF;
+                self.metrics.stored_leads.inc_by(finished.len() as u64);
+                for _ in &refused {
+                    Metrics::count(&self.metrics.parked_events, ParkReason::NotStorable.as_str());
+                }
+                batch.iter().for_each(|store| {
+                    self.held.remove(&store.event);
+                });
+                self.writing = false;
+                self.advance(ctx);
+            }
+            Outcome::Away(why) => {
+                self.metrics.store_failures.inc();
+                tracing::warn!(why, wait = ?self.backoff, rows = batch.len(), "the store is away; dashboards go on");
+                batch.into_iter().rev().for_each(|store| self.queue.push_front(store));
+                ctx.run_later(self.backoff, |persister, ctx| {
+                    persister.writing = false;
+                    persister.write(ctx);
+                });
+                self.backoff = (self.backoff * 2).min(self.settings.backoff);
+            }
+        }
+    }
+
+    fn look_back(&mut self, ctx: &mut Context<Self>) {
+        if self.held.len() * 2 > self.settings.queue_rows {
+            return;
+        }
+        let behind = std::mem::take(&mut self.behind);
+        let before = if behind { clock::now() } else { clock::now() - OVERDUE };
+        let (inbox, limit) = (self.inbox.clone(), self.settings.queue_rows);
+        let reading = async move { inbox.unstored(before, limit).await };
+        ctx.spawn(reading.into_actor(self).map(move |unstored, persister, ctx| match unstored {
+            Ok(unstored) => {
+                persister.behind |= unstored.len() >= limit;
+                unstored.into_iter().for_each(|unstored| persister.read_back(&unstored));
+                persister.advance(ctx);
+            }
+            Err(error) => {
+                persister.behind = true;
+                tracing::error!(%error, "what is not stored could not be read; tried again soon");
+            }
+        }));
+    }
+
+    fn read_back(&mut self, unstored: &Unstored) {
+        #[derive(Deserialize)]
+        struct Logged {
+            payload: NewLead,
+        }
+        match serde_json::from_slice::<Logged>(&unstored.envelope) {
+            Ok(logged) => self.take(Store { event: unstored.id, lead: Box::new(logged.payload.lead) }),
+            Err(error) => tracing::error!(event = %unstored.id, %error, "a logged envelope can't be read"),
+        }
+    }
+}
+
+/// Writes a batch; if the store refuses it, row by row, so that one bad row does not keep the others out.
+async fn insert(store: &store::Store, batch: &[Store]) -> Outcome {
+    let leads: Vec<Lead> = batch.iter().map(|store| (*store.lead).clone()).collect();
+    match store.insert_leads(&leads).await {
+        Ok(_) => {
+            return Outcome::Done { finished: batch.iter().map(|store| store.event).collect(), refused: Vec::new() };
+        }
+        Err(error) if error.is_transient() => return Outcome::Away(error.to_string()),
+        Err(_) => {}
+    }
+    let (mut finished, mut refused) = (Vec::new(), Vec::new());
+    for (store_message, lead) in batch.iter().zip(&leads) {
+        match store.insert_leads(std::slice::from_ref(lead)).await {
+            Ok(_) => finished.push(store_message.event),
+            Err(error) if error.is_transient() => return Outcome::Away(error.to_string()),
+            Err(error) => refused.push((store_message.event, error.to_string())),
+        }
+    }
+    Outcome::Done { finished, refused }
+}
+
+/// Marks in the inbox what is done. If that fails the rows are stored once more, which changes nothing.
+async fn finish(inbox: &Inbox, finished: Vec<EventId>, refused: &[(EventId, String)]) {
+    if let Err(error) = inbox.mark_stored(finished).await {
+        tracing::error!(%error, "stored, but the inbox could not be told");
+    }
+    for (event, why) in refused {
+        tracing::error!(%event, why, "the store refuses a lead; it is parked");
+        if let Err(error) = inbox.park(*event, ParkReason::NotStorable, why.clone()).await {
+            tracing::error!(%event, %error, "a refused lead could not be parked");
+        }
+    }
+}
+
+impl Actor for Persister {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.settings.queue_rows);
+        ctx.run_interval(LOOK_BACK, |persister, ctx| persister.look_back(ctx));
+    }
+}
+
+impl Handler<Store> for Persister {
+    type Result = ();
+
+    fn handle(&mut self, store: Store, ctx: &mut Self::Context) {
+        self.take(store);
+        self.advance(ctx);
+    }
+}

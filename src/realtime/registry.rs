@@ -1,0 +1,159 @@
+//! `SessionRegistry`: gives an envelope its position, encodes it once, hands it to the shards, then puts it into the log.
+//!
+//! One a node. Its mailbox is bounded: full means that publishers wait. A shard that is full makes the registry wait,
+//! so that order is kept.
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix::{
+    Actor, ActorFutureExt, Context, Handler, Message, Recipient, ResponseFuture, WrapFuture, dev::ContextFutureSpawner,
+};
+use futures_util::future::join_all;
+
+use super::{Deliver, Drain, encode, rooms};
+use crate::{
+    domain::{
+        AccountId, EventId, Room, clock,
+        envelope::{Envelope, Position},
+    },
+    inbox::{Inbox, InboxError, LogEntry},
+    telemetry::{Labelled, Metrics},
+};
+
+/// Push this to whoever may see it. The answer comes when the envelope is also in the log.
+#[derive(Message)]
+#[rtype(result = "Result<Position, PublishError>")]
+pub struct Publish {
+    /// What to push.
+    pub envelope: Envelope,
+    /// The inbox event that it carries, which is then marked as published.
+    pub event: Option<EventId>,
+}
+
+/// Why an envelope is not in the log.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PublishError {
+    /// Nothing was pushed: the payload can't be written as JSON.
+    #[error("the envelope can't be encoded: {0}")]
+    Encode(String),
+    /// It was pushed, but is not in the log: push it again later, under the same id.
+    #[error(transparent)]
+    Log(#[from] InboxError),
+}
+
+/// A shard wants to take part; the answer is how far each room is.
+#[derive(Message)]
+#[rtype(result = "RoomTops")]
+pub struct AddShard {
+    /// Takes envelopes.
+    pub deliver: Recipient<Deliver>,
+    /// Says goodbye to its sessions.
+    pub drain: Recipient<Drain>,
+}
+
+/// How far each room is.
+#[derive(Debug, Clone, Default, actix::MessageResponse)]
+pub struct RoomTops(pub Vec<(Room, Position)>);
+
+/// Positions: what was given out last. Plain state.
+struct Positions {
+    epoch: u32,
+    counts: HashMap<AccountId, u64>,
+    tops: HashMap<Room, Position>,
+}
+
+impl Positions {
+    /// The next position of the account, and the one before it in the room.
+    fn next(&mut self, room: Room) -> (Position, Option<Position>) {
+        let count = self.counts.entry(room.account()).or_insert(0);
+        *count += 1;
+        let position = Position { epoch: self.epoch, count: *count };
+        (position, self.tops.insert(room, position))
+    }
+}
+
+/// The actor.
+pub struct SessionRegistry {
+    positions: Positions,
+    shards: Vec<AddShard>,
+    inbox: Inbox,
+    metrics: Arc<Metrics>,
+    mailbox: usize,
+}
+
+impl SessionRegistry {
+    /// `tops`: the log's newest positions; `mailbox`: envelopes that may wait.
+    #[must_use]
+    pub fn new(inbox: Inbox, tops: Vec<(Room, Position)>, mailbox: usize, metrics: Arc<Metrics>) -> Self {
+        let positions = Positions { epoch: inbox.epoch(), counts: HashMap::new(), tops: tops.into_iter().collect() };
+        Self { positions, shards: Vec::new(), inbox, metrics, mailbox }
+    }
+
+    /// Hands a delivery to every shard; makes the mailbox wait while one of them is full.
+    fn deliver(&mut self, delivery: &Deliver, ctx: &mut Context<Self>) {
+        let mut waiting = Vec::new();
+        self.shards.retain(|shard| match shard.deliver.try_send(delivery.clone()) {
+            Ok(()) => true,
+            Err(actix::dev::SendError::Full(delivery)) => {
+                waiting.push(shard.deliver.send(delivery));
+                true
+            }
+            Err(actix::dev::SendError::Closed(_)) => false,
+        });
+        if !waiting.is_empty() {
+            join_all(waiting).into_actor(self).map(|_, _, _| ()).wait(ctx);
+        }
+    }
+}
+
+impl Actor for SessionRegistry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.mailbox);
+    }
+}
+
+impl Handler<AddShard> for SessionRegistry {
+    type Result = RoomTops;
+
+    fn handle(&mut self, shard: AddShard, _: &mut Self::Context) -> Self::Result {
+        self.shards.push(shard);
+        RoomTops(self.positions.tops.iter().map(|(room, position)| (*room, *position)).collect())
+    }
+}
+
+impl Handler<Publish> for SessionRegistry {
+    type Result = ResponseFuture<Result<Position, PublishError>>;
+
+    fn handle(&mut self, Publish { envelope, event }: Publish, ctx: &mut Self::Context) -> Self::Result {
+        let room = envelope.room();
+        let (position, prev) = self.positions.next(room);
+        let encoded = match encode::envelope(&envelope, position, prev) {
+            Ok(encoded) => encoded,
+            Err(error) => {
+                return Box::pin(std::future::ready(Err(PublishError::Encode(error.to_string()))));
+            }
+        };
+        let what = envelope.body.type_name();
+        self.deliver(&Deliver { room, types: rooms::type_bit(what), position, frame: encoded.frame }, ctx);
+        self.metrics.published_envelopes.get_or_create(&Labelled { what }).inc();
+        let entry = LogEntry { account: envelope.account, room, position, at: clock::now(), envelope: encoded.json };
+        let inbox = self.inbox.clone();
+        Box::pin(async move {
+            inbox.publish(entry, event).await?;
+            Ok(position)
+        })
+    }
+}
+
+impl Handler<Drain> for SessionRegistry {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        for shard in &self.shards {
+            // Full or gone: its sessions see the connection end, which also makes them come back.
+            let _ = shard.drain.try_send(Drain);
+        }
+    }
+}

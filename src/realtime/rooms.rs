@@ -1,0 +1,113 @@
+//! Who is in which room of one shard, and how far each room is. Plain state; no sockets.
+
+use std::{collections::HashMap, rc::Rc};
+
+use crate::domain::{Room, envelope::Position};
+
+/// Types of envelopes as bits, so that a filter costs one instruction a session.
+#[must_use]
+pub fn type_bit(name: &str) -> u32 {
+    match name {
+        "new_lead" => 1,
+        "lead:updated" => 1 << 1,
+        "source:health" => 1 << 2,
+        _ => 0,
+    }
+}
+
+/// All types.
+pub const ANY_TYPE: u32 = u32::MAX;
+
+/// A session in a room, with what reaches it.
+pub struct Member<W> {
+    /// The session's key in the shard.
+    pub key: usize,
+    /// Which types it wants.
+    pub types: u32,
+    /// Its writing side.
+    pub wire: Rc<W>,
+}
+
+/// One room of the shard.
+struct Seats<W> {
+    members: Vec<Member<W>>,
+    top: Option<Position>,
+}
+
+/// All rooms of the shard.
+pub struct Rooms<W> {
+    rooms: HashMap<Room, Seats<W>>,
+}
+
+impl<W> Default for Rooms<W> {
+    fn default() -> Self {
+        Self { rooms: HashMap::new() }
+    }
+}
+
+impl<W> Rooms<W> {
+    /// Notes how far a room is.
+    pub fn advance(&mut self, room: Room, position: Position) {
+        let seats = self.rooms.entry(room).or_insert_with(|| Seats { members: Vec::new(), top: None });
+        seats.top = seats.top.max(Some(position));
+    }
+
+    /// A room's newest position; none if it never had an envelope.
+    #[must_use]
+    pub fn top(&self, room: Room) -> Option<Position> {
+        self.rooms.get(&room).and_then(|seats| seats.top)
+    }
+
+    /// Lets a session in; a second time it only changes which types it wants.
+    pub fn join(&mut self, room: Room, key: usize, types: u32, wire: &Rc<W>) {
+        let seats = self.rooms.entry(room).or_insert_with(|| Seats { members: Vec::new(), top: None });
+        match seats.members.iter_mut().find(|member| member.key == key) {
+            Some(member) => member.types = types,
+            None => seats.members.push(Member { key, types, wire: Rc::clone(wire) }),
+        }
+    }
+
+    /// Lets a session out.
+    pub fn leave(&mut self, room: Room, key: usize) {
+        if let Some(seats) = self.rooms.get_mut(&room)
+            && let Some(place) = seats.members.iter().position(|member| member.key == key)
+        {
+            seats.members.swap_remove(place);
+        }
+    }
+
+    /// The sessions in a room.
+    pub fn members(&self, room: Room) -> &[Member<W>] {
+        self.rooms.get(&room).map_or(&[], |seats| &seats.members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::AccountId;
+
+    #[test]
+    fn a_session_is_in_a_room_once_and_out_after_leaving() {
+        let mut rooms = Rooms::default();
+        let (room, wire) = (Room::Account(AccountId::generate()), Rc::new(()));
+        rooms.join(room, 1, ANY_TYPE, &wire);
+        rooms.join(room, 1, type_bit("new_lead"), &wire);
+        rooms.join(room, 2, ANY_TYPE, &wire);
+        assert_eq!(rooms.members(room).iter().map(|m| (m.key, m.types)).collect::<Vec<_>>(), [(1, 1), (2, ANY_TYPE)]);
+        rooms.leave(room, 1);
+        assert_eq!(rooms.members(room).iter().map(|m| m.key).collect::<Vec<_>>(), [2]);
+        assert!(rooms.members(Room::Account(AccountId::generate())).is_empty());
+    }
+
+    #[test]
+    fn a_room_never_goes_back() {
+        let mut rooms = Rooms::<()>::default();
+        let room = Room::Account(AccountId::generate());
+        assert_eq!(rooms.top(room), None);
+        for (epoch, count) in [(1, 9), (2, 1), (1, 10)] {
+            rooms.advance(room, Position { epoch, count });
+        }
+        assert_eq!(rooms.top(room), Some(Position { epoch: 2, count: 1 }));
+    }
+}

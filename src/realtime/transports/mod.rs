@@ -1,0 +1,3 @@
+//! One file a transport. All end in the same registry.
+
+pub mod websocket;

@@ -1,0 +1,27 @@
+//! Logs and metrics: one subscriber for the process, one typed struct of metrics handed to whoever counts.
+
+mod metrics;
+
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::{LogFormat, Telemetry};
+
+pub use metrics::{Labelled, Metrics};
+
+/// Starts logging to standard error. A second call changes nothing.
+///
+/// # Errors
+/// If the directives can't be read; names them.
+pub fn start_logging(settings: &Telemetry) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&settings.log)
+        .map_err(|error| format!("telemetry.log = {:?} can't be read: {error}", settings.log))?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let started = match settings.format {
+        LogFormat::Text => registry.with(layer).try_init(),
+        LogFormat::Json => registry.with(layer.json()).try_init(),
+    };
+    // Tests and `demo` may have started it before.
+    drop(started);
+    Ok(())
+}
