@@ -140,12 +140,13 @@ impl ShardState {
     ///
     /// # Errors
     /// The way to close it: another subject, or too many sessions.
-    pub fn identify(&self, key: usize, principal: Principal) -> Result<(), Close> {
+    pub fn identify(&self, key: usize, mut principal: Principal) -> Result<(), Close> {
         let mut members = self.members.borrow_mut();
         let Some(member) = members.get_mut(key) else { return Ok(()) };
         match &member.principal {
             Some(known) if known.subject != principal.subject => return Err(Close::Forbidden),
-            Some(_) => {}
+            // The rooms that it is in are those of the grants it had: `refresh` sees what has changed since.
+            Some(known) => principal.grants = Arc::clone(&known.grants),
             None => {
                 member.seats.push(self.limits.admit_subject(principal.subject).ok_or(Close::TooMany)?);
             }
