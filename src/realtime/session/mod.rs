@@ -88,7 +88,7 @@ impl Session {
 
     /// One whole message, from one frame or several.
     fn message(&mut self, text: bool, payload: &[u8], ctx: &mut Context<Self>) {
-        if self.bucket.check().is_err() || !text {
+        if !text {
             return self.close(Close::Protocol);
         }
         if std::str::from_utf8(payload).is_err() {
@@ -196,6 +196,10 @@ impl Session {
 
     fn frame(&mut self, frame: Frame, ctx: &mut Context<Self>) {
         use actix_http::ws::Item;
+        // Whatever it is costs the same to read: a flood of pongs or of empty fragments is a flood of frames.
+        if !matches!(frame, Frame::Close(_)) && self.bucket.check().is_err() {
+            return self.close(Close::Protocol);
+        }
         match frame {
             Frame::Text(payload) => self.message(true, &payload, ctx),
             Frame::Binary(payload) => self.message(false, &payload, ctx),
@@ -209,10 +213,7 @@ impl Session {
                 }
             }
             Frame::Ping(payload) => {
-                // A flood of pings is a flood of frames.
-                if self.bucket.check().is_err() {
-                    self.close(Close::Protocol);
-                } else if self.wire.send(&encode::pong(&payload)) == Sent::Full {
+                if self.wire.send(&encode::pong(&payload)) == Sent::Full {
                     self.close(Close::Slow);
                 }
             }
