@@ -166,9 +166,10 @@ impl Session {
         }
         let tops = self.shard.subscribe(self.key, room, mask).map_err(refused)?;
         let position = room.and_then(|_| tops.values().next().copied().flatten());
-        let since: Option<Position> = since.and_then(|since| since.parse().ok());
-        // Without replay only a client that missed nothing is complete; any other is told to read the snapshot.
-        let complete = since.is_some() && since == position;
+        // Without replay only a client that missed nothing is complete; any other is told to read the snapshot, and so is
+        // one whose position can't be read.
+        let seen: Option<Position> = since.and_then(|since| since.parse().ok());
+        let complete = seen.is_some() && seen == position;
         self.send(&ServerFrame::Subscribed {
             room: name,
             position,
