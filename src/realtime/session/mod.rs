@@ -236,8 +236,11 @@ impl Actor for Session {
             self.authenticate(head, None, ctx);
         }
     }
+}
 
-    fn stopped(&mut self, _: &mut Self::Context) {
+impl Drop for Session {
+    /// However it ended, a panic included.
+    fn drop(&mut self) {
         self.shard.exit(self.key);
     }
 }

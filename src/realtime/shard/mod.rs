@@ -123,6 +123,10 @@ impl ShardState {
     pub fn exit(&self, key: usize) {
         let Some(member) = self.members.borrow_mut().try_remove(key) else { return };
         self.metrics.sessions.dec();
+        if !member.wire.is_over() {
+            // The client left without a word. What waits for it must not wait on: half a connection may stay for ever.
+            member.wire.cut();
+        }
         let mut rooms = self.rooms.borrow_mut();
         for room in member.membership.rooms() {
             rooms.leave(room, key);
