@@ -122,7 +122,11 @@ impl Wire {
 
     /// The client has sent its close frame: answers it, unless it was itself the answer, and closes.
     pub fn end_answered(self: &Rc<Self>) {
-        if !self.over.replace(true) && self.bytes.get() == 0 {
+        if self.bytes.get() > 0 {
+            // The answer, or the close frame that is still on its way, goes after the frame that has begun.
+            return self.end(Close::Normal);
+        }
+        if !self.over.replace(true) {
             let _ = self.io.try_write(&encode::close(Close::Normal));
         }
         let _ = SockRef::from(&self.io).shutdown(Shutdown::Both);
