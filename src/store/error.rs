@@ -49,7 +49,7 @@ impl StoreError {
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match error {
-            Error::DatabaseError(kind, info) => classify(&kind, &*info),
+            Error::DatabaseError(kind, info) => classify(kind, &*info),
             Error::RollbackErrorOnCommit { commit_error, .. } => (*commit_error).into(),
             Error::SerializationError(reason) | Error::QueryBuilderError(reason) => Self::Rejected(reason.to_string()),
             Error::DeserializationError(reason) => Self::Corrupt(reason.to_string()),
@@ -69,7 +69,7 @@ impl From<ConnectionError> for StoreError {
 /// text. Data faults are the short list: what is not recognised (a full disk, a missing permission, a table that is
 /// not there yet, a message in another language) is no reason to give up on a row. `store::check` finds the data
 /// faults that PostgreSQL would report before it is asked.
-fn classify(kind: &Kind, info: &dyn DatabaseErrorInformation) -> StoreError {
+fn classify(kind: Kind, info: &dyn DatabaseErrorInformation) -> StoreError {
     let text = info.message().to_owned();
     match kind {
         Kind::UniqueViolation => StoreError::Conflict(format!("it exists already ({text})")),
@@ -116,4 +116,47 @@ pub(super) fn explain(twice: &'static str, missing: &'static str) -> impl Fn(Err
 /// For changes: an error unless exactly that row was there.
 pub(super) fn found(rows: usize, what: &'static str) -> Result<()> {
     if rows == 0 { Err(StoreError::NotFound(what)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(kind: Kind, text: &str) -> StoreError {
+        Error::DatabaseError(kind, Box::new(text.to_owned())).into()
+    }
+
+    #[test]
+    fn a_row_is_given_up_only_for_a_fault_of_its_own() {
+        for text in [
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+            "unsupported Unicode escape sequence",
+            "timestamp out of range",
+            "index row size 2800 exceeds btree version 4 maximum 2704 for index \"leads_newest\"",
+            "string or blob too big",
+        ] {
+            assert!(told(Kind::Unknown, text).is_rejected(), "{text}");
+        }
+        for text in [
+            "could not extend file \"base/1/2\": No space left on device",
+            "database or disk is full",
+            "database is locked",
+            "attempt to write a readonly database",
+            "disk I/O error",
+            "terminating connection due to administrator command",
+            "sorry, too many clients already",
+            "canceling statement due to statement timeout",
+            "relation \"leads\" does not exist",
+            "permission denied for table leads",
+            "eine Meldung in einer anderen Sprache",
+        ] {
+            assert!(told(Kind::Unknown, text).is_transient(), "{text}");
+        }
+        for kind in [Kind::UnableToSendCommand, Kind::ReadOnlyTransaction, Kind::SerializationFailure] {
+            assert!(told(kind, "").is_transient());
+        }
+        for kind in [Kind::ForeignKeyViolation, Kind::NotNullViolation, Kind::CheckViolation] {
+            assert!(told(kind, "").is_rejected());
+        }
+    }
 }

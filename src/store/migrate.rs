@@ -1,6 +1,8 @@
 //! Brings the schema up to date, or back. The migrations are compiled in.
 
-use diesel::SqliteConnection;
+use std::time::Duration;
+
+use diesel::{SqliteConnection, migration::MigrationSource};
 use diesel_async::{SimpleAsyncConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -48,7 +50,7 @@ impl Store {
         F: Fn(&mut dyn Steps) -> Outcome<Vec<String>> + Send + 'static,
     {
         match self.engine().clone() {
-            Engine::Postgres(pool) => self.finish_patiently(on_postgres(pool, work)).await,
+            Engine::Postgres(pool) => self.finish_patiently(on_postgres(pool, self.limit(), work)).await,
             Engine::Sqlite(files) => self.finish_patiently(on_sqlite(files, work)).await,
         }
     }
@@ -71,7 +73,7 @@ impl<C, B> Steps for On<'_, C>
 where
     B: diesel::backend::Backend,
     C: MigrationHarness<B> + diesel::Connection<Backend = B>,
-    EmbeddedMigrations: diesel::migration::MigrationSource<B>,
+    EmbeddedMigrations: MigrationSource<B>,
 {
     fn up(&mut self) -> Outcome<Vec<String>> {
         let names = self.pending()?;
@@ -81,9 +83,12 @@ where
 
     fn down(&mut self, steps: usize) -> Outcome<Vec<String>> {
         let applied = self.connection.applied_migrations()?.len();
+        let all = (self.all)().migrations()?;
         let mut names = Vec::new();
         for _ in 0..steps.min(applied) {
-            names.push(self.connection.revert_last_migration((self.all)())?.to_string());
+            let version = self.connection.revert_last_migration((self.all)())?;
+            let migration = all.iter().find(|migration| migration.name().version() == version);
+            names.push(migration.map_or_else(|| version.to_string(), |migration| migration.name().to_string()));
         }
         Ok(names)
     }
@@ -96,11 +101,11 @@ where
 
 /// Diesel's migrations are synchronous, so they run on a thread for blocking work; that also works on a runtime with
 /// one thread, where `AsyncMigrationHarness` panics.
-async fn on_postgres<F>(pool: postgres::Pool, work: F) -> Result<Vec<String>>
+async fn on_postgres<F>(pool: postgres::Pool, limit: Duration, work: F) -> Result<Vec<String>>
 where
     F: Fn(&mut dyn Steps) -> Outcome<Vec<String>> + Send + 'static,
 {
-    let mut connection = pool.connect_for_migrations().await?;
+    let mut connection = pool.connect_for_migrations(limit).await?;
     // The lock ends with the connection.
     connection.batch_execute(&format!("SELECT pg_advisory_lock({TURN})")).await?;
     let run = move || {

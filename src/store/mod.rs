@@ -2,7 +2,7 @@
 //!
 //! Two engines, one set of queries: an embedded SQLite file, or PostgreSQL by URL. `queries/` is compiled once for each
 //! (`engine::postgres`, `engine::sqlite`), so ordinary code with ordinary types serves both; the few places where they
-//! differ are in each engine's `dialect`. The suite in `tests/integration/store.rs` runs on both.
+//! differ are in each engine's `dialect`. The suite in `tests/integration/store/` runs on both.
 //!
 //! Nothing on the way to a dashboard waits for this. The store may be away at any time, from the start on: every call
 //! is answered within the time limit, with [`StoreError::Unavailable`] if need be.

@@ -1,7 +1,7 @@
 //! The tables, once for both engines. Kept by hand: no tool knows the types that stand for both.
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::Text;
     use crate::store::types::Moment;
 
     agencies (id) {
@@ -12,7 +12,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::Text;
     use crate::store::types::Moment;
 
     accounts (id) {
@@ -24,7 +24,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Text};
     use crate::store::types::Moment;
 
     users (id) {
@@ -49,7 +49,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Binary, Bool, Nullable, Text};
     use crate::store::types::Moment;
 
     sources (id) {
@@ -68,7 +68,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Binary, Nullable, Text};
     use crate::store::types::Moment;
 
     api_keys (id) {
@@ -83,7 +83,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Binary, Nullable, Text};
     use crate::store::types::Moment;
 
     issuers (id) {
@@ -98,7 +98,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::Text;
     use crate::store::types::Moment;
 
     revoked_tokens (jti) {
@@ -115,7 +115,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Date, Nullable, Text};
     use crate::store::types::{Document, Moment};
 
     leads (id) {

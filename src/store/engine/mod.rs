@@ -1,9 +1,14 @@
 //! The two engines, and the macro that runs a piece of work on whichever is open.
 
 pub(super) mod address;
+mod bulk;
 pub(super) mod postgres;
 pub(super) mod sqlite;
 mod tls;
+
+use deadpool::managed::{PoolError, TimeoutType};
+
+use crate::store::StoreError;
 
 /// The engine that is open.
 #[derive(Clone)]
@@ -35,6 +40,16 @@ impl Lane {
     }
 }
 
+/// Why a pool gave no connection.
+fn no_connection(error: PoolError<diesel_async::pooled_connection::PoolError>) -> StoreError {
+    StoreError::Unavailable(match error {
+        PoolError::Backend(error) => error.to_string(),
+        PoolError::Timeout(TimeoutType::Wait) => "all connections are busy".into(),
+        PoolError::Timeout(_) => "it took too long to connect".into(),
+        other => other.to_string(),
+    })
+}
+
 /// `run!(store, Read, |c, q| q::table::query(c, &argument).await)`: runs the body on the open engine, in a task of its
 /// own and within the store's time limit. The body is compiled once for each engine, with `q` standing for the
 /// engine's queries; it owns what it names and may run twice, so it borrows what it passes on.
@@ -52,7 +67,9 @@ macro_rules! run {
                         let $c = &mut *connection;
                         let outcome: $crate::store::Result<_> = async { $body }.await;
                         tries -= 1;
-                        if outcome.is_ok() || tries == 0 || !pool.is_lost(connection) {
+                        let may_repeat =
+                            tries > 0 && outcome.as_ref().is_err_and($crate::store::StoreError::is_transient);
+                        if !may_repeat || !pool.is_lost(connection).await {
                             break outcome;
                         }
                     }

@@ -14,7 +14,7 @@ use diesel_async::{
 use futures_util::FutureExt;
 use tokio_postgres::NoTls;
 
-use super::{Lane, address::Server, tls::reasons};
+use super::{Lane, address::Server, no_connection, tls::reasons};
 use crate::store::{Result, StoreError};
 
 #[path = "../queries/mod.rs"]
@@ -65,9 +65,10 @@ impl Pool {
         Ok(connection)
     }
 
-    /// Whether work failed because its connection is dead; if so the idle ones, which are of the same age, go as well.
-    pub fn is_lost(&self, mut connection: Object<Conn>) -> bool {
-        let lost = PoolableConnection::is_broken(&mut *connection);
+    /// Whether the connection of work that failed is dead; if so the idle ones, which are of the same age, go as well.
+    pub async fn is_lost(&self, mut connection: Object<Conn>) -> bool {
+        let broken = PoolableConnection::is_broken(&mut *connection);
+        let lost = broken || connection.batch_execute("SELECT 1").await.is_err();
         if lost {
             drop(Object::take(connection));
             self.forget_idle();
@@ -76,12 +77,12 @@ impl Pool {
     }
 
     /// A connection outside of the pool, whose statements may take as long as they need: for migrations.
-    pub async fn connect_for_migrations(&self) -> Result<Conn> {
-        Ok(self.server.connect().await?)
+    pub async fn connect_for_migrations(&self, limit: Duration) -> Result<Conn> {
+        within(limit, async { Ok(self.server.connect().await?) }).await
     }
 
     async fn get(&self) -> Result<Object<Conn>> {
-        self.idle.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+        self.idle.get().await.map_err(no_connection)
     }
 
     fn forget_idle(&self) {
@@ -107,15 +108,12 @@ impl Server {
 
     async fn connect(&self) -> ConnectionResult<Conn> {
         let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(reasons(&error));
-        match &self.tls {
-            Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
-                Conn::try_from_client_and_connection(client, connection).await
-            }
-            None => {
-                let (client, connection) = self.config.connect(NoTls).await.map_err(refused)?;
-                Conn::try_from_client_and_connection(client, connection).await
-            }
+        if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
+            Conn::try_from_client_and_connection(client, connection).await
+        } else {
+            let (client, connection) = self.config.connect(NoTls).await.map_err(refused)?;
+            Conn::try_from_client_and_connection(client, connection).await
         }
     }
 }
@@ -126,7 +124,7 @@ pub(in crate::store) mod dialect {
     use diesel_async::RunQueryDsl;
 
     use super::{Conn, DB};
-    use crate::store::{Result, leads::LeadRow, schema::leads};
+    use crate::store::{Result, engine::bulk::InsertLeads, leads::LeadRow, schema::leads};
 
     /// A transaction that writes.
     macro_rules! write_tx {
@@ -158,6 +156,6 @@ pub(in crate::store) mod dialect {
 
     /// One statement for all rows; those that are there already are left alone.
     pub(in crate::store) async fn insert_leads(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
-        Ok(diesel::insert_into(leads::table).values(rows).on_conflict_do_nothing().execute(c).await?)
+        Ok(InsertLeads::from(rows).execute(c).await?)
     }
 }

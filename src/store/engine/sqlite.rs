@@ -20,7 +20,7 @@ use diesel_async::{
 };
 use futures_util::FutureExt;
 
-use super::Lane;
+use super::{Lane, no_connection};
 use crate::store::{Result, StoreError};
 
 #[path = "../queries/mod.rs"]
@@ -52,7 +52,7 @@ impl Files {
     /// A connection; waits while the others are busy.
     pub async fn checkout(&self, lane: Lane) -> Result<Object<Conn>> {
         let pool = if lane == Lane::Read { &self.readers } else { &self.writer };
-        pool.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+        pool.get().await.map_err(no_connection)
     }
 }
 
@@ -71,7 +71,7 @@ fn pool(path: &str, reads: bool, size: usize, limit: Duration) -> Result<Deadpoo
     Deadpool::builder(AsyncDieselConnectionManager::new_with_config(path, config))
         .max_size(size)
         .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(limit))
+        .wait_timeout(Some(limit / 2))
         .build()
         .map_err(|error| StoreError::Address(error.to_string()))
 }
@@ -85,9 +85,10 @@ async fn connect(path: &str, reads: bool, limit: Duration) -> ConnectionResult<C
     Ok(connection)
 }
 
-/// The order matters: everything after the first line may have to wait for a lock.
+/// The order matters: everything after the first line may have to wait for a lock. Waiting for the connection and for the
+/// lock get half of the limit each, so that the work ends before its caller gives up.
 fn prepare(c: &mut SqliteConnection, reads: bool, limit: Duration) -> QueryResult<()> {
-    c.batch_execute(&format!("PRAGMA busy_timeout = {}", limit.as_millis()))?;
+    c.batch_execute(&format!("PRAGMA busy_timeout = {}", (limit / 2).as_millis()))?;
     c.batch_execute("PRAGMA journal_mode = WAL")?;
     // NORMAL would lose the last commits when the power fails.
     c.batch_execute("PRAGMA synchronous = FULL")?;

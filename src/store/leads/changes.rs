@@ -20,7 +20,6 @@ macro_rules! changes {
         /// may send the whole lead back.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(default)]
-        #[expect(clippy::option_option, reason = "the inner one is a column without a value")]
         pub struct LeadChanges {
             $($(#[$doc])* #[serde(rename = $json, deserialize_with = $read)] pub $field: Option<$type>,)*
         }

@@ -12,12 +12,9 @@ pub(super) use row::LeadRow;
 use super::{check, engine::run, error::Result, handle::Store, types::At};
 use crate::domain::{AccountId, LeadId, clock, lead::Lead};
 
-/// Rows in one statement at most: 30 values each, and PostgreSQL takes 65,535.
-pub(super) const BATCH: usize = 200;
-
 impl Store {
     /// Stores leads, all or none, and answers how many were new: one that is there already, by its id or by its
-    /// account and Meta's id, is left as it is. More than 200 go in several statements of one transaction.
+    /// account and Meta's id, is left as it is.
     ///
     /// # Errors
     /// [`super::StoreError::Rejected`] if one of them can't be stored as it is, or its account is gone: try them one by

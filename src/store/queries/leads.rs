@@ -1,17 +1,19 @@
 //! Leads. Every query but the insert takes the accounts first.
 
+use std::cmp::Reverse;
+
 use diesel::{prelude::*, sql_types::Bool};
 use diesel_async::RunQueryDsl;
 
 use super::{
     Conn, DB,
-    dialect::{insert_leads, mentions, write_tx},
+    dialect::{insert_leads, mentions},
 };
 use crate::{
-    domain::{AccountId, LeadId, lead::Lead},
+    domain::{AccountId, LeadId, Timestamp, lead::Lead},
     store::{
         Result,
-        leads::{BATCH, Cursor, LeadChanges, LeadFilter, LeadPage, LeadRow},
+        leads::{Cursor, LeadChanges, LeadFilter, LeadPage, LeadRow},
         schema::leads,
         types::{At, Word},
     },
@@ -19,59 +21,56 @@ use crate::{
 
 type Condition = Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>>;
 
-/// One account is compared and not looked for in a list, because only then PostgreSQL reads the index in order.
+/// What is outside of these accounts does not exist.
 fn within(accounts: &[AccountId]) -> Condition {
-    match accounts {
-        [account] => Box::new(leads::account_id.eq(Word(*account))),
-        accounts => Box::new(leads::account_id.eq_any(accounts.iter().copied().map(Word).collect::<Vec<_>>())),
-    }
+    Box::new(leads::account_id.eq_any(accounts.iter().copied().map(Word).collect::<Vec<_>>()))
 }
 
 pub(in crate::store) async fn insert(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
-    if rows.len() <= BATCH {
-        return insert_leads(c, rows).await;
-    }
-    write_tx!(c, async |c| {
-        let mut stored = 0;
-        for rows in rows.chunks(BATCH) {
-            stored += insert_leads(c, rows).await?;
-        }
-        Ok(stored)
-    })
-    .await
+    insert_leads(c, rows).await
 }
 
-/// Finds the page in the index first and reads its rows after: sorting whole rows of many accounts is what would be slow.
+/// Finds the page in the index first and reads its rows after. Each account is asked on its own, because only then the
+/// index is in order: sorting all leads of many accounts for each page is what would be slow.
 pub(in crate::store) async fn page(c: &mut Conn, accounts: &[AccountId], filter: &LeadFilter) -> Result<LeadPage> {
     let size = filter.page_size();
-    let mut found = keys(c, accounts, filter, size + 1).await?;
+    let mut found: Vec<Cursor> = Vec::new();
+    for account in accounts {
+        // What is older than a full page of other accounts need not be looked at.
+        let oldest = found.get(size).map(|key| key.created_at);
+        found.extend(keys(c, *account, filter, size + 1, oldest).await?);
+        found.sort_unstable_by_key(|key| Reverse((key.created_at, key.id)));
+        found.dedup();
+        found.truncate(size + 1);
+    }
     let more = found.len() > size;
     found.truncate(size);
-    let last = found.last().map(|(created_at, id)| Cursor { created_at: created_at.0, id: id.0 });
-    let ids: Vec<Word<LeadId>> = found.into_iter().map(|(_, id)| id).collect();
     let rows = leads::table
-        .filter(leads::id.eq_any(ids))
+        .filter(leads::id.eq_any(found.iter().map(|key| Word(key.id)).collect::<Vec<_>>()))
         .order((leads::created_at.desc(), leads::id.desc()))
         .select(LeadRow::as_select())
         .load(c)
         .await?;
-    Ok(LeadPage { leads: rows.into_iter().map(Lead::from).collect(), next: last.filter(|_| more) })
+    let leads = rows.into_iter().map(Lead::from).collect();
+    Ok(LeadPage { leads, next: found.last().copied().filter(|_| more) })
 }
 
+/// The newest leads of one account that the filter lets through, by their places in the list.
 async fn keys(
     c: &mut Conn,
-    accounts: &[AccountId],
+    account: AccountId,
     filter: &LeadFilter,
     limit: usize,
-) -> Result<Vec<(At, Word<LeadId>)>> {
-    let mut query = leads::table.select((leads::created_at, leads::id)).filter(within(accounts)).into_boxed::<DB>();
+    oldest: Option<Timestamp>,
+) -> Result<Vec<Cursor>> {
+    let mut query = leads::table.filter(leads::account_id.eq(Word(account))).into_boxed::<DB>();
     if let Some(status) = &filter.status {
         query = query.filter(leads::status.eq(status));
     }
     if let Some(text) = filter.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
         query = query.filter(mentions(text));
     }
-    if let Some(since) = filter.since {
+    if let Some(since) = filter.since.max(oldest) {
         query = query.filter(leads::created_at.ge(At(since)));
     }
     if let Some(until) = filter.until {
@@ -86,8 +85,9 @@ async fn keys(
         // Says again what the second part says, in a form that an index can begin at.
         query = query.filter(leads::created_at.le(At(created_at))).filter(older.or(same));
     }
-    let query = query.order((leads::created_at.desc(), leads::id.desc()));
-    Ok(query.limit(i64::try_from(limit).unwrap_or(i64::MAX)).load(c).await?)
+    let query = query.order((leads::created_at.desc(), leads::id.desc())).limit(i64::try_from(limit).unwrap_or(250));
+    let rows: Vec<(At, Word<LeadId>)> = query.select((leads::created_at, leads::id)).load(c).await?;
+    Ok(rows.into_iter().map(|(created_at, id)| Cursor { created_at: created_at.0, id: id.0 }).collect())
 }
 
 pub(in crate::store) async fn one(c: &mut Conn, accounts: &[AccountId], id: LeadId) -> Result<Option<Lead>> {

@@ -1,0 +1,5 @@
+//! The parts joined, as their users meet them. One binary, so that it links once.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod store;
