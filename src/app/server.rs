@@ -57,14 +57,16 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
         trust: TrustProxy(settings.server.trust_proxy),
     };
     let request_timeout = settings.server.request_timeout;
-    let server = Server::build()
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
+    let server = builder
         .workers(settings.server.worker_count())
         .max_concurrent_connections(settings.server.max_connections)
         .backlog(BACKLOG)
         .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
         .disable_signals()
         .listen("hub", listener, move || {
-            let shard = shard.clone();
+            let (shard, stopping) = (shard.clone(), stopping.clone());
             let upgrade = fn_factory(move || {
                 let shard = shard.clone();
                 async move { Ok::<_, ()>(shard.start()) }
@@ -85,6 +87,11 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 // Zero closes at once; with a short wait connections often stay open for a second.
                 .client_disconnect_timeout(Duration::ZERO)
                 .tcp_nodelay(true)
+                // Connections without a request in flight are closed when the hub stops, instead of waited for.
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
                 .upgrade(upgrade)
                 .finish(map_config(app, |_| AppConfig::default()))
                 .tcp()

@@ -7,7 +7,9 @@ mod account;
 mod agency;
 mod config;
 mod database;
+mod demo;
 mod failure;
+mod inbox;
 mod issuer;
 mod key;
 mod member;
@@ -44,6 +46,11 @@ pub struct Cli {
 pub enum Command {
     /// Run the hub.
     Serve,
+    /// Run the hub with a simulated platform and leads that flow, to look at.
+    Demo,
+    /// What was accepted and is not finished.
+    #[command(subcommand)]
+    Inbox(inbox::Inbox),
     /// Tenants.
     #[command(subcommand)]
     Agency(agency::Agency),
@@ -90,6 +97,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let settings = || Settings::load(cli.config.as_deref());
     match cli.command {
         Command::Serve => serve::run(settings()?),
+        Command::Demo => demo::run(settings()?),
+        Command::Inbox(command) => wait(command.run(&settings()?)),
         Command::Agency(command) => wait(command.run(&settings()?)),
         Command::Account(command) => wait(command.run(&settings()?)),
         Command::User(command) => wait(command.run(&settings()?)),

@@ -2,6 +2,8 @@
 
 mod metrics;
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::{LogFormat, Telemetry};
@@ -16,7 +18,8 @@ pub fn start_logging(settings: &Telemetry) -> Result<(), String> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| format!("telemetry.log = {:?} can't be read: {error}", settings.log))?;
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let colour = std::io::stderr().is_terminal();
+    let layer = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colour);
     let started = match settings.format {
         LogFormat::Text => registry.with(layer).try_init(),
         LogFormat::Json => registry.with(layer.json()).try_init(),

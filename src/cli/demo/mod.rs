@@ -1,0 +1,72 @@
+//! `leadwire demo`: the hub with a simulated Meta beside it, an agency with two accounts, and leads that flow.
+
+mod cast;
+mod traffic;
+
+use std::{io::Write, net::SocketAddr, time::Duration};
+
+use loadtest::platform::{self, Simulator};
+use secrecy::ExposeSecret;
+
+use super::{database, serve, wait};
+use crate::{app, config::Settings};
+use cast::Cast;
+
+/// How long the simulated Graph API takes to answer.
+const LATENCY: Duration = Duration::from_millis(120);
+
+/// Runs hub and platform until SIGTERM or Ctrl-C. What is in the data folder stays, so a second start goes on.
+pub(super) fn run(mut settings: Settings) -> anyhow::Result<()> {
+    let simulator = Simulator::start(platform::Settings { latency: LATENCY, ..platform::Settings::default() })?;
+    let key = settings.master_key()?;
+    let app_secret = hex::encode(key.derive("demo app secret"));
+    settings.meta.graph_url = simulator.url().parse()?;
+    settings.meta.app_secrets = vec![app_secret.clone().into()];
+    settings.meta.verify_token = hex::encode(&key.derive("demo verify token")[..8]).into();
+    let cast = wait_for(async {
+        let store = database::ready(&settings).await?;
+        Cast::assemble(&store, &key).await
+    })?;
+    let pages = cast.pages.clone().map(|page| simulator.add_page(page.id, &page.token));
+    pages.iter().for_each(traffic::make_leads);
+    let announcement = settings.clone();
+    let ready = move |address: SocketAddr| {
+        announce(address, &cast, &announcement);
+        actix_rt::spawn(traffic::flow(address, app_secret, pages, cast, announcement));
+    };
+    let outcome = app::run(settings, ready, serve::stop_signal());
+    simulator.stop();
+    outcome
+}
+
+/// Runs one short piece of work and gives back what it brings.
+fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let mut brought = None;
+    wait(async {
+        brought = Some(work.await?);
+        Ok(())
+    })?;
+    brought.ok_or_else(|| anyhow::anyhow!("the work ended without a result"))
+}
+
+fn announce(address: SocketAddr, cast: &Cast, settings: &Settings) {
+    let mut lines = vec![
+        String::new(),
+        format!("  Leadwire demo   http://{address}"),
+        String::new(),
+        format!("  {}: {}", cast.agency, cast.accounts.join(", ")),
+    ];
+    for login in &cast.logins {
+        lines.push(format!(
+            "  sign in as      {:<24} {}   ({})",
+            login.email,
+            login.password.expose_secret(),
+            login.role
+        ));
+    }
+    lines.push(format!("  data            {}", settings.data.dir.display()));
+    lines.push("  stop            Ctrl-C; started again, nothing is lost and nothing repeats".to_owned());
+    lines.push(String::new());
+    // Whoever started the hub may have closed its output.
+    let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
+}
