@@ -54,9 +54,6 @@ pub(super) async fn watch(hub: &Hub) -> &'static str {
         if !hub.supervisors.connected() {
             return "the parent of the supervisors";
         }
-        if !hub.ingester.connected() {
-            return "the webhook ingester";
-        }
         if hub.inbox.is_closed() {
             return "the inbox";
         }

@@ -180,7 +180,7 @@ impl Inbox {
     /// # Errors
     /// If it could not be read or written.
     pub async fn release_claimed(&self, directory: std::sync::Arc<Directory>) -> Result<usize, InboxError> {
-        type Row = (i64, String, String, String, String, String);
+        type Row = (i64, String, String, Option<String>, String, String);
         let rows: Vec<Row> = self
             .read(|c| {
                 events::table
@@ -200,7 +200,9 @@ impl Inbox {
             .await?;
         let mut claimed = Vec::new();
         for (seq, kind, external_id, scope, platform_id, event_kind) in rows {
-            let (Ok(kind), Ok(scope)) = (kind.parse::<SourceKind>(), scope.parse()) else { continue };
+            let (Ok(kind), Some(Ok(scope))) = (kind.parse::<SourceKind>(), scope.map(|scope| scope.parse())) else {
+                continue;
+            };
             if let Some(source) = directory.route(kind, &external_id, scope) {
                 let owner = source.account.to_string();
                 let id = NewEvent::key(&owner, kind, &platform_id, EventKind::from_text(&event_kind));

@@ -88,7 +88,7 @@ impl Session {
 
     /// One whole message, from one frame or several.
     fn message(&mut self, text: bool, payload: &[u8], ctx: &mut Context<Self>) {
-        if self.bucket.check().is_err() || !text {
+        if !text {
             return self.close(Close::Protocol);
         }
         if std::str::from_utf8(payload).is_err() {
@@ -166,9 +166,10 @@ impl Session {
         }
         let tops = self.shard.subscribe(self.key, room, mask).map_err(refused)?;
         let position = room.and_then(|_| tops.values().next().copied().flatten());
-        let since: Option<Position> = since.and_then(|since| since.parse().ok());
-        // Without replay only a client that missed nothing is complete; any other is told to read the snapshot.
-        let complete = since.is_some() && since == position;
+        // Without replay only a client that missed nothing is complete; any other is told to read the snapshot, and so is
+        // one whose position can't be read.
+        let seen: Option<Position> = since.and_then(|since| since.parse().ok());
+        let complete = seen.is_some() && seen == position;
         self.send(&ServerFrame::Subscribed {
             room: name,
             position,
@@ -196,6 +197,10 @@ impl Session {
 
     fn frame(&mut self, frame: Frame, ctx: &mut Context<Self>) {
         use actix_http::ws::Item;
+        // Whatever it is costs the same to read: a flood of pongs or of empty fragments is a flood of frames.
+        if !matches!(frame, Frame::Close(_)) && self.bucket.check().is_err() {
+            return self.close(Close::Protocol);
+        }
         match frame {
             Frame::Text(payload) => self.message(true, &payload, ctx),
             Frame::Binary(payload) => self.message(false, &payload, ctx),
@@ -209,10 +214,7 @@ impl Session {
                 }
             }
             Frame::Ping(payload) => {
-                // A flood of pings is a flood of frames.
-                if self.bucket.check().is_err() {
-                    self.close(Close::Protocol);
-                } else if self.wire.send(&encode::pong(&payload)) == Sent::Full {
+                if self.wire.send(&encode::pong(&payload)) == Sent::Full {
                     self.close(Close::Slow);
                 }
             }
@@ -234,8 +236,11 @@ impl Actor for Session {
             self.authenticate(head, None, ctx);
         }
     }
+}
 
-    fn stopped(&mut self, _: &mut Self::Context) {
+impl Drop for Session {
+    /// However it ended, a panic included.
+    fn drop(&mut self) {
         self.shard.exit(self.key);
     }
 }

@@ -3,6 +3,9 @@
 //! Sessions share its state on their thread without locks. Its mailbox is bounded: full means that the registry waits.
 //! One clock serves all heartbeats, deadlines and token ends.
 
+mod membership;
+mod vitals;
+
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{
@@ -13,6 +16,10 @@ use bytes::Bytes;
 use slab::Slab;
 use smallvec::{SmallVec, smallvec};
 
+use self::{
+    membership::Membership,
+    vitals::{Due, Vitals},
+};
 use super::{
     AddShard,
     close::Close,
@@ -25,9 +32,11 @@ use super::{
 use crate::{
     auth::{Authenticator, Principal},
     config::Realtime,
-    domain::{AccountId, Role, Room, Timestamp, clock, directory::Watch, envelope::Position},
+    domain::{Room, clock, directory::Watch, envelope::Position},
     telemetry::Metrics,
 };
+
+pub use membership::JoinError;
 
 /// Deliveries that may wait for a shard.
 const MAILBOX: usize = 1024;
@@ -71,34 +80,10 @@ pub struct ShardState {
 struct Member {
     wire: Rc<Wire>,
     principal: Option<Rc<Principal>>,
-    subscriptions: Vec<Subscription>,
-    born: Timestamp,
-    /// Whether a frame came since the last ping; a second ping without is the end.
-    alive: bool,
-    missed: bool,
-    warned: bool,
+    membership: Membership,
+    vitals: Vitals,
     /// Held while the session lives: its place among those of its address and of its user.
     seats: SmallVec<[Seat; 2]>,
-}
-
-/// A room that a session asked for.
-struct Subscription {
-    /// `None` for `dashboard`.
-    room: Option<Room>,
-    types: u32,
-    /// The account rooms that it put the session into, each counted for its account.
-    joined: Vec<(Room, Seat)>,
-}
-
-/// Why a room was not joined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JoinError {
-    /// Not the session's to see.
-    Forbidden,
-    /// The session is in too many rooms.
-    TooManyRooms,
-    /// The account has too many sessions.
-    AccountFull,
 }
 
 impl ShardState {
@@ -128,11 +113,8 @@ impl ShardState {
         self.members.borrow_mut().insert(Member {
             wire,
             principal: None,
-            subscriptions: Vec::new(),
-            born: clock::now(),
-            alive: true,
-            missed: false,
-            warned: false,
+            membership: Membership::default(),
+            vitals: Vitals::new(clock::now()),
             seats: smallvec![address],
         })
     }
@@ -141,16 +123,20 @@ impl ShardState {
     pub fn exit(&self, key: usize) {
         let Some(member) = self.members.borrow_mut().try_remove(key) else { return };
         self.metrics.sessions.dec();
+        if !member.wire.is_over() {
+            // The client left without a word. What waits for it must not wait on: half a connection may stay for ever.
+            member.wire.cut();
+        }
         let mut rooms = self.rooms.borrow_mut();
-        for (room, _) in member.subscriptions.iter().flat_map(|subscription| &subscription.joined) {
-            rooms.leave(*room, key);
+        for room in member.membership.rooms() {
+            rooms.leave(room, key);
         }
     }
 
     /// A frame came from the session.
     pub fn heard(&self, key: usize) {
         if let Some(member) = self.members.borrow_mut().get_mut(key) {
-            member.alive = true;
+            member.vitals.heard();
         }
     }
 
@@ -158,18 +144,19 @@ impl ShardState {
     ///
     /// # Errors
     /// The way to close it: another subject, or too many sessions.
-    pub fn identify(&self, key: usize, principal: Principal) -> Result<(), Close> {
+    pub fn identify(&self, key: usize, mut principal: Principal) -> Result<(), Close> {
         let mut members = self.members.borrow_mut();
         let Some(member) = members.get_mut(key) else { return Ok(()) };
         match &member.principal {
             Some(known) if known.subject != principal.subject => return Err(Close::Forbidden),
-            Some(_) => {}
+            // The rooms that it is in are those of the grants it had: `refresh` sees what has changed since.
+            Some(known) => principal.grants = Arc::clone(&known.grants),
             None => {
                 member.seats.push(self.limits.admit_subject(principal.subject).ok_or(Close::TooMany)?);
             }
         }
         member.principal = Some(Rc::new(principal));
-        member.warned = false;
+        member.vitals.renewed();
         drop(members);
         self.refresh(key);
         Ok(())
@@ -189,38 +176,21 @@ impl ShardState {
         let mut members = self.members.borrow_mut();
         let Some(member) = members.get_mut(key) else { return Ok(Tops::new()) };
         let principal = member.principal.clone().ok_or(JoinError::Forbidden)?;
-        let wanted = rooms_of(&principal, room);
-        if room.is_some() && wanted.is_empty() {
-            return Err(JoinError::Forbidden);
+        let asked = (room, types);
+        let joined = member.membership.subscribe(&principal, asked, &self.limits, self.settings.rooms_per_session)?;
+        for room in &joined {
+            self.reseat(member, key, *room);
         }
-        let elsewhere = member.subscriptions.iter().filter(|subscription| subscription.room != room);
-        let held: usize = elsewhere.map(|subscription| subscription.joined.len()).sum();
-        if held + wanted.len() > self.settings.rooms_per_session {
-            return Err(JoinError::TooManyRooms);
-        }
-        let mut joined = Vec::new();
-        for room in &wanted {
-            joined.push((*room, self.limits.admit_account(room.account()).ok_or(JoinError::AccountFull)?));
-        }
-        member.subscriptions.retain(|subscription| subscription.room != room);
-        member.subscriptions.push(Subscription { room, types, joined });
-        let mut rooms = self.rooms.borrow_mut();
-        let tops = wanted.iter().map(|room| (room.to_string(), rooms.top(*room))).collect();
-        for room in wanted {
-            rooms.join(room, key, types_for(&member.subscriptions, room), &member.wire);
-        }
-        Ok(tops)
+        let rooms = self.rooms.borrow();
+        Ok(joined.into_iter().map(|room| (room.to_string(), rooms.top(room))).collect())
     }
 
     /// Lets a session out of what it subscribed.
     pub fn unsubscribe(&self, key: usize, room: Option<Room>) {
         let mut members = self.members.borrow_mut();
         let Some(member) = members.get_mut(key) else { return };
-        let (gone, kept) =
-            std::mem::take(&mut member.subscriptions).into_iter().partition::<Vec<_>, _>(|s| s.room == room);
-        member.subscriptions = kept;
-        for (room, _) in gone.iter().flat_map(|subscription| &subscription.joined) {
-            self.reseat(member, key, *room);
+        for room in member.membership.unsubscribe(room) {
+            self.reseat(member, key, room);
         }
     }
 
@@ -247,7 +217,7 @@ impl ShardState {
     /// Puts a session into a room as its remaining subscriptions want it, or out of it.
     fn reseat(&self, member: &Member, key: usize, room: Room) {
         let mut rooms = self.rooms.borrow_mut();
-        match types_for(&member.subscriptions, room) {
+        match member.membership.types_for(room) {
             0 => rooms.leave(room, key),
             types => rooms.join(room, key, types, &member.wire),
         }
@@ -290,26 +260,11 @@ impl ShardState {
         }
         let principal = Rc::new(Principal { grants, ..(*principal).clone() });
         member.principal = Some(Rc::clone(&principal));
-        let mut touched = Vec::new();
-        let mut lost = false;
-        for subscription in &mut member.subscriptions {
-            let wanted = rooms_of(&principal, subscription.room);
-            lost |= subscription.room.is_some() && wanted.is_empty();
-            touched.extend(subscription.joined.iter().map(|(room, _)| *room));
-            subscription.joined.retain(|(room, _)| wanted.contains(room));
-            for room in wanted {
-                if !subscription.joined.iter().any(|(known, _)| *known == room)
-                    && let Some(seat) = self.limits.admit_account(room.account())
-                {
-                    subscription.joined.push((room, seat));
-                    touched.push(room);
-                }
-            }
-        }
-        for room in touched {
+        let changes = member.membership.follow(&principal, &self.limits, self.settings.rooms_per_session);
+        for room in changes.touched {
             self.reseat(member, key, room);
         }
-        if lost || principal.grants.is_empty() {
+        if changes.lost || principal.grants.is_empty() {
             self.close(&member.wire, Close::Forbidden);
         }
     }
@@ -321,46 +276,35 @@ impl ShardState {
     /// Once a second: heartbeats for the sessions whose turn it is, deadlines for all.
     fn tick(&self, tick: u64) {
         let now = clock::now();
+        let Realtime { auth_timeout, token_grace, .. } = self.settings;
         let period = self.settings.heartbeat.as_secs().max(1);
         let mut members = self.members.borrow_mut();
         for (key, member) in &mut *members {
-            if let Some(ending) = self.overdue(member, now) {
-                self.close(&member.wire, ending);
-            } else if key as u64 % period == tick % period {
+            let due = match &member.principal {
+                None => member.vitals.unknown(now, auth_timeout),
+                Some(principal) => member.vitals.known(now, principal.expires_at, token_grace),
+            };
+            match due {
+                Due::Nothing => {}
+                Due::Warning => self.send(&member.wire, &ServerFrame::TokenExpired { grace: token_grace.as_secs() }),
+                Due::End(ending) => {
+                    self.close(&member.wire, ending);
+                    continue;
+                }
+            }
+            if key as u64 % period == tick % period {
                 self.heartbeat(member);
             }
         }
     }
 
-    /// Warns a session whose token has run out; says how to close one whose time is over.
-    fn overdue(&self, member: &mut Member, now: Timestamp) -> Option<Close> {
-        let Some(principal) = &member.principal else {
-            return (member.born + self.settings.auth_timeout < now).then_some(Close::Unauthenticated);
-        };
-        let expires_at = principal.expires_at?;
-        if expires_at + self.settings.token_grace < now {
-            return Some(Close::Unauthenticated);
-        }
-        if expires_at < now && !member.warned {
-            member.warned = true;
-            self.send(&member.wire, &ServerFrame::TokenExpired { grace: self.settings.token_grace.as_secs() });
-        }
-        None
-    }
-
     fn heartbeat(&self, member: &mut Member) {
-        if !std::mem::take(&mut member.alive) {
-            if member.missed {
-                self.close(&member.wire, Close::NoHeartbeat);
-                return;
-            }
-            member.missed = true;
-        } else {
-            member.missed = false;
+        if !member.vitals.beat() {
+            self.close(&member.wire, Close::NoHeartbeat);
+            return;
         }
         let rooms = self.rooms.borrow();
-        let joined = member.subscriptions.iter().flat_map(|subscription| &subscription.joined);
-        let positions = joined.map(|(room, _)| (room.to_string(), rooms.top(*room))).collect();
+        let positions = member.membership.rooms().map(|room| (room.to_string(), rooms.top(room))).collect();
         drop(rooms);
         self.send(&member.wire, &ServerFrame::Heartbeat { positions });
         if member.wire.send(&encode::ping()) == Sent::Full {
@@ -379,27 +323,6 @@ impl ShardState {
             self.close(&member.wire, Close::Restart);
         }
     }
-}
-
-/// The rooms that a principal gets when it asks for `room`, or for its dashboard.
-fn rooms_of(principal: &Principal, room: Option<Room>) -> Vec<Room> {
-    let may = |account: AccountId, room: Room| match (principal.role_in(account), room) {
-        (Some(role), Room::Operators(_)) => Role::may_operate(role),
-        (role, Room::Account(_)) => role.is_some(),
-        (None, Room::Operators(_)) => false,
-    };
-    match room {
-        Some(room) => may(room.account(), room).then_some(room).into_iter().collect(),
-        None => principal.accounts().into_iter().map(Room::Account).collect(),
-    }
-}
-
-/// The types that a session wants from a room, over all its subscriptions; 0 if it is in none.
-fn types_for(subscriptions: &[Subscription], room: Room) -> u32 {
-    subscriptions
-        .iter()
-        .filter(|subscription| subscription.joined.iter().any(|(joined, _)| *joined == room))
-        .fold(0, |types, subscription| types | subscription.types)
 }
 
 /// The actor around the state.
