@@ -112,8 +112,8 @@ impl Receiver {
         self.directory.borrow().clone().ok_or(Refused::NotReady)
     }
 
-    fn door(&self, path: &web::Path<Vec<(String, String)>>, directory: &Directory) -> Result<Door, Refused> {
-        let part = |name: &str| path.iter().find(|(part, _)| part == name).map(|(_, value)| value.as_str());
+    fn door(&self, request: &HttpRequest, directory: &Directory) -> Result<Door, Refused> {
+        let part = |name: &str| request.match_info().get(name);
         let hub = |provider, source| Door {
             provider,
             secrets: self.hub_secrets.clone(),
@@ -169,12 +169,11 @@ impl Receiver {
     async fn receive(
         &self,
         request: &HttpRequest,
-        path: &web::Path<Vec<(String, String)>>,
         payload: web::Payload,
         ingester: &Ingester,
     ) -> Result<&'static str, Refused> {
         let directory = self.directory()?;
-        let door = self.door(path, &directory)?;
+        let door = self.door(request, &directory)?;
         let (body, held) = self.body(request, payload).await?;
         let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
         if !door.provider.verify(&door.secrets, &header, &body) {
@@ -270,13 +269,12 @@ pub fn configure(routes: &mut web::ServiceConfig) {
 
 async fn post(
     request: HttpRequest,
-    path: web::Path<Vec<(String, String)>>,
     payload: web::Payload,
     receiver: web::Data<Receiver>,
     ingester: web::Data<Ingester>,
 ) -> HttpResponse {
     let started = Instant::now();
-    let outcome = receiver.receive(&request, &path, payload, &ingester).await;
+    let outcome = receiver.receive(&request, payload, &ingester).await;
     receiver.metrics.acknowledge_seconds.observe(started.elapsed().as_secs_f64());
     match outcome {
         Ok(text) => {
@@ -291,12 +289,8 @@ async fn post(
     }
 }
 
-async fn handshake(
-    request: HttpRequest,
-    path: web::Path<Vec<(String, String)>>,
-    receiver: web::Data<Receiver>,
-) -> HttpResponse {
-    let door = receiver.directory().and_then(|directory| receiver.door(&path, &directory));
+async fn handshake(request: HttpRequest, receiver: web::Data<Receiver>) -> HttpResponse {
+    let door = receiver.directory().and_then(|directory| receiver.door(&request, &directory));
     match door {
         Ok(door) => match door.provider.handshake(request.query_string(), &door.verify_token) {
             Ok(challenge) => plain(StatusCode::OK).body(challenge),
