@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod away;
 mod crash;
 mod page;
 mod store;
 mod support;
+mod tenancy;
