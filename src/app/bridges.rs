@@ -81,7 +81,7 @@ fn explain(attention: &Attention) -> String {
         _ => "",
     };
     match &attention.detail {
-        Some(detail) => format!("{advice} {detail}").trim().to_owned(),
-        None => advice.to_owned(),
+        Some(detail) if attention.reason != "token_invalid" => format!("{advice} {detail}").trim().to_owned(),
+        _ => advice.to_owned(),
     }
 }

@@ -57,7 +57,9 @@ async fn follow(store: &Store, interval: Duration, sender: &watch::Sender<Option
     let mut away = false;
     while !sender.is_closed() {
         tokio::time::sleep(interval).await;
-        match newer(store, sender.borrow().as_ref().map_or(-1, |directory| directory.version)).await {
+        // Read apart: a guard inside the `match` would live as long as it, and the sender would wait for itself.
+        let version = sender.borrow().as_ref().map_or(-1, |directory| directory.version);
+        match newer(store, version).await {
             Ok(newer) => {
                 if let Some(directory) = newer {
                     sender.send_replace(Some(Arc::new(directory)));

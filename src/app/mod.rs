@@ -18,7 +18,7 @@ use crate::{
     auth::{Authenticator, Options, Origins, OwnTokens},
     config::Settings,
     enrichment::{self, Pauses, Supervisors},
-    inbound::{Receiver, WebhookIngester},
+    inbound::Receiver,
     inbox::Inbox,
     persistence::Persister,
     platforms::meta::{GraphClient, GraphSettings},
@@ -80,7 +80,6 @@ struct Hub {
     registry: Addr<SessionRegistry>,
     persister: Addr<Persister>,
     supervisors: Addr<Supervisors>,
-    ingester: Addr<WebhookIngester>,
     receiver: Arc<Receiver>,
     api: ApiState,
     /// The thread of the actors that are one a node.
@@ -131,17 +130,7 @@ impl Hub {
             let sweep = settings.inbox.sweep_interval;
             Supervisors::start_in_arbiter(&node, move |_| Supervisors::new(context, sweep))
         };
-        let ingester = {
-            let parts = (inbox.clone(), supervisors.clone().recipient(), Arc::clone(&metrics));
-            WebhookIngester::start_in_arbiter(&node, move |_| WebhookIngester::new(parts.0, parts.1, parts.2))
-        };
-        let receiver = Arc::new(Receiver::new(
-            settings,
-            ingester.clone().recipient(),
-            directory.clone(),
-            inbox.clone(),
-            Arc::clone(&metrics),
-        ));
+        let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
         let api = ApiState {
             store: store.clone(),
             auth: auth.clone(),
@@ -161,7 +150,6 @@ impl Hub {
             registry,
             persister,
             supervisors,
-            ingester,
             receiver,
             api,
             arbiter,

@@ -22,7 +22,8 @@ use super::{
 use crate::{
     api,
     config::Settings,
-    dashboard, inbound,
+    dashboard,
+    inbound::{self, Ingester},
     realtime::{
         AddShard, Shard,
         shard::ShardState,
@@ -56,6 +57,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
         registry: hub.registry.clone().recipient(),
         trust: TrustProxy(settings.server.trust_proxy),
     };
+    let ingester = (hub.inbox.clone(), hub.supervisors.clone().recipient(), Arc::clone(&hub.metrics));
     let request_timeout = settings.server.request_timeout;
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
@@ -72,7 +74,9 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 async move { Ok::<_, ()>(shard.start()) }
             });
             let (api_state, receiver, probed) = (api_state.clone(), receiver.clone(), probed.clone());
+            let (inbox, arrived, metrics) = ingester.clone();
             let app = App::new()
+                .app_data(Data::new(Ingester::new(inbox, arrived, metrics)))
                 .app_data(api_state)
                 .app_data(receiver)
                 .app_data(probed)

@@ -159,7 +159,7 @@ impl AccountSupervisor {
             return Gate::Park(ParkReason::SourceGone, "the source was removed, disabled or given to another account");
         };
         if self.refused.get(&source.id).is_some_and(|refused| source.same_token(refused)) {
-            return Gate::Park(ParkReason::TokenInvalid, "the platform refuses the source's token: replace it");
+            return Gate::Park(ParkReason::TokenInvalid, "not asked for: the token was refused before");
         }
         if let Some(until) = self.context.pauses.until(&source, clock::now()) {
             return Gate::Defer(until, "paused");

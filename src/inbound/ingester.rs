@@ -1,19 +1,23 @@
 //! `WebhookIngester`: gathers verified POSTs into one inbox commit, answers each, hands their events on.
 //!
-//! While a commit is under way the next one gathers. Its mailbox is bounded, and so are the bytes that wait
+//! One on every HTTP worker's thread, so that a webhook crosses threads once on its way to the commit and once on its way
+//! back, not twice; the inbox's writing thread puts the gatherings of all of them into one commit. While a commit is
+//! under way the next one gathers. Its mailbox is bounded, and so are the bytes that wait
 //! ([`Receiving`](super::Receiving)): full means 503, and nothing is accepted.
 
-use std::{sync::Arc, time::Instant};
+use std::{cell::RefCell, sync::Arc, time::Instant};
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
+use actix::{
+    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Recipient, WrapFuture, dev::SendError,
+};
 use tokio::sync::oneshot;
 
 use super::receiving::Held;
 use crate::{
-    domain::event::{Event, NewEvent},
+    domain::event::Event,
     enrichment::Arrived,
     inbox::{Accepted, Delivery, Inbox, InboxError},
-    telemetry::{Labelled, Metrics},
+    telemetry::Metrics,
 };
 
 /// POSTs that may wait for the ingester.
@@ -31,6 +35,42 @@ pub struct Accept {
     pub reply: oneshot::Sender<Result<(), InboxError>>,
 }
 
+/// The ingester of one thread: started with its first webhook, and again should it fail.
+pub struct Ingester {
+    inbox: Inbox,
+    arrived: Recipient<Arrived>,
+    metrics: Arc<Metrics>,
+    actor: RefCell<Option<Addr<WebhookIngester>>>,
+}
+
+impl Ingester {
+    /// Commits to this inbox, hands on to these supervisors.
+    #[must_use]
+    pub fn new(inbox: Inbox, arrived: Recipient<Arrived>, metrics: Arc<Metrics>) -> Self {
+        Self { inbox, arrived, metrics, actor: RefCell::default() }
+    }
+
+    /// Takes a POST in; false if there is no room for it.
+    pub fn accept(&self, accept: Accept) -> bool {
+        let known = self.actor.borrow().clone();
+        let accept = match known {
+            None => accept,
+            Some(actor) => match actor.try_send(accept) {
+                Ok(()) => return true,
+                Err(SendError::Full(_)) => return false,
+                Err(SendError::Closed(accept)) => {
+                    tracing::error!("a webhook ingester has failed; another is started");
+                    accept
+                }
+            },
+        };
+        let actor = WebhookIngester::new(self.inbox.clone(), self.arrived.clone(), Arc::clone(&self.metrics)).start();
+        let accepted = actor.try_send(accept).is_ok();
+        self.actor.replace(Some(actor));
+        accepted
+    }
+}
+
 /// The actor.
 pub struct WebhookIngester {
     inbox: Inbox,
@@ -42,9 +82,7 @@ pub struct WebhookIngester {
 }
 
 impl WebhookIngester {
-    /// Commits to this inbox, hands on to these supervisors.
-    #[must_use]
-    pub fn new(inbox: Inbox, arrived: Recipient<Arrived>, metrics: Arc<Metrics>) -> Self {
+    fn new(inbox: Inbox, arrived: Recipient<Arrived>, metrics: Arc<Metrics>) -> Self {
         Self { inbox, arrived, metrics, gathered: Vec::new(), replies: Vec::new(), committing: false }
     }
 
@@ -54,8 +92,6 @@ impl WebhookIngester {
         }
         self.committing = true;
         let (batch, replies) = (std::mem::take(&mut self.gathered), std::mem::take(&mut self.replies));
-        let kinds: Vec<Vec<&'static str>> =
-            batch.iter().map(|delivery| delivery.events.iter().map(kind_of).collect()).collect();
         let inbox = self.inbox.clone();
         let started = Instant::now();
         ctx.spawn(async move { inbox.accept(batch).await }.into_actor(self).map(move |outcome, ingester, ctx| {
@@ -68,23 +104,19 @@ impl WebhookIngester {
                 let _ = reply.send(answer.clone());
             }
             match outcome {
-                Ok(accepted) => ingester.hand_on(accepted, &kinds),
+                Ok(accepted) => ingester.hand_on(accepted),
                 Err(error) => tracing::error!(%error, "webhooks could not be kept and were refused"),
             }
             ingester.commit(ctx);
         }));
     }
 
-    fn hand_on(&self, accepted: Vec<Accepted>, kinds: &[Vec<&'static str>]) {
+    fn hand_on(&self, accepted: Vec<Accepted>) {
         let mut work: Vec<Event> = Vec::new();
-        for (accepted, kinds) in accepted.into_iter().zip(kinds) {
+        for accepted in accepted {
             self.metrics.duplicate_events.inc_by(accepted.duplicates as u64);
-            if accepted.duplicates == 0 {
-                for what in kinds {
-                    self.metrics.accepted_events.get_or_create(&Labelled { what }).inc();
-                }
-            } else if let Some(what) = kinds.first() {
-                self.metrics.accepted_events.get_or_create(&Labelled { what }).inc_by(accepted.new as u64);
+            for kind in accepted.new {
+                Metrics::count(&self.metrics.accepted_events, kind.as_str());
             }
             for _ in 0..accepted.unrouted {
                 Metrics::count(&self.metrics.parked_events, "unrouted");
@@ -96,10 +128,6 @@ impl WebhookIngester {
             let _ = self.arrived.try_send(Arrived(work));
         }
     }
-}
-
-fn kind_of(event: &NewEvent) -> &'static str {
-    event.kind.as_str()
 }
 
 impl Actor for WebhookIngester {

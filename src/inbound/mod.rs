@@ -8,6 +8,6 @@ pub mod providers;
 pub mod receive;
 mod receiving;
 
-pub use ingester::{Accept, WebhookIngester};
+pub use ingester::{Accept, Ingester, WebhookIngester};
 pub use receive::{Receiver, configure};
 pub use receiving::Receiving;

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::Recipient;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
@@ -22,7 +21,7 @@ use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use super::{
-    Accept, Receiving,
+    Accept, Ingester, Receiving,
     providers::{self, Provider},
     receiving::Held,
 };
@@ -49,7 +48,6 @@ const KEPT_HEADERS: [&str; 6] =
 
 /// What the path needs; one for all workers.
 pub struct Receiver {
-    accept: Recipient<Accept>,
     directory: Watch,
     inbox: Inbox,
     receiving: Receiving,
@@ -85,18 +83,11 @@ enum Refused {
 }
 
 impl Receiver {
-    /// `accept`: the ingester; `directory`: who is who; `inbox`: for the quarantine.
+    /// `directory`: who is who; `inbox`: for the quarantine.
     #[must_use]
-    pub fn new(
-        settings: &config::Settings,
-        accept: Recipient<Accept>,
-        directory: Watch,
-        inbox: Inbox,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub fn new(settings: &config::Settings, directory: Watch, inbox: Inbox, metrics: Arc<Metrics>) -> Self {
         let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         Self {
-            accept,
             directory,
             inbox,
             receiving: Receiving::new(bytes(settings.inbox.queue)),
@@ -180,6 +171,7 @@ impl Receiver {
         request: &HttpRequest,
         path: &web::Path<Vec<(String, String)>>,
         payload: web::Payload,
+        ingester: &Ingester,
     ) -> Result<&'static str, Refused> {
         let directory = self.directory()?;
         let door = self.door(path, &directory)?;
@@ -197,11 +189,12 @@ impl Receiver {
             remote: remote(request),
             headers: kept_headers(request),
             body,
-            scope: door.scope,
             events,
         };
         let (reply, answer) = oneshot::channel();
-        self.accept.try_send(Accept { delivery, held, reply }).map_err(|_| Refused::Full)?;
+        if !ingester.accept(Accept { delivery, held, reply }) {
+            return Err(Refused::Full);
+        }
         match tokio::time::timeout(ANSWER_WITHIN, answer).await {
             Ok(Ok(Ok(()))) => Ok(door.provider.answers().accepted),
             // Not durable, or not known to be in time: the platform sends it again, and it is accepted once.
@@ -268,7 +261,7 @@ impl Refused {
     }
 }
 
-/// Adds the webhook addresses.
+/// Adds the webhook addresses. The app must hold `web::Data` of a [`Receiver`] and, a worker, of an [`Ingester`].
 pub fn configure(routes: &mut web::ServiceConfig) {
     for path in ["/webhook", "/webhook/{provider}/{source}"] {
         routes.service(web::resource(path).route(web::get().to(handshake)).route(web::post().to(post)));
@@ -280,9 +273,10 @@ async fn post(
     path: web::Path<Vec<(String, String)>>,
     payload: web::Payload,
     receiver: web::Data<Receiver>,
+    ingester: web::Data<Ingester>,
 ) -> HttpResponse {
     let started = Instant::now();
-    let outcome = receiver.receive(&request, &path, payload).await;
+    let outcome = receiver.receive(&request, &path, payload, &ingester).await;
     receiver.metrics.acknowledge_seconds.observe(started.elapsed().as_secs_f64());
     match outcome {
         Ok(text) => {
@@ -326,13 +320,17 @@ fn remote(request: &HttpRequest) -> String {
     request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default()
 }
 
+/// A JSON object, written by hand: it is made for every webhook.
 fn kept_headers(request: &HttpRequest) -> String {
-    let kept: serde_json::Map<String, serde_json::Value> = KEPT_HEADERS
-        .iter()
-        .filter_map(|name| {
-            let value = String::from_utf8_lossy(request.headers().get(*name)?.as_bytes()).into_owned();
-            Some(((*name).to_owned(), value.into()))
-        })
-        .collect();
-    serde_json::Value::Object(kept).to_string()
+    let mut json = String::with_capacity(256);
+    for name in KEPT_HEADERS {
+        let Some(value) = request.headers().get(name) else { continue };
+        json.push_str(if json.is_empty() { "{\"" } else { ",\"" });
+        json.push_str(name);
+        json.push_str("\":");
+        let value = String::from_utf8_lossy(value.as_bytes());
+        json.push_str(&serde_json::to_string(&value).unwrap_or_default());
+    }
+    json.push_str(if json.is_empty() { "{}" } else { "}" });
+    json
 }

@@ -1,5 +1,7 @@
 //! Keeping webhooks: the raw POST and every event in it, in one commit.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection, insert_or_ignore_into};
 
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    event::{Event, Fate, NewEvent, Scope},
+    event::{Event, EventKind, Fate, NewEvent},
 };
 
 /// An event that was handed on in memory is looked for again only after this long, in microseconds.
@@ -30,8 +32,6 @@ pub struct Delivery {
     pub headers: String,
     /// The body as it came.
     pub body: Bytes,
-    /// Whose signature it bears.
-    pub scope: Scope,
     /// What was found in it.
     pub events: Vec<NewEvent>,
 }
@@ -41,8 +41,8 @@ pub struct Delivery {
 pub struct Accepted {
     /// New events that want work, in the order of the body.
     pub work: Vec<Event>,
-    /// New events, of whatever fate.
-    pub new: usize,
+    /// The kinds of the new events, of whatever fate.
+    pub new: Vec<EventKind>,
     /// Events that were here already.
     pub duplicates: usize,
     /// New events that nobody has claimed.
@@ -70,8 +70,15 @@ impl Inbox {
     /// # Errors
     /// If they could not be made durable: none of them was kept.
     pub async fn accept(&self, batch: Vec<Delivery>) -> Result<Vec<Accepted>, InboxError> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(InboxError::Unavailable("it is larger than inbox.max_size".to_owned()));
+        }
         let rows = batch.iter().map(|delivery| 1 + delivery.events.len()).sum();
-        self.writer.write(rows, move |c| batch.iter().map(|delivery| keep(c, delivery)).collect()).await
+        let first = 1 + self.deliveries.fetch_add(i64::try_from(batch.len()).unwrap_or(0), Ordering::Relaxed);
+        let change = move |c: &mut SqliteConnection| {
+            (first..).zip(&batch).map(|(seq, delivery)| keep(c, seq, delivery)).collect()
+        };
+        self.writer.write(rows, change).await
     }
 
     /// Keeps a refused POST for a look; beyond `limit` the oldest goes. `count`: how many there were at its address
@@ -119,10 +126,11 @@ impl Inbox {
     }
 }
 
-fn keep(c: &mut SqliteConnection, delivery: &Delivery) -> QueryResult<Accepted> {
+fn keep(c: &mut SqliteConnection, seq: i64, delivery: &Delivery) -> QueryResult<Accepted> {
     let received_at = delivery.received_at.timestamp_micros();
-    let seq: i64 = diesel::insert_into(deliveries::table)
+    diesel::insert_into(deliveries::table)
         .values((
+            deliveries::seq.eq(seq),
             deliveries::received_at.eq(received_at),
             deliveries::provider.eq(delivery.provider),
             deliveries::path.eq(&delivery.path),
@@ -130,15 +138,14 @@ fn keep(c: &mut SqliteConnection, delivery: &Delivery) -> QueryResult<Accepted> 
             deliveries::headers.eq(&delivery.headers),
             deliveries::body.eq(&delivery.body[..]),
         ))
-        .returning(deliveries::seq)
-        .get_result(c)?;
+        .execute(c)?;
     let mut accepted = Accepted::default();
     for event in &delivery.events {
-        if !insert(c, seq, received_at, delivery.scope, event)? {
+        if !insert(c, seq, received_at, event)? {
             accepted.duplicates += 1;
             continue;
         }
-        accepted.new += 1;
+        accepted.new.push(event.kind);
         match event.fate {
             Fate::Work { account, source } => accepted.work.push(Event {
                 id: event.id,
@@ -159,12 +166,13 @@ fn keep(c: &mut SqliteConnection, delivery: &Delivery) -> QueryResult<Accepted> 
 }
 
 /// False if an event with this id is here already.
-fn insert(c: &mut SqliteConnection, delivery: i64, at: i64, scope: Scope, event: &NewEvent) -> QueryResult<bool> {
-    let (state, owner, reason) = match event.fate {
+fn insert(c: &mut SqliteConnection, delivery: i64, at: i64, event: &NewEvent) -> QueryResult<bool> {
+    let (state, owner, scope) = match event.fate {
         Fate::Work { account, source } => (State::Received, Some((account, source)), None),
-        Fate::Unrouted { .. } => (State::Parked, None, Some(super::ParkReason::Unrouted.as_str())),
+        Fate::Unrouted { scope } => (State::Parked, None, Some(scope)),
         Fate::Record { owner } => (State::Recorded, owner, None),
     };
+    let reason = scope.map(|_| super::ParkReason::Unrouted.as_str());
     let added = insert_or_ignore_into(events::table)
         .values((
             events::id.eq(&event.id.to_bytes()[..]),
@@ -172,7 +180,7 @@ fn insert(c: &mut SqliteConnection, delivery: i64, at: i64, scope: Scope, event:
             (
                 events::account.eq(owner.map(|(account, _)| account.to_bytes().to_vec())),
                 events::source.eq(owner.map(|(_, source)| source.to_bytes().to_vec())),
-                events::scope.eq(scope.to_string()),
+                events::scope.eq(scope.map(|scope| scope.to_string())),
             ),
             (
                 events::kind.eq(event.kind.as_str()),

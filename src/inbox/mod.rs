@@ -18,7 +18,10 @@ mod tests;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64},
+    },
     time::Duration,
 };
 
@@ -57,6 +60,10 @@ pub struct Inbox {
     writer: writer::Writer,
     reader: Arc<Mutex<SqliteConnection>>,
     epoch: u32,
+    /// The number of the newest delivery; only the hub accepts, so it is counted here.
+    deliveries: Arc<AtomicI64>,
+    /// Larger than it may be, though everything finished was removed: nothing is accepted.
+    full: Arc<AtomicBool>,
 }
 
 impl Inbox {
@@ -69,7 +76,8 @@ impl Inbox {
     pub fn open(path: &Path, commit_rows: usize) -> Result<Self, InboxError> {
         let mut connection = prepared(path)?;
         let epoch = schema::next_epoch(&mut connection)?;
-        Self::start(connection, path, commit_rows, epoch)
+        let last_delivery = schema::last_delivery(&mut connection)?;
+        Self::start(connection, path, commit_rows, (epoch, last_delivery))
     }
 
     /// Opens the file beside a running hub, for a command: no new epoch begins.
@@ -77,12 +85,24 @@ impl Inbox {
     /// # Errors
     /// As [`Inbox::open`].
     pub fn attach(path: &Path) -> Result<Self, InboxError> {
-        Self::start(prepared(path)?, path, 1, 0)
+        Self::start(prepared(path)?, path, 1, (0, 0))
     }
 
-    fn start(writing: SqliteConnection, path: &Path, commit_rows: usize, epoch: u32) -> Result<Self, InboxError> {
+    fn start(
+        writing: SqliteConnection,
+        path: &Path,
+        commit_rows: usize,
+        (epoch, last_delivery): (u32, i64),
+    ) -> Result<Self, InboxError> {
         let reader = Arc::new(Mutex::new(connect(path)?));
-        Ok(Self { writer: writer::Writer::start(writing, commit_rows)?, reader, epoch })
+        let deliveries = Arc::new(AtomicI64::new(last_delivery));
+        Ok(Self {
+            writer: writer::Writer::start(writing, commit_rows)?,
+            reader,
+            epoch,
+            deliveries,
+            full: Arc::default(),
+        })
     }
 
     /// The boot epoch: grows by one each time the hub starts, and begins every position.

@@ -44,7 +44,7 @@ diesel::table! {
         delivery -> BigInt,
         account -> Nullable<Binary>,
         source -> Nullable<Binary>,
-        scope -> Text,
+        scope -> Nullable<Text>,
         kind -> Text,
         source_kind -> Text,
         external_id -> Text,
@@ -102,13 +102,13 @@ const STEPS: [&str; 1] = ["
     INSERT INTO meta VALUES (0);
 
     CREATE TABLE deliveries (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT, received_at INTEGER NOT NULL, provider TEXT NOT NULL, path TEXT NOT NULL,
+        seq INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, provider TEXT NOT NULL, path TEXT NOT NULL,
         remote TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL
     ) STRICT;
 
     CREATE TABLE events (
         seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, delivery INTEGER NOT NULL, account BLOB, source BLOB,
-        scope TEXT NOT NULL, kind TEXT NOT NULL, source_kind TEXT NOT NULL, external_id TEXT NOT NULL,
+        scope TEXT, kind TEXT NOT NULL, source_kind TEXT NOT NULL, external_id TEXT NOT NULL,
         platform_id TEXT NOT NULL, item TEXT NOT NULL, state INTEGER NOT NULL, attempts INTEGER NOT NULL,
         next_try INTEGER NOT NULL, reason TEXT, detail TEXT, received_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
         replayed INTEGER NOT NULL, epoch INTEGER, count INTEGER
@@ -153,6 +153,22 @@ pub(super) fn prepare(connection: &mut SqliteConnection) -> Result<(), InboxErro
         c.batch_execute(&format!("PRAGMA user_version = {}", STEPS.len()))?;
         Ok(())
     })
+}
+
+#[derive(QueryableByName)]
+struct Last {
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+}
+
+/// The highest number a delivery ever had: of those that are left, or that their events still name.
+pub(super) fn last_delivery(connection: &mut SqliteConnection) -> Result<i64, InboxError> {
+    let last: Last = sql_query(
+        "SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0), \
+                    coalesce((SELECT delivery FROM events ORDER BY seq DESC LIMIT 1), 0)) AS seq",
+    )
+    .get_result(connection)?;
+    Ok(last.seq)
 }
 
 #[derive(QueryableByName)]

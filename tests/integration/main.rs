@@ -2,4 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod crash;
+mod page;
 mod store;
+mod support;

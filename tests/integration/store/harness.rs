@@ -1,6 +1,6 @@
 //! A store of its own for each test, on either engine.
 
-use std::{env, future::Future, io::Write, sync::Once, time::Duration};
+use std::{future::Future, time::Duration};
 
 use leadwire::{
     domain::{AccountId, AgencyId, LeadId, clock, directory::Account, lead::Lead},
@@ -8,7 +8,8 @@ use leadwire::{
 };
 use serde_json::json;
 use tempfile::TempDir;
-use tokio_postgres::NoTls;
+
+use crate::support::postgres::{admin, server};
 
 /// Names each test and makes it two: `sqlite::name` and `postgres::name`.
 macro_rules! on_both_engines {
@@ -80,7 +81,7 @@ pub(super) async fn on_postgres<F>(test: impl FnOnce(Bench) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let Some(server) = postgres_server() else { return };
+    let Some(server) = server() else { return };
     let name = format!("leadwire_{}", LeadId::generate()).to_lowercase();
     admin(&server, &format!("CREATE DATABASE {name}")).await;
     let mut url = url::Url::parse(&server).unwrap();
@@ -91,28 +92,6 @@ where
     if let Err(failed) = outcome {
         std::panic::resume_unwind(failed.into_panic());
     }
-}
-
-/// Where databases can be made; says loudly, past the test harness, when that is nowhere.
-fn postgres_server() -> Option<String> {
-    static SAID: Once = Once::new();
-    let server = env::var("LEADWIRE_TEST_POSTGRES").ok().filter(|server| !server.is_empty());
-    if server.is_none() {
-        SAID.call_once(|| {
-            let line = b"SKIPPED on PostgreSQL: LEADWIRE_TEST_POSTGRES is not set\n";
-            std::io::stderr().write_all(line).unwrap();
-        });
-    }
-    server
-}
-
-/// Runs a statement on the server, outside of the store.
-pub(super) async fn admin(url: &str, statement: &str) {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    let driver = tokio::spawn(connection);
-    client.batch_execute(statement).await.unwrap();
-    drop(client);
-    driver.await.unwrap().unwrap();
 }
 
 /// A lead as a webhook brings it, `number` seconds after the others began.

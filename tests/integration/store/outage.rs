@@ -4,12 +4,10 @@ use std::time::{Duration, Instant};
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use leadwire::store::{Store, StoreError, Vault};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::{JoinHandle, JoinSet},
-};
+use tokio::net::TcpListener;
 
-use super::harness::{Bench, KEY, admin, lead, on_both_engines, on_postgres, on_sqlite, open};
+use super::harness::{Bench, KEY, lead, on_both_engines, on_postgres, on_sqlite, open};
+use crate::support::postgres::{Line, admin};
 
 on_both_engines! {
     a_caller_who_stops_waiting_does_no_harm,
@@ -30,48 +28,6 @@ async fn a_caller_who_stops_waiting_does_no_harm(bench: Bench) {
 
 fn is_unavailable<T>(outcome: Result<T, StoreError>) -> bool {
     matches!(outcome, Err(error @ StoreError::Unavailable(_)) if error.is_transient())
-}
-
-/// Stands between the store and the server, and can be taken away.
-struct Line {
-    server: String,
-    port: u16,
-    carrier: JoinHandle<()>,
-}
-
-impl Line {
-    async fn to(url: &str) -> (Self, String) {
-        let mut url = url::Url::parse(url).unwrap();
-        let server = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        url.set_host(Some("127.0.0.1")).unwrap();
-        url.set_port(Some(port)).unwrap();
-        (Self { carrier: tokio::spawn(carry(listener, server.clone())), server, port }, url.into())
-    }
-
-    /// Every connection breaks and no other is accepted.
-    async fn cut(&mut self) {
-        self.carrier.abort();
-        let _ = (&mut self.carrier).await;
-    }
-
-    async fn mend(&mut self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
-        self.carrier = tokio::spawn(carry(listener, self.server.clone()));
-    }
-}
-
-async fn carry(listener: TcpListener, server: String) {
-    let mut calls = JoinSet::new();
-    loop {
-        let (mut near, _) = listener.accept().await.unwrap();
-        let server = server.clone();
-        calls.spawn(async move {
-            let mut far = TcpStream::connect(server).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-        });
-    }
 }
 
 #[tokio::test]

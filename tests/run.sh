@@ -1,0 +1,204 @@
+#!/bin/sh
+# All checks and all tests: formatting, lints, every test of the workspace on SQLite, PostgreSQL and in a real browser.
+#
+#   sh tests/run.sh
+#
+# Brings what is missing on Debian and Ubuntu (PostgreSQL's server, Chromium and its driver, a C compiler), starts a
+# PostgreSQL of its own on a free loopback port, and takes away what it started. Ends with one line that counts it all:
+# "N passed, N failed". The exit status is 0 only if nothing failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+work=$(mktemp -d) || exit 1
+postgres_pid=
+failed_steps=
+
+say() { printf '%s\n' "run.sh: $*"; }
+
+clean_up() {
+    status=$?
+    trap - EXIT INT TERM HUP
+    if [ -n "$postgres_pid" ]; then
+        # SIGINT: end the sessions and stop now.
+        kill -INT "$postgres_pid" 2>/dev/null
+        wait "$postgres_pid" 2>/dev/null
+    fi
+    rm -rf "$work"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# --- what the tests need ---------------------------------------------------------------------------------------------
+
+find_cargo() {
+    command -v cargo >/dev/null || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+    export PATH
+    command -v cargo >/dev/null && return
+    say "cargo is missing: install Rust ($(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later) from https://rustup.rs"
+    exit 1
+}
+
+# Prints the folder of PostgreSQL's server programs, the newest version first.
+find_postgres() {
+    for folder in $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -t/ -k5 -rn); do
+        [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] && echo "$folder" && return
+    done
+    found=$(command -v initdb) && dirname "$found"
+}
+
+find_chromedriver() {
+    command -v chromedriver && return
+    for file in /usr/lib/chromium/chromedriver "${CHROMEWEBDRIVER:-/nowhere}/chromedriver"; do
+        [ -x "$file" ] && echo "$file" && return
+    done
+    return 1
+}
+
+find_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+install_missing() {
+    missing=
+    command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+    [ -n "$(find_postgres)" ] || missing="$missing postgresql"
+    find_browser >/dev/null || missing="$missing chromium"
+    find_chromedriver >/dev/null || missing="$missing chromium-driver"
+    [ -z "$missing" ] && return
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root="sudo -n"
+        if ! sudo -n true 2>/dev/null; then
+            say "missing:$missing. Install them, or run this as root or where sudo asks for no password."
+            return
+        fi
+    fi
+    if ! command -v apt-get >/dev/null; then
+        say "missing:$missing, and there is no apt-get to install them with: bring them in your system's own way."
+        return
+    fi
+    say "installing:$missing"
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >"$work/apt.log" 2>&1
+    # One by one, so that one that can't be had does not keep the others away.
+    for package in $missing; do
+        if ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$package" \
+            >>"$work/apt.log" 2>&1; then
+            tail -n 5 "$work/apt.log"
+            say "$package can't be installed; the tests that need it will fail."
+        fi
+    done
+}
+
+# --- a PostgreSQL for the tests --------------------------------------------------------------------------------------
+
+# PostgreSQL refuses to run as root.
+as_postgres() {
+    if [ "$(id -u)" -eq 0 ]; then
+        setpriv --reuid=postgres --regid=postgres --clear-groups "$@"
+    else
+        "$@"
+    fi
+}
+
+random() { od -An -N"$1" -tu2 /dev/urandom | tr -d ' \n'; }
+
+start_postgres() {
+    programs=$(find_postgres)
+    if [ -z "$programs" ]; then
+        say "there is no PostgreSQL server; the tests that need it will fail."
+        return
+    fi
+    home="$work/postgres"
+    # The password, like the files, is for this run's PostgreSQL alone.
+    (umask 077 && mkdir "$home" && random 16 >"$home/password") && chmod 711 "$work"
+    password=$(cat "$home/password")
+    [ "$(id -u)" -ne 0 ] || chown -R postgres "$home"
+    if ! as_postgres env LC_ALL=C "$programs/initdb" -D "$home/data" -U leadwire --pwfile="$home/password" -A scram-sha-256 \
+        -E UTF8 --locale=C --no-sync >"$home/initdb.log" 2>&1; then
+        tail -n 5 "$home/initdb.log"
+        say "PostgreSQL can't make its files; the tests that need it will fail."
+        return
+    fi
+    for _ in 1 2 3 4 5; do
+        port=$((20000 + $(random 2) % 10000))
+        as_postgres env LC_ALL=C "$programs/postgres" -D "$home/data" -p "$port" -k "$home" -c listen_addresses=127.0.0.1 \
+            -c max_connections=300 >>"$home/server.log" 2>&1 &
+        postgres_pid=$!
+        tries=0
+        while kill -0 "$postgres_pid" 2>/dev/null && [ "$tries" -lt 300 ]; do
+            if "$programs/pg_isready" -q -h 127.0.0.1 -p "$port"; then
+                # Another server may have the port; ours then has ended.
+                sleep 0.2
+                if kill -0 "$postgres_pid" 2>/dev/null; then
+                    LEADWIRE_TEST_POSTGRES="postgres://leadwire:$password@127.0.0.1:$port/postgres"
+                    say "PostgreSQL $(basename "$(dirname "$programs")") for the tests on port $port"
+                    return
+                fi
+            fi
+            tries=$((tries + 1))
+            sleep 0.1
+        done
+        kill -INT "$postgres_pid" 2>/dev/null
+        wait "$postgres_pid" 2>/dev/null
+        postgres_pid=
+    done
+    tail -n 5 "$home/server.log"
+    say "PostgreSQL does not start; the tests that need it will fail."
+}
+
+# --- the steps -------------------------------------------------------------------------------------------------------
+
+# Runs a command with its output shown and kept.
+step() {
+    name=$1
+    shift
+    say "$name"
+    echo 1 >"$work/status"
+    { "$@"; echo $? >"$work/status"; } 2>&1 | tee -a "$work/log"
+    if [ "$(cat "$work/status")" -ne 0 ]; then
+        failed_steps="$failed_steps, $name"
+        return 1
+    fi
+}
+
+find_cargo
+install_missing
+LEADWIRE_TEST_POSTGRES=
+start_postgres
+LEADWIRE_TEST_CHROMEDRIVER=$(find_chromedriver) || LEADWIRE_TEST_CHROMEDRIVER=/usr/bin/chromedriver
+# A test that does not find what it needs then fails, instead of saying that it was left out.
+LEADWIRE_TEST_FULL=1
+export LEADWIRE_TEST_POSTGRES LEADWIRE_TEST_CHROMEDRIVER LEADWIRE_TEST_FULL
+
+passed=0
+failed=0
+check() { if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
+
+check "formatting" cargo fmt --all -- --check
+check "lints" cargo clippy --workspace --all-targets -- -D warnings
+: >"$work/log"
+step "tests" cargo test --workspace --no-fail-fast
+tests_failed=$?
+
+# Sums the closing lines of all test binaries; a test that was left out has said so in a line of its own.
+set -- $(awk '
+    match($0, /test result: .*/) { split(substr($0, RSTART), word, " "); passed += word[4]; failed += word[6]; skipped += word[8] }
+    /SKIPPED: / { passed--; skipped++ }
+    END { print passed + 0, failed + 0, skipped + 0 }' "$work/log")
+passed=$((passed + $1))
+failed=$((failed + $2))
+skipped=$3
+# What fails without being a test: a target that does not compile, a test binary that was killed.
+if [ "$tests_failed" -ne 0 ] && [ "$2" -eq 0 ]; then failed=$((failed + 1)); fi
+if [ "$1" -eq 0 ] && [ "$tests_failed" -eq 0 ]; then
+    failed_steps="$failed_steps, tests (there were none)"
+    failed=$((failed + 1))
+fi
+
+[ -z "$failed_steps" ] || say "failed: ${failed_steps#, }"
+if [ "$skipped" -gt 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ]
