@@ -6,7 +6,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use actix::{
-    Actor, ActorFutureExt, Context, Handler, Message, Recipient, ResponseFuture, WrapFuture, dev::ContextFutureSpawner,
+    Actor, ActorFutureExt, Context, Handler, Message, Recipient, ResponseFuture, WrapFuture,
+    dev::ContextFutureSpawner,
 };
 use futures_util::future::join_all;
 
@@ -148,12 +149,13 @@ impl Handler<Publish> for SessionRegistry {
 }
 
 impl Handler<Drain> for SessionRegistry {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
-        for shard in &self.shards {
-            // Full or gone: its sessions see the connection end, which also makes them come back.
-            let _ = shard.drain.try_send(Drain);
-        }
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) -> Self::Result {
+        let farewells = join_all(self.shards.iter().map(|shard| shard.drain.send(Drain)));
+        Box::pin(async move {
+            // A shard that is gone has no sessions left to say goodbye to.
+            farewells.await;
+        })
     }
 }

@@ -51,6 +51,10 @@ pub async fn upgrade(
     let head = Credentials::from_head(request.headers(), Purpose::Socket, shard.auth.origins());
     drop(request);
     let wire = Wire::new(io, limit);
+    if shard.is_draining() {
+        shard.turn_away(&wire);
+        return Ok(());
+    }
     let (seat, head) = match (shard.limits.admit_address(address), head) {
         (Some(seat), Ok(head)) => (seat, head),
         (None, _) => {
