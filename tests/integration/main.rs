@@ -6,3 +6,4 @@ mod crash;
 mod page;
 mod store;
 mod support;
+mod wire;
