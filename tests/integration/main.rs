@@ -8,3 +8,4 @@ mod page;
 mod store;
 mod support;
 mod tenancy;
+mod wire;
