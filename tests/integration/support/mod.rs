@@ -165,6 +165,7 @@ pub async fn session(hub: &Hub, tenant: &Tenant) -> Result<Socket> {
     let mut socket = Socket::connect(&hub.ws_url(), &tenant.token).await?;
     socket.next_of("welcome", PATIENCE).await?;
     socket.subscribe("dashboard").await?;
+    socket.subscribe(&format!("operators:{}", tenant.account)).await?;
     Ok(socket)
 }
 
