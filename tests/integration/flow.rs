@@ -172,7 +172,10 @@ async fn passing_failures_of_every_kind_only_delay_the_lead_they_hit() -> Result
 
     let mut seen = Vec::new();
     for _ in &wanted {
-        seen.push(next_lead(&mut session).await?);
+        let calls = || wanted.iter().map(|id| house.platform.calls_for(*id)).collect::<Vec<_>>();
+        seen.push(
+            next_lead(&mut session).await.with_context(|| format!("{seen:?} of {wanted:?}; calls: {:?}", calls()))?,
+        );
     }
     seen.sort_unstable();
     ensure!(seen == wanted, "{seen:?}");
