@@ -1,6 +1,9 @@
 //! What has to be done now and then: retention, gauges, and looking whether every part is alive.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::Hub;
 use crate::{config::Settings, domain::clock, inbox::Limits};
@@ -17,26 +20,27 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
         max_size: settings.inbox.max_size.as_u64(),
     };
     let interval = settings.inbox.prune_interval;
-    let (inbox, metrics) = (hub.inbox.clone(), Arc::clone(&hub.metrics));
+    let (inbox, metrics, receiver) = (hub.inbox.clone(), Arc::clone(&hub.metrics), Arc::clone(&hub.receiver));
     actix_rt::spawn(async move {
+        let mut pruned = Instant::now();
+        let mut crowded = false;
         loop {
-            tokio::time::sleep(interval).await;
+            tokio::time::sleep(LOOK * 5).await;
+            metrics.receiving_bytes.set(i64::try_from(receiver.waiting_bytes()).unwrap_or(i64::MAX));
+            let size = inbox.size().await.unwrap_or(0);
+            metrics.inbox_bytes.set(i64::try_from(size).unwrap_or(i64::MAX));
+            // Once more after it was too large, so that it is known to have room again.
+            if pruned.elapsed() < interval && size <= limits.max_size && !crowded {
+                continue;
+            }
+            crowded = size > limits.max_size;
+            pruned = Instant::now();
             match inbox.prune(clock::now(), limits).await {
+                Ok(0) if crowded => tracing::error!(size, "the inbox is larger than inbox.max_size: webhooks get 503"),
                 Ok(0) => {}
                 Ok(removed) => tracing::info!(removed, "records past their time were removed from the inbox"),
                 Err(error) => tracing::error!(%error, "the inbox could not be pruned; tried again later"),
             }
-        }
-    });
-    let inbox = hub.inbox.clone();
-    let receiver = Arc::clone(&hub.receiver);
-    actix_rt::spawn(async move {
-        loop {
-            if let Ok(bytes) = inbox.size().await {
-                metrics.inbox_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-            }
-            metrics.receiving_bytes.set(i64::try_from(receiver.waiting_bytes()).unwrap_or(i64::MAX));
-            tokio::time::sleep(LOOK * 5).await;
         }
     });
 }

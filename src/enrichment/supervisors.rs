@@ -21,8 +21,8 @@ use crate::{
     inbox::ParkReason,
 };
 
-/// Batches of arrived events that may wait.
-const MAILBOX: usize = 1024;
+/// Commits' worth of arrived events that may wait.
+const MAILBOX: usize = 64;
 
 /// Events that were just accepted.
 #[derive(Debug, Message)]

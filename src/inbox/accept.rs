@@ -70,6 +70,9 @@ impl Inbox {
     /// # Errors
     /// If they could not be made durable: none of them was kept.
     pub async fn accept(&self, batch: Vec<Delivery>) -> Result<Vec<Accepted>, InboxError> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(InboxError::Unavailable("it is larger than inbox.max_size".to_owned()));
+        }
         let rows = batch.iter().map(|delivery| 1 + delivery.events.len()).sum();
         let first = 1 + self.deliveries.fetch_add(i64::try_from(batch.len()).unwrap_or(0), Ordering::Relaxed);
         let change = move |c: &mut SqliteConnection| {

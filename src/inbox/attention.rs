@@ -1,5 +1,7 @@
 //! What a person should know of: what is parked, what is late, and the ways to let it go on.
 
+use std::sync::Arc;
+
 use diesel::{
     ExpressionMethods, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection, delete,
     dsl::sql,
@@ -17,6 +19,8 @@ use crate::domain::{
     directory::Directory,
     event::{EventKind, NewEvent, SourceKind},
 };
+
+const UNROUTED: &str = ParkReason::Unrouted.as_str();
 
 /// Several events that want the same attention.
 #[derive(Debug, Clone)]
@@ -179,47 +183,73 @@ impl Inbox {
     ///
     /// # Errors
     /// If it could not be read or written.
-    pub async fn release_claimed(&self, directory: std::sync::Arc<Directory>) -> Result<usize, InboxError> {
-        type Row = (i64, String, String, Option<String>, String, String);
-        let rows: Vec<Row> = self
-            .read(|c| {
-                events::table
-                    .filter(sql::<Bool>("state = 3"))
-                    .filter(events::reason.eq(ParkReason::Unrouted.as_str()))
-                    .order(events::seq)
-                    .select((
-                        events::seq,
-                        events::source_kind,
-                        events::external_id,
-                        events::scope,
-                        events::platform_id,
-                        events::kind,
-                    ))
-                    .load(c)
+    pub async fn release_claimed(&self, directory: Arc<Directory>) -> Result<usize, InboxError> {
+        let claimed = self
+            .read(move |c| {
+                let pages: Vec<(String, String, Option<String>)> =
+                    unrouted().select((events::source_kind, events::external_id, events::scope)).distinct().load(c)?;
+                pages
+                    .iter()
+                    .filter_map(|page| claim(&directory, page))
+                    .map(|claim| claim.events(c))
+                    .collect::<QueryResult<Vec<_>>>()
             })
-            .await?;
-        let mut claimed = Vec::new();
-        for (seq, kind, external_id, scope, platform_id, event_kind) in rows {
-            let (Ok(kind), Some(Ok(scope))) = (kind.parse::<SourceKind>(), scope.map(|scope| scope.parse())) else {
-                continue;
-            };
-            if let Some(source) = directory.route(kind, &external_id, scope) {
-                let owner = source.account.to_string();
-                let id = NewEvent::key(&owner, kind, &platform_id, EventKind::from_text(&event_kind));
-                claimed.push((seq, id, source.account, source.id));
-            }
-        }
+            .await?
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
         if claimed.is_empty() {
             return Ok(0);
         }
-        let change = move |c: &mut SqliteConnection| claimed.iter().map(|claim| give(c, claim)).sum();
+        let change = move |c: &mut SqliteConnection| claimed.iter().map(|claimed| give(c, claimed)).sum();
         self.writer.write(1, change).await
     }
 }
 
+fn unrouted<'q>() -> events::BoxedQuery<'q, diesel::sqlite::Sqlite> {
+    events::table.filter(sql::<Bool>("state = 3")).filter(events::reason.eq(UNROUTED)).into_boxed()
+}
+
+/// A page that has been claimed, and what was signed by whom.
+struct Claim<'p> {
+    page: &'p (String, String, Option<String>),
+    kind: SourceKind,
+    account: AccountId,
+    source: SourceId,
+}
+
+fn claim<'p>(directory: &Directory, page: &'p (String, String, Option<String>)) -> Option<Claim<'p>> {
+    let (kind, external_id, scope) = page;
+    let kind = kind.parse().ok()?;
+    let source = directory.route(kind, external_id, scope.as_ref()?.parse().ok()?)?;
+    Some(Claim { page, kind, account: source.account, source: source.id })
+}
+
+impl Claim<'_> {
+    /// The page's events, each with the id that it has in its new account: a redelivery there meets the same.
+    fn events(&self, c: &mut SqliteConnection) -> QueryResult<Vec<Claimed>> {
+        let (kind, external_id, scope) = self.page;
+        let rows: Vec<(i64, String, String)> = unrouted()
+            .filter(events::external_id.eq(external_id))
+            .filter(events::source_kind.eq(kind))
+            .filter(events::scope.eq(scope))
+            .order(events::seq)
+            .select((events::seq, events::platform_id, events::kind))
+            .load(c)?;
+        let owner = self.account.to_string();
+        let claimed = |(seq, platform_id, kind): (i64, String, String)| {
+            let id = NewEvent::key(&owner, self.kind, &platform_id, EventKind::from_text(&kind));
+            (seq, id, self.account, self.source)
+        };
+        Ok(rows.into_iter().map(claimed).collect())
+    }
+}
+
+/// An event's row, its new id, and whose it is now.
+type Claimed = (i64, EventId, AccountId, SourceId);
+
 /// Moves one event to its new owner; 0 if the owner has it already, by a redelivery.
-fn give(c: &mut SqliteConnection, claim: &(i64, EventId, AccountId, SourceId)) -> QueryResult<usize> {
-    let (seq, id, account, source) = claim;
+fn give(c: &mut SqliteConnection, (seq, id, account, source): &Claimed) -> QueryResult<usize> {
     let id = id.to_bytes().to_vec();
     let known: i64 = events::table.filter(events::id.eq(&id)).filter(events::seq.ne(seq)).count().get_result(c)?;
     let unclaimed = events::table.filter(events::seq.eq(seq)).filter(events::account.is_null());

@@ -18,7 +18,10 @@ mod tests;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicI64},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64},
+    },
     time::Duration,
 };
 
@@ -59,6 +62,8 @@ pub struct Inbox {
     epoch: u32,
     /// The number of the newest delivery; only the hub accepts, so it is counted here.
     deliveries: Arc<AtomicI64>,
+    /// Larger than it may be, though everything finished was removed: nothing is accepted.
+    full: Arc<AtomicBool>,
 }
 
 impl Inbox {
@@ -91,7 +96,13 @@ impl Inbox {
     ) -> Result<Self, InboxError> {
         let reader = Arc::new(Mutex::new(connect(path)?));
         let deliveries = Arc::new(AtomicI64::new(last_delivery));
-        Ok(Self { writer: writer::Writer::start(writing, commit_rows)?, reader, epoch, deliveries })
+        Ok(Self {
+            writer: writer::Writer::start(writing, commit_rows)?,
+            reader,
+            epoch,
+            deliveries,
+            full: Arc::default(),
+        })
     }
 
     /// The boot epoch: grows by one each time the hub starts, and begins every position.

@@ -3,7 +3,7 @@
 //! Never an unfinished event, nor the delivery or the envelope that one still needs. Rows go in small portions, so that
 //! commits of webhooks fit in between.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::BigInt};
 
@@ -64,7 +64,8 @@ impl Inbox {
         Ok(u64::try_from(size.bytes).unwrap_or(0))
     }
 
-    /// Removes what is past its time; while the file is too large, also the oldest of what is finished.
+    /// Removes what is past its time; while the file is too large, also the oldest of what is finished. If that isn't
+    /// enough, nothing is accepted until a later call finds room.
     ///
     /// Returns the rows removed.
     ///
@@ -84,13 +85,17 @@ impl Inbox {
                 }
             }
         }
-        while self.size().await? > limits.max_size {
+        let full = loop {
+            if self.size().await? <= limits.max_size {
+                break false;
+            }
             let rows = self.remove(DELIVERIES, i64::MAX).await? + self.remove(LOG, i64::MAX).await?;
             removed += rows;
             if rows == 0 {
-                break;
+                break true;
             }
-        }
+        };
+        self.full.store(full, Ordering::Relaxed);
         Ok(removed)
     }
 

@@ -157,6 +157,10 @@ async fn retention_removes_what_is_finished_and_nothing_else() {
     assert_eq!(inbox.prune(now() + chrono::TimeDelta::seconds(1), nothing).await.unwrap(), 3);
     assert_eq!(inbox.unstored(now(), 10).await.unwrap()[0].id, open_event.id);
     assert_eq!(inbox.prune(from_micros(0), Limits { max_size: 0, ..nothing }).await.unwrap(), 0);
+    let refused = inbox.accept(vec![delivery(vec![lead(account, "3")])]).await;
+    assert!(matches!(refused, Err(InboxError::Unavailable(_))), "larger than it may be: refused, not lost");
+    inbox.prune(from_micros(0), nothing).await.unwrap();
+    assert!(inbox.accept(vec![delivery(vec![lead(account, "3")])]).await.is_ok());
 }
 
 #[tokio::test]

@@ -108,8 +108,8 @@ impl Inbox {
         .await
     }
 
-    /// An account's events to be worked on, the oldest first, without those that wait for a later try. Those that were
-    /// just handed on in memory are among them.
+    /// An account's events to be worked on, the longest due first (as the index has them), without those that wait for a
+    /// later try. Those that were just handed on in memory are among them.
     ///
     /// # Errors
     /// If the file can't be read.
@@ -120,7 +120,7 @@ impl Inbox {
                 .filter(sql::<Bool>("state = 0"))
                 .filter(events::account.eq(account.to_bytes().to_vec()))
                 .filter(events::attempts.eq(0).or(events::next_try.le(now.timestamp_micros())))
-                .order(events::seq)
+                .order((events::next_try, events::seq))
                 .limit(limit)
                 .select((
                     events::id,
