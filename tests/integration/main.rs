@@ -4,6 +4,9 @@
 
 mod away;
 mod crash;
+mod flow;
+mod hostile;
+mod life;
 mod page;
 mod store;
 mod support;
