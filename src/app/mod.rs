@@ -16,7 +16,8 @@ use secrecy::ExposeSecret;
 use crate::{
     api::ApiState,
     auth::{Authenticator, Options, Origins, OwnTokens},
-    config::Settings,
+    config::{MasterKey, Settings},
+    domain::directory::Watch,
     enrichment::{self, Pauses, Supervisors},
     inbound::Receiver,
     inbox::Inbox,
@@ -74,14 +75,13 @@ struct Hub {
     store: Store,
     inbox: Inbox,
     auth: Authenticator,
-    directory: crate::domain::directory::Watch,
+    directory: Watch,
     metrics: Arc<Metrics>,
     limits: SessionLimits,
     registry: Addr<SessionRegistry>,
     persister: Addr<Persister>,
     supervisors: Addr<Supervisors>,
     receiver: Arc<Receiver>,
-    api: ApiState,
     /// The thread of the actors that are one a node.
     arbiter: Arbiter,
 }
@@ -94,19 +94,10 @@ impl Hub {
         let store = Store::open(&settings.store_url(), settings.store.pool, settings.store.timeout, vault).await?;
         let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
         let directory = directory::load(store.clone(), settings.store.directory_interval, Arc::clone(&metrics)).await;
-        let tokens = own_tokens(settings, &key.derive("login tokens"))?;
-        let auth = Authenticator::new(Options {
-            directory: directory.clone(),
-            revocations: Arc::new(store.clone()),
-            tokens,
-            token_ttl: settings.auth.token_ttl,
-            jwks_ttl: settings.auth.jwks_ttl,
-            login_attempts: settings.auth.login_attempts,
-            origins: Origins::new(&settings.server.allowed_origins),
-        })?;
+        let auth = authenticator(settings, &key, &directory, &store)?;
+        let tops = inbox.top_positions().await?;
         let arbiter = Arbiter::new();
         let node = arbiter.handle();
-        let tops = inbox.top_positions().await?;
         let registry = {
             let (inbox, metrics, mailbox) = (inbox.clone(), Arc::clone(&metrics), settings.realtime.queue);
             SessionRegistry::start_in_arbiter(&node, move |_| SessionRegistry::new(inbox, tops, mailbox, metrics))
@@ -131,14 +122,6 @@ impl Hub {
             Supervisors::start_in_arbiter(&node, move |_| Supervisors::new(context, sweep))
         };
         let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
-        let api = ApiState {
-            store: store.clone(),
-            auth: auth.clone(),
-            directory: directory.clone(),
-            publisher: Arc::new(bridges::ToRegistry(registry.clone().recipient())),
-            attention: Arc::new(bridges::FromInbox { inbox: inbox.clone(), directory: directory.clone() }),
-            trust_proxy: settings.server.trust_proxy,
-        };
         let limits = SessionLimits::new(&settings.realtime);
         let hub = Self {
             store,
@@ -151,12 +134,41 @@ impl Hub {
             persister,
             supervisors,
             receiver,
-            api,
             arbiter,
         };
         housekeeping::start(settings, &hub);
         Ok(hub)
     }
+
+    /// What the API's handlers share.
+    fn api(&self, settings: &Settings) -> ApiState {
+        ApiState {
+            store: self.store.clone(),
+            auth: self.auth.clone(),
+            directory: self.directory.clone(),
+            publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
+            attention: Arc::new(bridges::FromInbox { inbox: self.inbox.clone(), directory: self.directory.clone() }),
+            trust_proxy: settings.server.trust_proxy,
+        }
+    }
+}
+
+fn authenticator(
+    settings: &Settings,
+    key: &MasterKey,
+    directory: &Watch,
+    store: &Store,
+) -> anyhow::Result<Authenticator> {
+    let tokens = OwnTokens::configured(&settings.auth.signing_key_file, &key.derive("login tokens"))?;
+    Ok(Authenticator::new(Options {
+        directory: directory.clone(),
+        revocations: Arc::new(store.clone()),
+        tokens,
+        token_ttl: settings.auth.token_ttl,
+        jwks_ttl: settings.auth.jwks_ttl,
+        login_attempts: settings.auth.login_attempts,
+        origins: Origins::new(&settings.server.allowed_origins),
+    })?)
 }
 
 impl Drop for Hub {
@@ -175,15 +187,6 @@ fn lock(folder: &Path) -> anyhow::Result<fs::File> {
         bail!("another hub runs on {}: stop it, or give this one a data.dir of its own", folder.display());
     }
     Ok(file)
-}
-
-fn own_tokens(settings: &Settings, key: &[u8; 32]) -> anyhow::Result<OwnTokens> {
-    let path = &settings.auth.signing_key_file;
-    if path.is_empty() {
-        return Ok(OwnTokens::hs256(key));
-    }
-    let pem = fs::read(path).with_context(|| format!("auth.signing_key_file {path} can't be read"))?;
-    OwnTokens::eddsa(&pem).with_context(|| format!("auth.signing_key_file {path} is no Ed25519 key in PEM"))
 }
 
 /// What is missing for serving outside of this machine, in words; said at the start.

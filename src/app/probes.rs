@@ -5,14 +5,26 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
+use super::Hub;
 use crate::{domain::directory::Watch, inbox::Inbox, store::Store, telemetry::Metrics};
 
 /// What the probes look at.
 pub(super) struct Probed {
-    pub(super) store: Store,
-    pub(super) inbox: Inbox,
-    pub(super) directory: Watch,
-    pub(super) metrics: Arc<Metrics>,
+    store: Store,
+    inbox: Inbox,
+    directory: Watch,
+    metrics: Arc<Metrics>,
+}
+
+impl Probed {
+    pub(super) fn new(hub: &Hub) -> Self {
+        Self {
+            store: hub.store.clone(),
+            inbox: hub.inbox.clone(),
+            directory: hub.directory.clone(),
+            metrics: Arc::clone(&hub.metrics),
+        }
+    }
 }
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {

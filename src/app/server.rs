@@ -41,22 +41,9 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     let listener = std::net::TcpListener::bind(settings.server.bind)
         .map_err(|error| anyhow::anyhow!("server.bind = {}: {error}", settings.server.bind))?;
     let address = listener.local_addr()?;
-    let probed = Data::new(Probed {
-        store: hub.store.clone(),
-        inbox: hub.inbox.clone(),
-        directory: hub.directory.clone(),
-        metrics: Arc::clone(&hub.metrics),
-    });
-    let (api_state, receiver) = (Data::new(hub.api.clone()), Data::from(Arc::clone(&hub.receiver)));
-    let shard = ShardParts {
-        settings: settings.realtime.clone(),
-        auth: hub.auth.clone(),
-        limits: hub.limits.clone(),
-        directory: hub.directory.clone(),
-        metrics: Arc::clone(&hub.metrics),
-        registry: hub.registry.clone().recipient(),
-        trust: TrustProxy(settings.server.trust_proxy),
-    };
+    let probed = Data::new(Probed::new(hub));
+    let (api_state, receiver) = (Data::new(hub.api(settings)), Data::from(Arc::clone(&hub.receiver)));
+    let shard = ShardParts::new(settings, hub);
     let ingester = (hub.inbox.clone(), hub.supervisors.clone().recipient(), Arc::clone(&hub.metrics));
     let request_timeout = settings.server.request_timeout;
     let builder = Server::build();
@@ -97,7 +84,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                     async move { stopping.notified().await }
                 })
                 .upgrade(upgrade)
-                .finish(map_config(app, |_| AppConfig::default()))
+                .finish(map_config(app, |()| AppConfig::default()))
                 .tcp()
         })?
         .run();
@@ -117,6 +104,18 @@ struct ShardParts {
 }
 
 impl ShardParts {
+    fn new(settings: &Settings, hub: &Hub) -> Self {
+        Self {
+            settings: settings.realtime.clone(),
+            auth: hub.auth.clone(),
+            limits: hub.limits.clone(),
+            directory: hub.directory.clone(),
+            metrics: Arc::clone(&hub.metrics),
+            registry: hub.registry.clone().recipient(),
+            trust: TrustProxy(settings.server.trust_proxy),
+        }
+    }
+
     /// Starts the shard of this thread; returns the service that takes its upgrade requests.
     fn start(
         self,

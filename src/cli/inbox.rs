@@ -25,7 +25,7 @@ pub enum Inbox {
         /// An event, parked or finished: `evt_…`
         #[arg(required_unless_present = "reason")]
         event: Option<EventId>,
-        /// Of `leadwire inbox attention`: denied, gave_up, impossible, not_storable, source_gone, token_invalid.
+        /// A reason that `leadwire inbox attention` shows.
         #[arg(long, conflicts_with = "event")]
         reason: Option<String>,
     },

@@ -87,7 +87,10 @@ impl MasterKey {
     /// The key for one purpose: HMAC-SHA256 of its name under the master key.
     #[must_use]
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        // A key of 32 bytes fits into the block of 64 that HMAC takes as it is.
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&self.0);
+        let mut mac = Hmac::<Sha256>::new(&block.into());
         mac.update(b"leadwire/");
         mac.update(purpose.as_bytes());
         mac.finalize().into_bytes().into()

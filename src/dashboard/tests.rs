@@ -29,8 +29,8 @@ async fn text(path: &str) -> String {
     String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap()
 }
 
-fn header_of(response: &ServiceResponse, name: header::HeaderName) -> &str {
-    response.headers().get(&name).map_or("", |value| value.to_str().unwrap())
+fn header_of<'r>(response: &'r ServiceResponse, name: &header::HeaderName) -> &'r str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 
 /// What a file's source loads: quoted addresses after `from`, `src=`, `href=`.
@@ -49,14 +49,14 @@ async fn the_page_is_at_the_root_under_a_policy_that_allows_no_inline_code() {
     let response = get("/").await;
 
     assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(header_of(&response, header::CONTENT_TYPE), "text/html; charset=utf-8");
-    let policy = header_of(&response, header::CONTENT_SECURITY_POLICY);
+    assert_eq!(header_of(&response, &header::CONTENT_TYPE), "text/html; charset=utf-8");
+    let policy = header_of(&response, &header::CONTENT_SECURITY_POLICY);
     assert!(policy.starts_with("default-src 'none';"), "{policy}");
     assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'"), "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
-    assert_eq!(header_of(&response, header::X_CONTENT_TYPE_OPTIONS), "nosniff");
-    assert_eq!(header_of(&response, header::REFERRER_POLICY), "no-referrer");
-    assert!(header_of(&response, header::PERMISSIONS_POLICY).contains("camera=()"));
+    assert_eq!(header_of(&response, &header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+    assert_eq!(header_of(&response, &header::REFERRER_POLICY), "no-referrer");
+    assert!(header_of(&response, &header::PERMISSIONS_POLICY).contains("camera=()"));
 }
 
 #[actix_web::test]
@@ -75,7 +75,7 @@ async fn every_file_that_the_page_loads_is_served_with_its_type() {
         if !seen.insert(path.clone()) {
             continue;
         }
-        let kind = header_of(&get(&path).await, header::CONTENT_TYPE).to_owned();
+        let kind = header_of(&get(&path).await, &header::CONTENT_TYPE).to_owned();
         let expected = match path.rsplit_once('.').map(|(_, ending)| ending) {
             Some("js") => "text/javascript; charset=utf-8",
             Some("css") => "text/css; charset=utf-8",
@@ -94,15 +94,15 @@ async fn every_file_that_the_page_loads_is_served_with_its_type() {
 #[actix_web::test]
 async fn a_browser_that_holds_a_file_is_told_so_and_sent_nothing() {
     let first = get("/assets/app.js").await;
-    let tag = header_of(&first, header::ETAG).to_owned();
+    let tag = header_of(&first, &header::ETAG).to_owned();
     assert_eq!(tag.len(), 66, "a quoted SHA-256: {tag}");
-    assert_eq!(header_of(&first, header::CACHE_CONTROL), "no-cache");
+    assert_eq!(header_of(&first, &header::CACHE_CONTROL), "no-cache");
 
     let held = format!("\"something-else\", W/{tag}");
     let again = ask(Method::GET, "/assets/app.js", &[(header::IF_NONE_MATCH, &held)]).await;
 
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-    assert_eq!(header_of(&again, header::ETAG), tag);
+    assert_eq!(header_of(&again, &header::ETAG), tag);
     assert!(to_bytes(again.into_body()).await.unwrap().is_empty());
 }
 
@@ -116,13 +116,13 @@ async fn a_browser_that_holds_an_older_file_gets_the_new_one() {
 #[actix_web::test]
 async fn the_client_library_may_be_loaded_by_any_page_and_the_page_by_its_own_only() {
     let library = get("/client/leadwire.js").await;
-    assert_eq!(header_of(&library, header::ACCESS_CONTROL_ALLOW_ORIGIN), "*");
-    assert_eq!(header_of(&library, header::CROSS_ORIGIN_RESOURCE_POLICY), "cross-origin");
-    assert_eq!(header_of(&get("/client/leadwire.d.ts").await, header::CONTENT_TYPE), "text/plain; charset=utf-8");
+    assert_eq!(header_of(&library, &header::ACCESS_CONTROL_ALLOW_ORIGIN), "*");
+    assert_eq!(header_of(&library, &header::CROSS_ORIGIN_RESOURCE_POLICY), "cross-origin");
+    assert_eq!(header_of(&get("/client/leadwire.d.ts").await, &header::CONTENT_TYPE), "text/plain; charset=utf-8");
 
     let page = get("/assets/app.js").await;
-    assert_eq!(header_of(&page, header::ACCESS_CONTROL_ALLOW_ORIGIN), "");
-    assert_eq!(header_of(&page, header::CROSS_ORIGIN_RESOURCE_POLICY), "same-origin");
+    assert_eq!(header_of(&page, &header::ACCESS_CONTROL_ALLOW_ORIGIN), "");
+    assert_eq!(header_of(&page, &header::CROSS_ORIGIN_RESOURCE_POLICY), "same-origin");
 }
 
 #[actix_web::test]
@@ -130,7 +130,7 @@ async fn head_is_answered_like_get() {
     for path in ["/", "/assets/style.css", "/client/leadwire.js"] {
         let response = ask(Method::HEAD, path, &[]).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
-        assert!(!header_of(&response, header::ETAG).is_empty(), "{path}");
+        assert!(!header_of(&response, &header::ETAG).is_empty(), "{path}");
     }
     assert_eq!(ask(Method::POST, "/", &[]).await.status(), StatusCode::METHOD_NOT_ALLOWED);
 }

@@ -182,7 +182,7 @@ pub struct Issuer {
 pub enum IssuerKey {
     /// HS256 with a shared secret.
     Secret(SecretString),
-    /// RS256, ES256 or EdDSA with the keys published at this address.
+    /// RS256, ES256 or `EdDSA` with the keys published at this address.
     Jwks(url::Url),
 }
 

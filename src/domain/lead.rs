@@ -142,7 +142,6 @@ pub mod money {
         ///
         /// # Errors
         /// Only what the serializer itself reports.
-        #[expect(clippy::ref_option, reason = "the shape that serde's `with` asks for")]
         pub fn serialize<S: Serializer>(amount: &Option<Cents>, s: S) -> Result<S::Ok, S::Error> {
             match amount {
                 Some(amount) => super::serialize(amount, s),

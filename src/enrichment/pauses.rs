@@ -42,8 +42,8 @@ impl Pauses {
     }
 
     fn extend(&self, paused: Paused, until: Timestamp) {
-        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = pauses.entry(paused).or_insert(until);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = all.entry(paused).or_insert(until);
         *current = until.max(*current);
     }
 }

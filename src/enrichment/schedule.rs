@@ -34,7 +34,7 @@ pub fn after(error: &GraphError, event: &Event, now: Timestamp, settings: &Enric
     let wait = |waits: &[Span]| waits.get(tries).map(|span| span.0);
     let next = match error.remedy {
         Remedy::Retry => {
-            let last = settings.retry.last().map_or(Duration::from_secs(60), |span| span.0);
+            let last = settings.retry.last().map_or(Duration::from_mins(1), |span| span.0);
             Next::Later { wait: wait(&settings.retry).unwrap_or(last), counted: true }
         }
         Remedy::RetryDenied => match wait(&settings.retry_denied) {

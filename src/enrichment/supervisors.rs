@@ -139,7 +139,7 @@ impl Actor for Supervisors {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(self.sweep_interval, |parent, ctx| parent.sweep(ctx));
+        ctx.run_interval(self.sweep_interval, Self::sweep);
         let directory = self.context.directory.clone();
         ctx.add_stream(futures_util::stream::unfold((directory, true), |(mut watch, first)| async move {
             if !first {

@@ -116,7 +116,9 @@ fn write(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Box<dyn J
                 for job in group.drain(..) {
                     let mut alone = vec![job];
                     let committed = commit(&mut connection, &mut alone);
-                    alone.into_iter().for_each(|job| job.answer(committed.clone()));
+                    for job in alone {
+                        job.answer(committed.clone());
+                    }
                 }
             }
         }

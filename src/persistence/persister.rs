@@ -140,9 +140,9 @@ impl Persister {
                 for _ in &refused {
                     Metrics::count(&self.metrics.parked_events, ParkReason::NotStorable.as_str());
                 }
-                batch.iter().for_each(|store| {
+                for store in &batch {
                     self.held.remove(&store.event);
-                });
+                }
                 self.writing = false;
                 self.advance(ctx);
             }
@@ -170,7 +170,9 @@ impl Persister {
         ctx.spawn(reading.into_actor(self).map(move |unstored, persister, ctx| match unstored {
             Ok(unstored) => {
                 persister.behind |= unstored.len() >= limit;
-                unstored.into_iter().for_each(|unstored| persister.read_back(&unstored));
+                for unstored in unstored {
+                    persister.read_back(&unstored);
+                }
                 persister.advance(ctx);
             }
             Err(error) => {
@@ -231,7 +233,7 @@ impl Actor for Persister {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.settings.queue_rows);
-        ctx.run_interval(LOOK_BACK, |persister, ctx| persister.look_back(ctx));
+        ctx.run_interval(LOOK_BACK, Self::look_back);
     }
 }
 

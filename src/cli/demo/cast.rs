@@ -123,24 +123,20 @@ async fn page(
     name: &str,
 ) -> anyhow::Result<DemoPage> {
     let token = format!("EAAB-demo-{id}");
-    let source = match known.sources_by_object.get(&(SourceKind::Meta, id.to_string())) {
-        Some(source) => {
-            // The last run may have ended while the token was one that had run out.
-            store.set_source_token(*source, &token.clone().into()).await?;
-            *source
-        }
-        None => {
-            let source = NewSource {
-                account,
-                kind: SourceKind::Meta,
-                external_id: id.to_string(),
-                name: name.to_owned(),
-                token: token.clone().into(),
-                app_secrets: Vec::new(),
-                verify_token: None,
-            };
-            store.add_source(source).await?
-        }
+    if let Some(source) = known.sources_by_object.get(&(SourceKind::Meta, id.to_string())) {
+        // The last run may have ended while the token was one that had run out.
+        store.set_source_token(*source, &token.clone().into()).await?;
+        return Ok(DemoPage { id, token, source: *source });
+    }
+    let source = NewSource {
+        account,
+        kind: SourceKind::Meta,
+        external_id: id.to_string(),
+        name: name.to_owned(),
+        token: token.clone().into(),
+        app_secrets: Vec::new(),
+        verify_token: None,
     };
+    let source = store.add_source(source).await?;
     Ok(DemoPage { id, token, source })
 }

@@ -78,8 +78,8 @@ impl Frames {
 fn announced(bytes: &[u8]) -> u64 {
     match bytes {
         [_, length, a, b, ..] if length & 0x7f == 126 => u64::from(u16::from_be_bytes([*a, *b])),
-        [_, length, a, b, c, d, e, f, g, h, ..] if length & 0x7f == 127 => {
-            u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])
+        [_, length, rest @ ..] if length & 0x7f == 127 => {
+            rest.first_chunk().map_or(0, |long| u64::from_be_bytes(*long))
         }
         [_, length, ..] if length & 0x7f < 126 => u64::from(length & 0x7f),
         _ => 0,
@@ -121,9 +121,9 @@ mod tests {
 
     #[test]
     fn a_header_tells_its_length_before_the_payload_comes() {
-        assert_eq!(announced(&[0x81, 0x80 | 5]), 5);
-        assert_eq!(announced(&[0x81, 0x80 | 126, 1, 0]), 256);
-        assert_eq!(announced(&[0x81, 0x80 | 126, 1]), 0);
-        assert_eq!(announced(&[0x82, 0x80 | 127, 0x40, 0, 0, 0, 0, 0, 0, 0]), 1 << 62);
+        assert_eq!(announced(&[0x81, 0x85]), 5);
+        assert_eq!(announced(&[0x81, 0xfe, 1, 0]), 256);
+        assert_eq!(announced(&[0x81, 0xfe, 1]), 0);
+        assert_eq!(announced(&[0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0]), 1 << 62);
     }
 }
