@@ -77,6 +77,7 @@ impl<W> Rooms<W> {
     }
 
     /// The sessions in a room.
+    #[must_use]
     pub fn members(&self, room: Room) -> &[Member<W>] {
         self.rooms.get(&room).map_or(&[], |seats| &seats.members)
     }

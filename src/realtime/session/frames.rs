@@ -76,13 +76,11 @@ impl Frames {
 
 /// The payload length in a frame's header; 0 while too little of it is there to tell.
 fn announced(bytes: &[u8]) -> u64 {
-    match bytes {
-        [_, length, a, b, ..] if length & 0x7f == 126 => u64::from(u16::from_be_bytes([*a, *b])),
-        [_, length, a, b, c, d, e, f, g, h, ..] if length & 0x7f == 127 => {
-            u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])
-        }
-        [_, length, ..] if length & 0x7f < 126 => u64::from(length & 0x7f),
-        _ => 0,
+    let [_, short, extended @ ..] = bytes else { return 0 };
+    match short & 0x7f {
+        126 => extended.first_chunk().map_or(0, |length| u16::from_be_bytes(*length).into()),
+        127 => extended.first_chunk().map_or(0, |length| u64::from_be_bytes(*length)),
+        short => short.into(),
     }
 }
 
@@ -121,9 +119,9 @@ mod tests {
 
     #[test]
     fn a_header_tells_its_length_before_the_payload_comes() {
-        assert_eq!(announced(&[0x81, 0x80 | 5]), 5);
-        assert_eq!(announced(&[0x81, 0x80 | 126, 1, 0]), 256);
-        assert_eq!(announced(&[0x81, 0x80 | 126, 1]), 0);
-        assert_eq!(announced(&[0x82, 0x80 | 127, 0x40, 0, 0, 0, 0, 0, 0, 0]), 1 << 62);
+        assert_eq!(announced(&[0x81, 0x85]), 5);
+        assert_eq!(announced(&[0x81, 0xfe, 1, 0]), 256);
+        assert_eq!(announced(&[0x81, 0xfe, 1]), 0);
+        assert_eq!(announced(&[0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0]), 1 << 62);
     }
 }
