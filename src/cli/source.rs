@@ -21,6 +21,15 @@ pub enum Source {
         /// Whose.
         source: SourceId,
     },
+    /// Gives a source with an app of its own that app's new secret (`LEADWIRE_APP_SECRET`, or stdin). What the old one
+    /// signed is still accepted until the next change, or not any more with `--only`.
+    SetAppSecret {
+        /// Whose.
+        source: SourceId,
+        /// Refuse what the old secret signed from now on.
+        #[arg(long)]
+        only: bool,
+    },
     /// Lets a source's events through again.
     Enable {
         /// Which.
@@ -79,6 +88,21 @@ impl Source {
                 let token = secret::demand("LEADWIRE_TOKEN", "token")?;
                 store.set_source_token(source, &token).await?;
                 eprintln!("The token is replaced.");
+            }
+            Self::SetAppSecret { source, only } => {
+                known(&directory, source)?;
+                let before =
+                    directory.sources.get(&source).map(|source| source.app_secrets.clone()).unwrap_or_default();
+                if before.is_empty() {
+                    let hub =
+                        "this source belongs to the hub's own app: change meta.app_secrets in the settings instead";
+                    return Err(BadInput(hub.to_owned()).into());
+                }
+                let newest = secret::demand("LEADWIRE_APP_SECRET", "app secret")?;
+                let kept = before.into_iter().take(usize::from(!only));
+                let secrets: Vec<_> = std::iter::once(newest).chain(kept).collect();
+                store.set_source_app_secrets(source, &secrets).await?;
+                eprintln!("The app's secret is replaced.");
             }
             Self::Enable { source } => {
                 known(&directory, source)?;

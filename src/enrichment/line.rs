@@ -96,7 +96,9 @@ impl<R> Line<R> {
 
     /// Its fetch ended: `Some` to be published in its turn, `None` if it steps out of the line.
     pub fn fetched(&mut self, id: EventId, result: Option<R>) {
-        if let Some((_, slot)) = self.open.iter_mut().find(|(open, _)| *open == id) {
+        // Not one that it left before: behind a slow neighbour such a slot is still in line when the event comes again.
+        let mut slots = self.open.iter_mut();
+        if let Some((_, slot)) = slots.find(|(open, slot)| *open == id && matches!(slot, Slot::Fetching)) {
             self.fetching -= 1;
             *slot = result.map_or(Slot::Left, Slot::Done);
         }
@@ -194,6 +196,26 @@ mod tests {
         line.fetched(ids[1], Some(1));
         line.fetched(ids[0], None);
         assert_eq!(line.publishable(), Some((ids[1], 1)));
+    }
+
+    #[test]
+    fn an_event_that_comes_again_behind_a_slow_one_does_not_stop_the_line() {
+        let mut line = Line::new(10, 8);
+        let (slow, again, later) = (event(), event(), event());
+        for event in [&slow, &again] {
+            line.fetching(event.id);
+        }
+        line.fetched(again.id, None);
+        line.fetching(again.id);
+        line.fetched(again.id, None);
+        line.fetching(again.id);
+        line.fetched(again.id, Some(2));
+        line.fetching(later.id);
+        line.fetched(later.id, Some(3));
+        line.fetched(slow.id, Some(1));
+        let left: Vec<_> = std::iter::from_fn(|| line.publishable()).collect();
+        assert_eq!(left, [(slow.id, 1), (again.id, 2), (later.id, 3)]);
+        assert_eq!(line.fetching, 0);
     }
 
     #[test]

@@ -63,10 +63,10 @@ pub struct Receiver {
 }
 
 /// Who a webhook's address belongs to.
-struct Door {
+struct Door<'a> {
     provider: &'static dyn Provider,
-    secrets: Vec<SecretString>,
-    verify_token: SecretString,
+    secrets: &'a [SecretString],
+    verify_token: Option<&'a SecretString>,
     scope: Scope,
     source: String,
 }
@@ -112,16 +112,16 @@ impl Receiver {
         self.directory.borrow().clone().ok_or(Refused::NotReady)
     }
 
-    fn door(&self, path: &web::Path<Vec<(String, String)>>, directory: &Directory) -> Result<Door, Refused> {
-        let part = |name: &str| path.iter().find(|(part, _)| part == name).map(|(_, value)| value.as_str());
+    fn door<'a>(&'a self, request: &HttpRequest, directory: &'a Directory) -> Result<Door<'a>, Refused> {
         let hub = |provider, source| Door {
             provider,
-            secrets: self.hub_secrets.clone(),
-            verify_token: self.hub_verify_token.clone(),
+            secrets: &self.hub_secrets,
+            verify_token: Some(&self.hub_verify_token),
             scope: Scope::Hub,
             source,
         };
-        let (Some(provider), Some(id)) = (part("provider"), part("source")) else {
+        let path = request.match_info();
+        let (Some(provider), Some(id)) = (path.get("provider"), path.get("source")) else {
             let provider = providers::named(SourceKind::Meta.as_str()).ok_or(Refused::NoSuchDoor)?;
             return Ok(hub(provider, String::new()));
         };
@@ -135,8 +135,8 @@ impl Receiver {
         }
         Ok(Door {
             provider,
-            secrets: source.app_secrets.clone(),
-            verify_token: source.verify_token.clone().unwrap_or_else(|| String::new().into()),
+            secrets: &source.app_secrets,
+            verify_token: source.verify_token.as_ref(),
             scope: Scope::Agency(source.agency),
             source: source.id.to_string(),
         })
@@ -169,15 +169,14 @@ impl Receiver {
     async fn receive(
         &self,
         request: &HttpRequest,
-        path: &web::Path<Vec<(String, String)>>,
         payload: web::Payload,
         ingester: &Ingester,
     ) -> Result<&'static str, Refused> {
         let directory = self.directory()?;
-        let door = self.door(path, &directory)?;
+        let door = self.door(request, &directory)?;
         let (body, held) = self.body(request, payload).await?;
         let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
-        if !door.provider.verify(&door.secrets, &header, &body) {
+        if !door.provider.verify(door.secrets, &header, &body) {
             self.keep_for_a_look(request, &door.source, &body);
             return Err(Refused::BadSignature(door.provider.answers().bad_signature));
         }
@@ -200,6 +199,16 @@ impl Receiver {
             // Not durable, or not known to be in time: the platform sends it again, and it is accepted once.
             _ => Err(Refused::Full),
         }
+    }
+
+    fn handshake(&self, request: &HttpRequest) -> Result<(StatusCode, String), Refused> {
+        let directory = self.directory()?;
+        let door = self.door(request, &directory)?;
+        let unset = SecretString::default();
+        Ok(match door.provider.handshake(request.query_string(), door.verify_token.unwrap_or(&unset)) {
+            Ok(challenge) => (StatusCode::OK, challenge),
+            Err(error) => (StatusCode::from_u16(error.status()).unwrap_or(StatusCode::FORBIDDEN), error.to_string()),
+        })
     }
 
     /// Never waited for, and at most twenty a second: whoever sends garbage must not keep the inbox busy. All are
@@ -270,13 +279,12 @@ pub fn configure(routes: &mut web::ServiceConfig) {
 
 async fn post(
     request: HttpRequest,
-    path: web::Path<Vec<(String, String)>>,
     payload: web::Payload,
     receiver: web::Data<Receiver>,
     ingester: web::Data<Ingester>,
 ) -> HttpResponse {
     let started = Instant::now();
-    let outcome = receiver.receive(&request, &path, payload, &ingester).await;
+    let outcome = receiver.receive(&request, payload, &ingester).await;
     receiver.metrics.acknowledge_seconds.observe(started.elapsed().as_secs_f64());
     match outcome {
         Ok(text) => {
@@ -291,19 +299,9 @@ async fn post(
     }
 }
 
-async fn handshake(
-    request: HttpRequest,
-    path: web::Path<Vec<(String, String)>>,
-    receiver: web::Data<Receiver>,
-) -> HttpResponse {
-    let door = receiver.directory().and_then(|directory| receiver.door(&path, &directory));
-    match door {
-        Ok(door) => match door.provider.handshake(request.query_string(), &door.verify_token) {
-            Ok(challenge) => plain(StatusCode::OK).body(challenge),
-            Err(error) => {
-                plain(StatusCode::from_u16(error.status()).unwrap_or(StatusCode::FORBIDDEN)).body(error.to_string())
-            }
-        },
+async fn handshake(request: HttpRequest, receiver: web::Data<Receiver>) -> HttpResponse {
+    match receiver.handshake(&request) {
+        Ok((status, text)) => plain(status).body(text),
         Err(refused) => refused.answer(),
     }
 }
@@ -328,8 +326,14 @@ fn kept_headers(request: &HttpRequest) -> String {
         json.push_str(if json.is_empty() { "{\"" } else { ",\"" });
         json.push_str(name);
         json.push_str("\":");
-        let value = String::from_utf8_lossy(value.as_bytes());
-        json.push_str(&serde_json::to_string(&value).unwrap_or_default());
+        match value.to_str() {
+            Ok(plain) if !plain.contains(['"', '\\']) => {
+                json.push('"');
+                json.push_str(plain);
+                json.push('"');
+            }
+            _ => json.push_str(&serde_json::Value::from(String::from_utf8_lossy(value.as_bytes())).to_string()),
+        }
     }
     json.push_str(if json.is_empty() { "{}" } else { "}" });
     json

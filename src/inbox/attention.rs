@@ -188,7 +188,11 @@ impl Inbox {
             .read(move |c| {
                 let pages: Vec<(String, String, Option<String>)> =
                     unrouted().select((events::source_kind, events::external_id, events::scope)).distinct().load(c)?;
-                pages.iter().filter_map(|page| claim(&directory, page)).map(|claim| claim.events(c)).collect::<QueryResult<Vec<_>>>()
+                pages
+                    .iter()
+                    .filter_map(|page| claim(&directory, page))
+                    .map(|claim| claim.events(c))
+                    .collect::<QueryResult<Vec<_>>>()
             })
             .await?
             .into_iter()

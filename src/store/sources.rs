@@ -75,6 +75,15 @@ impl Store {
         run!(self, Change, |c, q| q::sources::set_token(c, source, &sealed).await)
     }
 
+    /// Replaces the secrets of its agency's own app: the newest first, the one before while it is being rotated.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such source.
+    pub async fn set_source_app_secrets(&self, source: SourceId, secrets: &[SecretString]) -> Result<()> {
+        let sealed = seal_secrets(self.vault(), &source.to_string(), secrets)?;
+        run!(self, Change, |c, q| q::sources::set_app_secrets(c, source, &sealed).await)
+    }
+
     /// Lets its events through, or parks them.
     ///
     /// # Errors
@@ -98,8 +107,6 @@ fn place<'a>(row: &'a str, column: &'a str) -> Place<'a> {
 
 fn seal(vault: &Vault, id: SourceId, agency: AgencyId, source: NewSource) -> Result<SourceRow> {
     let row = id.to_string();
-    let secrets: Vec<&str> = source.app_secrets.iter().map(ExposeSecret::expose_secret).collect();
-    let secrets = serde_json::to_string(&secrets).map_err(|error| StoreError::Rejected(error.to_string()))?;
     let verify_token = source.verify_token.as_ref().map(|token| vault.seal(place(&row, "verify_token"), token));
     Ok(SourceRow {
         id: Word(id),
@@ -109,11 +116,17 @@ fn seal(vault: &Vault, id: SourceId, agency: AgencyId, source: NewSource) -> Res
         external_id: source.external_id,
         name: source.name,
         token: vault.seal(place(&row, "token"), &source.token)?,
-        app_secrets: vault.seal(place(&row, "app_secrets"), &SecretString::from(secrets))?,
+        app_secrets: seal_secrets(vault, &row, &source.app_secrets)?,
         verify_token: verify_token.transpose()?,
         enabled: true,
         created_at: At(clock::now()),
     })
+}
+
+fn seal_secrets(vault: &Vault, row: &str, secrets: &[SecretString]) -> Result<Vec<u8>> {
+    let secrets: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+    let secrets = serde_json::to_string(&secrets).map_err(|error| StoreError::Rejected(error.to_string()))?;
+    vault.seal(place(row, "app_secrets"), &SecretString::from(secrets))
 }
 
 /// Back from its row.

@@ -2,8 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod away;
 mod crash;
+mod flow;
+mod hostile;
+mod life;
 mod page;
 mod store;
 mod support;
+mod tenancy;
 mod wire;

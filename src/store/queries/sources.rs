@@ -33,6 +33,15 @@ pub(in crate::store) async fn set_token(c: &mut Conn, source: SourceId, sealed: 
     .await
 }
 
+pub(in crate::store) async fn set_app_secrets(c: &mut Conn, source: SourceId, sealed: &[u8]) -> Result<()> {
+    write_tx!(c, async |c| {
+        let set = sources::app_secrets.eq(sealed);
+        found(diesel::update(sources::table.find(Word(source))).set(set).execute(c).await?, "source")?;
+        bump(c).await
+    })
+    .await
+}
+
 pub(in crate::store) async fn set_enabled(c: &mut Conn, source: SourceId, enabled: bool) -> Result<()> {
     write_tx!(c, async |c| {
         let set = sources::enabled.eq(enabled);

@@ -142,6 +142,10 @@ async fn every_change_bumps_the_version_and_a_refused_one_does_not(bench: Bench)
     grown(1, "add_source").await;
     store.set_source_token(source, &"x".into()).await.unwrap();
     grown(1, "set_source_token").await;
+    store.set_source_app_secrets(source, &["new".into(), "old".into()]).await.unwrap();
+    grown(1, "set_source_app_secrets").await;
+    let secrets = store.load_directory().await.unwrap().sources[&source].app_secrets.clone();
+    assert_eq!(secrets.iter().map(|secret| secret.expose_secret()).collect::<Vec<_>>(), ["new", "old"]);
     store.set_source_enabled(source, false).await.unwrap();
     grown(1, "set_source_enabled").await;
     let key = store.add_api_key(agency, None, Role::Agent, "k", [1; 32]).await.unwrap();

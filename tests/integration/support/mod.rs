@@ -160,11 +160,19 @@ impl House {
     }
 }
 
+impl Drop for House {
+    /// Shown with a test that has failed, whether by an error or in a panic.
+    fn drop(&mut self) {
+        println!("the hub's last words:\n{}", self.hub.log_tail(40));
+    }
+}
+
 /// A session of the tenant's manager in every room of theirs.
 pub async fn session(hub: &Hub, tenant: &Tenant) -> Result<Socket> {
     let mut socket = Socket::connect(&hub.ws_url(), &tenant.token).await?;
     socket.next_of("welcome", PATIENCE).await?;
     socket.subscribe("dashboard").await?;
+    socket.subscribe(&format!("operators:{}", tenant.account)).await?;
     Ok(socket)
 }
 
