@@ -76,13 +76,11 @@ impl Frames {
 
 /// The payload length in a frame's header; 0 while too little of it is there to tell.
 fn announced(bytes: &[u8]) -> u64 {
-    match bytes {
-        [_, length, a, b, ..] if length & 0x7f == 126 => u64::from(u16::from_be_bytes([*a, *b])),
-        [_, length, rest @ ..] if length & 0x7f == 127 => {
-            rest.first_chunk().map_or(0, |long| u64::from_be_bytes(*long))
-        }
-        [_, length, ..] if length & 0x7f < 126 => u64::from(length & 0x7f),
-        _ => 0,
+    let [_, short, extended @ ..] = bytes else { return 0 };
+    match short & 0x7f {
+        126 => extended.first_chunk().map_or(0, |length| u16::from_be_bytes(*length).into()),
+        127 => extended.first_chunk().map_or(0, |length| u64::from_be_bytes(*length)),
+        short => short.into(),
     }
 }
 

@@ -14,7 +14,7 @@ async fn until_let_in(house: &House, key: &str) -> Socket {
         let mut socket = Socket::connect(&house.hub.ws_url(), key).await.unwrap();
         match socket.next(PATIENCE).await.unwrap() {
             Frame::Text(_) => return socket,
-            closed => assert!(Instant::now() < end, "{closed:?}"),
+            closed @ Frame::Closed(_) => assert!(Instant::now() < end, "{closed:?}"),
         }
     }
 }

@@ -109,10 +109,10 @@ impl House {
     }
 
     /// Waits until so many sessions are there.
-    async fn until_sessions(&self, count: u64) {
+    async fn until_sessions(&self, count: u32) {
         until(async || {
             let there = self.hub.metric("leadwire_sessions").await.unwrap();
-            (there - count as f64).abs() < 0.5
+            (there - f64::from(count)).abs() < 0.5
         })
         .await;
     }

@@ -134,7 +134,7 @@ impl Raw {
 
     /// Reads some bytes; `false` at the end.
     async fn more(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = vec![0; 16 * 1024];
         let count = timeout(PATIENCE, self.io.read(&mut chunk)).await.expect("nothing came in time").unwrap_or(0);
         self.read.extend_from_slice(&chunk[..count]);
         count > 0
@@ -156,11 +156,11 @@ pub(super) fn head(first: u8, length: u64) -> Vec<u8> {
     match length {
         0..=125 => head.push(0x80 | u8::try_from(length).unwrap()),
         126..=0xffff => {
-            head.push(0x80 | 126);
+            head.push(0xfe);
             head.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         _ => {
-            head.push(0x80 | 127);
+            head.push(0xff);
             head.extend(length.to_be_bytes());
         }
     }
