@@ -55,7 +55,11 @@ const ONLY_IN: [(&str, &[&str], &str); 5] = [
         &["realtime/session"],
         "its sockets grow without limit for who does not read; only its types are used",
     ),
-    X,
+    (
+        "reqwest",
+        &["platforms", "auth", "outbox", "cli"],
+        "the hub calls the outside in few places, each with a time and a size; commands may",
+    ),
 ];
 
 /// Words that stand nowhere: the word and why.

@@ -6,7 +6,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use actix::{
-    Actor, ActorFutureExt, Context, Handler, Message, Recipient, ResponseFuture, WrapFuture, dev::ContextFutureSpawner,
+    Actor, ActorContext, ActorFutureExt, Context, Handler, Message, Recipient, ResponseFuture, WrapFuture,
+    dev::ContextFutureSpawner,
 };
 use futures_util::future::join_all;
 
@@ -79,6 +80,8 @@ pub struct SessionRegistry {
     inbox: Inbox,
     metrics: Arc<Metrics>,
     mailbox: usize,
+    /// The hub stops, and the shards end.
+    draining: bool,
 }
 
 impl SessionRegistry {
@@ -86,20 +89,24 @@ impl SessionRegistry {
     #[must_use]
     pub fn new(inbox: Inbox, tops: Vec<(Room, Position)>, mailbox: usize, metrics: Arc<Metrics>) -> Self {
         let positions = Positions { epoch: inbox.epoch(), counts: HashMap::new(), tops: tops.into_iter().collect() };
-        Self { positions, shards: Vec::new(), inbox, metrics, mailbox }
+        Self { positions, shards: Vec::new(), inbox, metrics, mailbox, draining: false }
     }
 
-    /// Hands a delivery to every shard; makes the mailbox wait while one of them is full.
+    /// Hands a delivery to every shard; makes the mailbox wait while one of them is full. Without one of its shards it
+    /// ends, and the hub with it: that shard's sessions would seem well and receive nothing.
     fn deliver(&mut self, delivery: &Deliver, ctx: &mut Context<Self>) {
         let mut waiting = Vec::new();
-        self.shards.retain(|shard| match shard.deliver.try_send(delivery.clone()) {
-            Ok(()) => true,
-            Err(actix::dev::SendError::Full(delivery)) => {
-                waiting.push(shard.deliver.send(delivery));
-                true
+        for shard in &self.shards {
+            match shard.deliver.try_send(delivery.clone()) {
+                Ok(()) => {}
+                Err(actix::dev::SendError::Full(delivery)) => waiting.push(shard.deliver.send(delivery)),
+                Err(actix::dev::SendError::Closed(_)) if self.draining => {}
+                Err(actix::dev::SendError::Closed(_)) => {
+                    tracing::error!("a shard has failed");
+                    ctx.stop();
+                }
             }
-            Err(actix::dev::SendError::Closed(_)) => false,
-        });
+        }
         if !waiting.is_empty() {
             join_all(waiting).into_actor(self).map(|_, _, _| ()).wait(ctx);
         }
@@ -148,12 +155,95 @@ impl Handler<Publish> for SessionRegistry {
 }
 
 impl Handler<Drain> for SessionRegistry {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
-        for shard in &self.shards {
-            // Full or gone: its sessions see the connection end, which also makes them come back.
-            let _ = shard.drain.try_send(Drain);
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) -> Self::Result {
+        self.draining = true;
+        let farewells = join_all(self.shards.iter().map(|shard| shard.drain.send(Drain)));
+        Box::pin(async move {
+            // A shard that is gone has no sessions left to say goodbye to.
+            farewells.await;
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::Addr;
+
+    use super::*;
+    use crate::domain::{
+        LeadId,
+        envelope::{Body, LeadUpdated},
+    };
+
+    /// A shard that counts what it gets, until it is told to end.
+    struct Counting(usize);
+
+    #[derive(Message)]
+    #[rtype(result = "usize")]
+    struct End;
+
+    impl Actor for Counting {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Deliver> for Counting {
+        type Result = ();
+
+        fn handle(&mut self, _: Deliver, _: &mut Self::Context) {
+            self.0 += 1;
         }
+    }
+
+    impl Handler<Drain> for Counting {
+        type Result = ();
+
+        fn handle(&mut self, _: Drain, _: &mut Self::Context) {}
+    }
+
+    impl Handler<End> for Counting {
+        type Result = usize;
+
+        fn handle(&mut self, _: End, ctx: &mut Self::Context) -> usize {
+            ctx.stop();
+            self.0
+        }
+    }
+
+    fn update() -> Publish {
+        let body = Body::LeadUpdated(LeadUpdated::deleted(LeadId::generate()));
+        let account = AccountId::generate();
+        Publish { envelope: Envelope { id: EventId::generate(), account, timestamp: clock::now(), body }, event: None }
+    }
+
+    async fn with_a_shard(folder: &std::path::Path) -> (Addr<SessionRegistry>, Addr<Counting>) {
+        let inbox = Inbox::open(&folder.join("inbox.sqlite3"), 16).unwrap();
+        let registry = SessionRegistry::new(inbox, Vec::new(), 16, Arc::new(Metrics::new())).start();
+        let shard = Counting(0).start();
+        let joining = AddShard { deliver: shard.clone().recipient(), drain: shard.clone().recipient() };
+        registry.send(joining).await.unwrap();
+        (registry, shard)
+    }
+
+    #[actix_rt::test]
+    async fn a_registry_that_lost_a_shard_ends_so_that_the_hub_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let (registry, shard) = with_a_shard(folder.path()).await;
+        registry.send(update()).await.unwrap().unwrap();
+        assert_eq!(shard.send(End).await.unwrap(), 1);
+        let _ = registry.send(update()).await;
+        assert!(registry.send(update()).await.is_err(), "it takes nothing any more");
+        assert!(!registry.connected());
+    }
+
+    #[actix_rt::test]
+    async fn shards_may_go_when_the_hub_stops_and_what_comes_is_still_logged() {
+        let folder = tempfile::tempdir().unwrap();
+        let (registry, shard) = with_a_shard(folder.path()).await;
+        registry.send(Drain).await.unwrap();
+        shard.send(End).await.unwrap();
+        registry.send(update()).await.unwrap().unwrap();
+        registry.send(update()).await.unwrap().unwrap();
     }
 }

@@ -11,3 +11,4 @@ mod page;
 mod store;
 mod support;
 mod tenancy;
+mod wire;

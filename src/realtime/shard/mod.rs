@@ -3,18 +3,25 @@
 //! Sessions share its state on their thread without locks. Its mailbox is bounded: full means that the registry waits.
 //! One clock serves all heartbeats, deadlines and token ends.
 
+mod farewell;
 mod membership;
 mod vitals;
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture,
-    dev::ContextFutureSpawner,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture,
+    WrapFuture, dev::ContextFutureSpawner,
 };
 use bytes::Bytes;
 use slab::Slab;
 use smallvec::{SmallVec, smallvec};
+use tokio::sync::Notify;
 
 use self::{
     membership::Membership,
@@ -55,7 +62,7 @@ pub struct Deliver {
     pub frame: Bytes,
 }
 
-/// The hub stops: say goodbye to every session.
+/// The hub stops: say goodbye to every session, and to those that still come. The answer comes when they have left.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Drain;
@@ -74,6 +81,9 @@ pub struct ShardState {
     pub directory: Watch,
     members: RefCell<Slab<Member>>,
     rooms: RefCell<Rooms<Wire>>,
+    draining: Cell<bool>,
+    /// A session has left.
+    left: Notify,
 }
 
 /// A session as its shard sees it.
@@ -104,6 +114,8 @@ impl ShardState {
             directory,
             members: RefCell::default(),
             rooms: RefCell::default(),
+            draining: Cell::default(),
+            left: Notify::new(),
         })
     }
 
@@ -131,6 +143,7 @@ impl ShardState {
         for room in member.membership.rooms() {
             rooms.leave(room, key);
         }
+        self.left.notify_one();
     }
 
     /// A frame came from the session.
@@ -311,18 +324,6 @@ impl ShardState {
             self.close(&member.wire, Close::Slow);
         }
     }
-
-    fn drain(&self) {
-        let members = self.members.borrow();
-        let total = members.len().max(1) as u64;
-        for (place, (_, member)) in members.iter().enumerate() {
-            // Spread over five seconds, so that they don't all come back at once.
-            let reconnect_after_ms = 500 + place as u64 * 5000 / total;
-            let (code, reason) = (Close::Restart.code(), Close::Restart.reason());
-            self.send(&member.wire, &ServerFrame::Goodbye { code, reason, reconnect_after_ms });
-            self.close(&member.wire, Close::Restart);
-        }
-    }
 }
 
 /// The actor around the state.
@@ -380,9 +381,10 @@ impl Handler<Deliver> for Shard {
 }
 
 impl Handler<Drain> for Shard {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
-        self.state.drain();
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) -> Self::Result {
+        let state = Rc::clone(&self.state);
+        Box::pin(async move { state.drain().await })
     }
 }

@@ -1,6 +1,9 @@
 //! `/ws`: takes over the TCP stream of an upgrade request and starts a session on it.
 
-use std::{net::IpAddr, rc::Rc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+};
 
 use actix_codec::Framed;
 use actix_http::{HttpMessage, Request, StatusCode, h1, ws};
@@ -10,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::super::{close::Close, protocol::SUB_PROTOCOL, session::Session, shard::ShardState, wire::Wire};
 use crate::{
-    auth::{Credentials, Purpose},
+    auth::{Credentials, Purpose, client_address},
     telemetry::Metrics,
 };
 
@@ -43,10 +46,15 @@ pub async fn upgrade(
     }
     io.write_all(&accepted(request.headers())).await?;
     let limit = usize::try_from(shard.settings.max_waiting.as_u64()).unwrap_or(usize::MAX);
-    let address = client_address(&request, trust);
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let address = client_address(request.headers(), peer, trust.0).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let head = Credentials::from_head(request.headers(), Purpose::Socket, shard.auth.origins());
     drop(request);
     let wire = Wire::new(io, limit);
+    if shard.is_draining() {
+        shard.turn_away(&wire);
+        return Ok(());
+    }
     let (seat, head) = match (shard.limits.admit_address(address), head) {
         (Some(seat), Ok(head)) => (seat, head),
         (None, _) => {
@@ -91,16 +99,4 @@ async fn refuse(io: &mut TcpStream, status: StatusCode, text: &str) -> Result<()
     io.write_all(answer.as_bytes()).await?;
     io.shutdown().await?;
     Ok(())
-}
-
-fn client_address(request: &Request, TrustProxy(trusted): TrustProxy) -> IpAddr {
-    let forwarded = || {
-        let line = request.headers().get("x-forwarded-for")?.to_str().ok()?;
-        line.rsplit(',').next()?.trim().parse().ok()
-    };
-    trusted
-        .then(forwarded)
-        .flatten()
-        .or_else(|| request.peer_addr().map(|peer| peer.ip()))
-        .unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
 }
