@@ -114,7 +114,7 @@ start_postgres() {
     password=$(cat "$home/password")
     [ "$(id -u)" -ne 0 ] || chown -R postgres "$home"
     if ! as_postgres env LC_ALL=C "$programs/initdb" -D "$home/data" -U leadwire --pwfile="$home/password" -A scram-sha-256 \
-        -E UTF8 --locale=C --no-sync >"$home/initdb.log" 2>&1; then
+        -E UTF8 --locale=C.UTF-8 --no-sync >"$home/initdb.log" 2>&1; then
         tail -n 5 "$home/initdb.log"
         say "PostgreSQL can't make its files; the tests that need it will fail."
         return

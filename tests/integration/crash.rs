@@ -26,6 +26,8 @@ const SEED: u64 = 20_261_122;
 const CONNECTIONS: u64 = 4;
 const PAGE: u64 = 101;
 const FIRST_LEAD: u64 = 9_300_000_000_000_000;
+/// Between two posts of a connection.
+const PACE: Duration = Duration::from_millis(12);
 /// How long the hub runs under load before it is killed, in milliseconds.
 const ALIVE: std::ops::Range<u64> = 20..450;
 
@@ -71,17 +73,10 @@ async fn fifty_kills(store: Option<String>) -> Result<()> {
     while let Some(sent) = senders.join_next().await {
         acknowledged.extend(sent??);
     }
-    ensure!(acknowledged.len() > 500, "hardly a load: {} leads", acknowledged.len());
+    println!("{KILLS} kills, {} leads", acknowledged.len());
+    ensure!(acknowledged.len() > 500, "hardly a load");
 
-    until("all in the store", PATIENCE * 2, || async {
-        let stored = stored(&hub, &tenant.token).await?;
-        let distinct: BTreeSet<u64> = stored.iter().map(|id| Ok(id.parse()?)).collect::<Result<_>>()?;
-        ensure!(distinct.len() == stored.len(), "{} leads are stored twice", stored.len() - distinct.len());
-        ensure!(distinct.is_subset(&acknowledged), "leads are stored that nobody sent");
-        let lacking = acknowledged.len() - distinct.len();
-        Ok(if lacking == 0 { Ok(()) } else { Err(format!("{lacking} of {} are not there", acknowledged.len())) })
-    })
-    .await?;
+    is_stored(&hub, &tenant.token, &acknowledged).await?;
     hub.stop().await?;
     quit.send_replace(true);
     listener.await??;
@@ -97,6 +92,23 @@ async fn fifty_kills(store: Option<String>) -> Result<()> {
         ensure!(ids.first() == logged.get(lead), "lead {lead} was pushed under another id than it is logged under");
     }
     ensure!(pushed.ids.len() * 10 > acknowledged.len(), "the session saw only {} leads", pushed.ids.len());
+    Ok(())
+}
+
+/// Waits until the store has exactly these leads, each once; as long as more of them come, and no longer.
+async fn is_stored(hub: &Hub, token: &str, wanted: &BTreeSet<u64>) -> Result<()> {
+    let mut before = 0;
+    while before < wanted.len() {
+        before = until("more in the store", PATIENCE, || async {
+            let stored = stored(hub, token).await?;
+            let distinct: BTreeSet<u64> = stored.iter().map(|id| Ok(id.parse()?)).collect::<Result<_>>()?;
+            ensure!(distinct.len() == stored.len(), "{} leads are stored twice", stored.len() - distinct.len());
+            ensure!(distinct.is_subset(wanted), "leads are stored that nobody sent");
+            let (is, all) = (distinct.len(), wanted.len());
+            Ok(if is > before { Ok(is) } else { Err(format!("{is} of {all} are there")) })
+        })
+        .await?;
+    }
     Ok(())
 }
 
@@ -122,7 +134,7 @@ async fn send(number: u64, url: String, stop: watch::Receiver<bool>) -> Result<B
         } else {
             owed = leads;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(PACE).await;
     }
     Ok(acknowledged)
 }
