@@ -147,6 +147,7 @@ impl Receiver {
         let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let announced = announced.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
         if announced > self.max_body {
+            self.discard(payload).await;
             return Err(Refused::TooLarge);
         }
         let mut held = self.receiving.begin();
@@ -164,6 +165,21 @@ impl Receiver {
         };
         tokio::time::timeout(self.request_timeout, reading).await.map_err(|_| Refused::Slow)??;
         Ok((body.freeze(), held))
+    }
+
+    /// Reads on for a while without keeping anything: a client that is still writing when the answer comes sees a broken
+    /// connection instead of the answer.
+    async fn discard(&self, mut payload: web::Payload) {
+        let reading = async {
+            let mut left = self.max_body * 2;
+            while let Some(Ok(chunk)) = payload.next().await
+                && chunk.len() <= left
+            {
+                left -= chunk.len();
+            }
+        };
+        // Out of time or patience: the connection is closed either way.
+        let _ = tokio::time::timeout(self.request_timeout, reading).await;
     }
 
     async fn receive(

@@ -3,7 +3,7 @@
 //! Whatever waits when a commit ends shares the next one: an fsync costs the same for one row as for a thousand. An
 //! answer is given only after the commit that covers it.
 
-use std::{thread, time::Duration};
+use std::thread;
 
 use diesel::{QueryResult, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -12,12 +12,6 @@ use super::InboxError;
 
 /// Requests waiting for the thread. Full means: the caller waits. Bytes are bounded where webhooks come in.
 const WAITING: usize = 4096;
-
-/// Rows of a group that show that many are coming.
-const BUSY: usize = 16;
-/// While many are coming the next group waits this long for more to share its commit: a commit costs as much processor
-/// time as a dozen rows.
-const GATHER: Duration = Duration::from_micros(300);
 
 /// A request, with its answer inside until the commit.
 trait Job: Send {
@@ -91,20 +85,15 @@ impl Writer {
 
 fn write(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Box<dyn Job>>, commit_rows: usize) {
     let mut group: Vec<Box<dyn Job>> = Vec::new();
-    let mut busy = false;
     while let Some(first) = waiting.blocking_recv() {
         let mut rows = first.rows();
         group.push(first);
-        if busy {
-            thread::sleep(GATHER);
-        }
         while rows < commit_rows
             && let Ok(job) = waiting.try_recv()
         {
             rows += job.rows();
             group.push(job);
         }
-        busy = rows >= BUSY;
         let committed = commit(&mut connection, &mut group);
         match committed {
             Ok(()) => group.drain(..).for_each(|job| job.answer(Ok(()))),
