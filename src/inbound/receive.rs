@@ -144,6 +144,22 @@ impl Receiver {
 
     /// The whole body, while there is room for it and time.
     async fn body(&self, request: &HttpRequest, mut payload: web::Payload) -> Result<(Bytes, Held), Refused> {
+        let read = self.read(request, &mut payload).await;
+        if matches!(read, Err(Refused::TooLarge)) {
+            // A connection that is closed with bytes unread takes the answer with it: as much again is passed over.
+            let mut left = self.max_body;
+            let passing = async {
+                while let Some(Ok(chunk)) = payload.next().await {
+                    let Some(less) = left.checked_sub(chunk.len()) else { break };
+                    left = less;
+                }
+            };
+            let _ = tokio::time::timeout(self.request_timeout, passing).await;
+        }
+        read
+    }
+
+    async fn read(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<(Bytes, Held), Refused> {
         let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let announced = announced.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
         if announced > self.max_body {

@@ -158,7 +158,7 @@ fn character_or_lifetime(rest: &str) -> usize {
 }
 
 /// Takes out what is compiled for tests only; returns the names of modules whose files are for tests only.
-pub fn without_tests(tokens: Vec<Token>) -> (Vec<Token>, Vec<String>) {
+pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut files, mut at) = (Vec::new(), Vec::new(), 0);
     while at < tokens.len() {
