@@ -40,6 +40,8 @@ use crate::{
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// What a platform that was refused for lack of room is told to wait.
 const RETRY_AFTER: &str = "5";
+/// What an announced length is believed before the bytes come.
+const TRUSTED_LENGTH: usize = 64 * 1024;
 /// As much of a refused body is kept.
 const QUARANTINED_BODY: usize = 16 * 1024;
 /// Headers that are kept with a webhook. Never one that carries a secret.
@@ -163,11 +165,10 @@ impl Receiver {
         let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let announced = announced.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
         if announced > self.max_body {
-            self.discard(payload).await;
             return Err(Refused::TooLarge);
         }
         let mut held = self.receiving.begin();
-        let mut body = BytesMut::with_capacity(announced);
+        let mut body = BytesMut::with_capacity(announced.min(TRUSTED_LENGTH));
         let reading = async {
             while let Some(chunk) = payload.next().await {
                 let chunk = chunk.map_err(|_| Refused::Broken)?;
@@ -181,21 +182,6 @@ impl Receiver {
         };
         tokio::time::timeout(self.request_timeout, reading).await.map_err(|_| Refused::Slow)??;
         Ok((body.freeze(), held))
-    }
-
-    /// Reads on for a while without keeping anything: a client that is still writing when the answer comes sees a broken
-    /// connection instead of the answer.
-    async fn discard(&self, mut payload: web::Payload) {
-        let reading = async {
-            let mut left = self.max_body * 2;
-            while let Some(Ok(chunk)) = payload.next().await
-                && chunk.len() <= left
-            {
-                left -= chunk.len();
-            }
-        };
-        // Out of time or patience: the connection is closed either way.
-        let _ = tokio::time::timeout(self.request_timeout, reading).await;
     }
 
     async fn receive(
