@@ -10,7 +10,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 work=$(mktemp -d) || exit 1
-postgres_pid=
+postgres=
 failed_steps=
 steps=0
 
@@ -19,11 +19,7 @@ say() { printf '%s\n' "run.sh: $*"; }
 clean_up() {
     status=$?
     trap - EXIT INT TERM HUP
-    if [ -n "$postgres_pid" ]; then
-        # SIGINT: end the sessions and stop now.
-        kill -INT "$postgres_pid" 2>/dev/null
-        wait "$postgres_pid" 2>/dev/null
-    fi
+    [ -z "$postgres" ] || as_postgres "$postgres/pg_ctl" -D "$work/postgres/data" -m fast -t 60 -w stop >/dev/null 2>&1
     rm -rf "$work"
     exit "$status"
 }
@@ -120,28 +116,16 @@ start_postgres() {
         say "PostgreSQL can't make its files; the tests that need it will fail."
         return
     fi
+    # Another server may have the port.
     for _ in 1 2 3 4 5; do
         port=$((20000 + $(random 2) % 10000))
-        as_postgres env LC_ALL=C "$programs/postgres" -D "$home/data" -p "$port" -k "$home" -c listen_addresses=127.0.0.1 \
-            -c max_connections=300 >>"$home/server.log" 2>&1 &
-        postgres_pid=$!
-        tries=0
-        while kill -0 "$postgres_pid" 2>/dev/null && [ "$tries" -lt 300 ]; do
-            if "$programs/pg_isready" -q -h 127.0.0.1 -p "$port"; then
-                # Another server may have the port; ours then has ended.
-                sleep 0.2
-                if kill -0 "$postgres_pid" 2>/dev/null; then
-                    LEADWIRE_TEST_POSTGRES="postgres://leadwire:$password@127.0.0.1:$port/postgres"
-                    say "PostgreSQL $(basename "$(dirname "$programs")") for the tests on port $port"
-                    return
-                fi
-            fi
-            tries=$((tries + 1))
-            sleep 0.1
-        done
-        kill -INT "$postgres_pid" 2>/dev/null
-        wait "$postgres_pid" 2>/dev/null
-        postgres_pid=
+        if as_postgres env LC_ALL=C "$programs/pg_ctl" -D "$home/data" -l "$home/server.log" -t 60 -w \
+            -o "-p $port -k $home -c listen_addresses=127.0.0.1 -c max_connections=300" start </dev/null >/dev/null 2>&1; then
+            postgres=$programs
+            LEADWIRE_TEST_POSTGRES="postgres://leadwire:$password@127.0.0.1:$port/postgres"
+            say "PostgreSQL $(basename "$(dirname "$programs")") for the tests on port $port"
+            return
+        fi
     done
     tail -n 5 "$home/server.log"
     say "PostgreSQL does not start; the tests that need it will fail."
