@@ -165,7 +165,7 @@ impl NewEvent {
             kind.as_str().as_bytes(),
         ]);
         match platform_id.parse::<u64>() {
-            Ok(number) => hashed.sorted_by(number >> 16),
+            Ok(number) => hashed.sorted_by(number),
             Err(_) => hashed,
         }
     }

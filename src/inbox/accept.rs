@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection, insert_or_ignore_into};
+use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection};
 
 use super::{
-    Inbox, InboxError,
-    schema::{State, deliveries, events, quarantine, refusals},
+    Inbox, InboxError, ParkReason,
+    rows::{DeliveryRow, EventRow},
+    schema::{State, quarantine, refusals},
 };
 use crate::domain::{
     Timestamp,
@@ -128,17 +129,16 @@ impl Inbox {
 
 fn keep(c: &mut SqliteConnection, seq: i64, delivery: &Delivery) -> QueryResult<Accepted> {
     let received_at = delivery.received_at.timestamp_micros();
-    diesel::insert_into(deliveries::table)
-        .values((
-            deliveries::seq.eq(seq),
-            deliveries::received_at.eq(received_at),
-            deliveries::provider.eq(delivery.provider),
-            deliveries::path.eq(&delivery.path),
-            deliveries::remote.eq(&delivery.remote),
-            deliveries::headers.eq(&delivery.headers),
-            deliveries::body.eq(&delivery.body[..]),
-        ))
-        .execute(c)?;
+    let row = DeliveryRow {
+        seq,
+        received_at,
+        provider: delivery.provider,
+        path: &delivery.path,
+        remote: &delivery.remote,
+        headers: &delivery.headers,
+        body: &delivery.body,
+    };
+    row.execute(c)?;
     let mut accepted = Accepted::default();
     for event in &delivery.events {
         if !insert(c, seq, received_at, event)? {
@@ -172,33 +172,23 @@ fn insert(c: &mut SqliteConnection, delivery: i64, at: i64, event: &NewEvent) ->
         Fate::Unrouted { scope } => (State::Parked, None, Some(scope)),
         Fate::Record { owner } => (State::Recorded, owner, None),
     };
-    let reason = scope.map(|_| super::ParkReason::Unrouted.as_str());
-    let added = insert_or_ignore_into(events::table)
-        .values((
-            events::id.eq(&event.id.to_bytes()[..]),
-            events::delivery.eq(delivery),
-            (
-                events::account.eq(owner.map(|(account, _)| account.to_bytes().to_vec())),
-                events::source.eq(owner.map(|(_, source)| source.to_bytes().to_vec())),
-                events::scope.eq(scope.map(|scope| scope.to_string())),
-            ),
-            (
-                events::kind.eq(event.kind.as_str()),
-                events::source_kind.eq(event.source_kind.as_str()),
-                events::external_id.eq(&event.external_id),
-                events::platform_id.eq(&event.platform_id),
-                events::item.eq(&event.item),
-            ),
-            (
-                events::state.eq(state as i32),
-                events::attempts.eq(0),
-                events::next_try.eq(at + HANDED_ON),
-                events::reason.eq(reason),
-                events::received_at.eq(at),
-                events::changed_at.eq(at),
-                events::replayed.eq(false),
-            ),
-        ))
-        .execute(c)?;
-    Ok(added == 1)
+    let (id, scope) = (event.id.to_bytes(), scope.map(|scope| scope.to_string()));
+    let owner = owner.map(|(account, source)| (account.to_bytes(), source.to_bytes()));
+    let row = EventRow {
+        id: &id,
+        account: owner.as_ref().map(|(account, _)| &account[..]),
+        source: owner.as_ref().map(|(_, source)| &source[..]),
+        scope: scope.as_deref(),
+        reason: scope.as_ref().map(|_| ParkReason::Unrouted.as_str()),
+        kind: event.kind.as_str(),
+        source_kind: event.source_kind.as_str(),
+        external_id: &event.external_id,
+        platform_id: &event.platform_id,
+        item: &event.item,
+        state: state as i32,
+        delivery,
+        next_try: at + HANDED_ON,
+        received_at: at,
+    };
+    Ok(row.execute(c)? == 1)
 }

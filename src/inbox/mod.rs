@@ -1,7 +1,7 @@
 //! The inbox: what was accepted and is not finished, the record of all that was received, and the envelope log.
 //!
-//! Its own SQLite file (WAL, `synchronous=FULL`), so that webhooks are kept while the store is slow or away. One thread
-//! owns the writing connection and commits in groups ([`writer`]); what is to be read goes through a second connection.
+//! Its own SQLite file, so that webhooks are kept while the store is slow or away. One thread owns the writing connection
+//! and commits in groups ([`writer`]), others make the commits durable ([`wal`]); reading has a connection of its own.
 //! An event is `received`, then `published` (pushed and in the envelope log), then `stored`; or `parked`, or `recorded`
 //! when nothing is to be done with it. It knows nothing of platforms, rooms or the store.
 
@@ -9,7 +9,9 @@ mod accept;
 mod attention;
 mod log;
 mod prune;
+mod rows;
 mod schema;
+mod wal;
 mod work;
 mod writer;
 
@@ -89,15 +91,16 @@ impl Inbox {
     }
 
     fn start(
-        writing: SqliteConnection,
+        mut writing: SqliteConnection,
         path: &Path,
         commit_rows: usize,
         (epoch, last_delivery): (u32, i64),
     ) -> Result<Self, InboxError> {
         let reader = Arc::new(Mutex::new(connect(path)?));
+        let wal = wal::Wal::take_over(path, &mut writing, connect(path)?)?;
         let deliveries = Arc::new(AtomicI64::new(last_delivery));
         Ok(Self {
-            writer: writer::Writer::start(writing, commit_rows)?,
+            writer: writer::Writer::start(writing, wal, commit_rows)?,
             reader,
             epoch,
             deliveries,

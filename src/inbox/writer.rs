@@ -1,17 +1,26 @@
-//! One thread that owns the writing connection and commits in groups.
+//! One thread that owns the writing connection and commits in groups, and one that makes the commits durable.
 //!
-//! Whatever waits when a commit ends shares the next one: an fsync costs the same for one row as for a thousand. An
-//! answer is given only after the commit that covers it.
+//! Whatever waits when a commit ends shares the next one: a sync costs the same for one row as for a thousand. SQLite
+//! only writes its log; the second thread syncs it while the first writes the next group, and gives the answers after
+//! that. A sync covers every commit before it.
 
-use std::thread;
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
 
 use diesel::{QueryResult, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::InboxError;
+use super::{InboxError, wal::Wal};
 
 /// Requests waiting for the thread. Full means: the caller waits. Bytes are bounded where webhooks come in.
 const WAITING: usize = 4096;
+/// Groups that are committed and wait for the sync.
+const UNSYNCED: usize = 64;
 
 /// A request, with its answer inside until the commit.
 trait Job: Send {
@@ -55,12 +64,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: SqliteConnection, commit_rows: usize) -> Result<Self, InboxError> {
+    pub(super) fn start(connection: SqliteConnection, wal: Arc<Wal>, commit_rows: usize) -> Result<Self, InboxError> {
         let (jobs, waiting) = mpsc::channel(WAITING);
-        thread::Builder::new()
-            .name("inbox-writer".to_owned())
-            .spawn(move || write(connection, waiting, commit_rows))
-            .map_err(|error| InboxError::Unusable(error.to_string()))?;
+        let (unsynced, committed) = sync_channel(UNSYNCED);
+        let writer = Writing { connection, commit_rows, wal: Arc::clone(&wal), unsynced };
+        let threads = [
+            thread::Builder::new().name("inbox-writer".to_owned()).spawn(move || writer.run(waiting)),
+            thread::Builder::new().name("inbox-sync".to_owned()).spawn(move || sync(&wal, &committed)),
+        ];
+        for thread in threads {
+            thread.map_err(|error| InboxError::Unusable(error.to_string()))?;
+        }
         Ok(Self { jobs })
     }
 
@@ -83,37 +97,72 @@ impl Writer {
     }
 }
 
-fn write(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Box<dyn Job>>, commit_rows: usize) {
-    let mut group: Vec<Box<dyn Job>> = Vec::new();
-    while let Some(first) = waiting.blocking_recv() {
-        let mut rows = first.rows();
-        group.push(first);
-        while rows < commit_rows
-            && let Ok(job) = waiting.try_recv()
-        {
-            rows += job.rows();
-            group.push(job);
-        }
-        let committed = commit(&mut connection, &mut group);
-        match committed {
-            Ok(()) => group.drain(..).for_each(|job| job.answer(Ok(()))),
-            Err(error) if group.len() == 1 => {
-                group.drain(..).for_each(|job| job.answer(Err(error.clone())));
+type Group = Vec<Box<dyn Job>>;
+
+/// The writing thread.
+struct Writing {
+    connection: SqliteConnection,
+    commit_rows: usize,
+    wal: Arc<Wal>,
+    unsynced: SyncSender<Group>,
+}
+
+impl Writing {
+    fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+        while let Some(first) = waiting.blocking_recv() {
+            let mut rows = first.rows();
+            let mut group = vec![first];
+            while rows < self.commit_rows
+                && let Ok(job) = waiting.try_recv()
+            {
+                rows += job.rows();
+                group.push(job);
+            }
+            let Err(error) = self.commit(&mut group) else {
+                self.to_sync(group);
+                continue;
+            };
+            if group.len() == 1 {
+                answer(group, &Err(error));
+                continue;
             }
             // One of them spoilt the group, or the disk is full: each on its own tells which.
-            Err(_) => {
-                for job in group.drain(..) {
-                    let mut alone = vec![job];
-                    let committed = commit(&mut connection, &mut alone);
-                    for job in alone {
-                        job.answer(committed.clone());
-                    }
+            for job in group {
+                let mut alone = vec![job];
+                match self.commit(&mut alone) {
+                    Ok(()) => self.to_sync(alone),
+                    Err(error) => answer(alone, &Err(error)),
                 }
             }
         }
     }
+
+    fn commit(&mut self, group: &mut Group) -> Result<(), InboxError> {
+        self.wal.maintain(&mut self.connection)?;
+        let run = |c: &mut SqliteConnection| group.iter_mut().try_for_each(|job| job.run(c));
+        self.connection.immediate_transaction(run).map_err(InboxError::from)
+    }
+
+    fn to_sync(&self, group: Group) {
+        if let Err(unsent) = self.unsynced.send(group) {
+            answer(unsent.0, &Err(InboxError::Closed));
+        }
+    }
 }
 
-fn commit(connection: &mut SqliteConnection, group: &mut [Box<dyn Job>]) -> Result<(), InboxError> {
-    connection.immediate_transaction(|c| group.iter_mut().try_for_each(|job| job.run(c))).map_err(InboxError::from)
+/// The syncing thread.
+fn sync(wal: &Wal, committed: &Receiver<Group>) {
+    while let Ok(mut group) = committed.recv() {
+        // All that is committed by now is covered by one sync.
+        while let Ok(more) = committed.try_recv() {
+            group.extend(more);
+        }
+        answer(group, &wal.sync());
+    }
+}
+
+fn answer(group: Group, committed: &Result<(), InboxError>) {
+    for job in group {
+        job.answer(committed.clone());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -29,7 +30,7 @@ pub struct Ingest {
     #[command(flatten)]
     common: Common,
     /// What the webhooks tell of.
-    #[arg(long, value_enum, default_value = "recorded")]
+    #[arg(long, value_enum, default_value = "unclaimed")]
     what: What,
     /// Also measure a bare actix-web endpoint in the same run, in turns, and quote the median ratio.
     #[arg(long)]
@@ -175,6 +176,7 @@ impl Side {
     /// Sends as fast as the answers come, for this long.
     async fn round(&mut self, connections: usize, length: Duration) -> Result<Round> {
         let ahead = MADE_AHEAD * usize::try_from(length.as_millis())? / 1000;
+        // In the order of their ids, as a platform sends them.
         let ready = (0..ahead).map(|_| self.requests.make()).collect();
         let supply = RefCell::new(Supply { ready, requests: &mut self.requests });
         let mut open = Vec::with_capacity(connections);
@@ -198,7 +200,7 @@ impl Side {
 
 /// Requests made ahead, and the maker for when they are used up.
 struct Supply<'a> {
-    ready: Vec<Vec<u8>>,
+    ready: VecDeque<Vec<u8>>,
     requests: &'a mut Requests,
 }
 
@@ -208,7 +210,7 @@ async fn drive(mut connection: Connection, supply: &RefCell<Supply<'_>>, end: In
     loop {
         let request = {
             let mut supply = supply.borrow_mut();
-            let ready = supply.ready.pop();
+            let ready = supply.ready.pop_front();
             ready.unwrap_or_else(|| supply.requests.make())
         };
         let sent = Instant::now();

@@ -7,7 +7,9 @@ use crate::{hub::APP_SECRET, platform::meta};
 /// What the webhooks tell of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum What {
-    /// Messages, which the hub records and doesn't work on: the accept path alone.
+    /// Leads of a page that nobody has claimed, which the hub keeps and parks: the accept path alone.
+    Unclaimed,
+    /// Messages, which the hub keeps and doesn't work on: the accept path alone, with ids that don't grow with time.
     Recorded,
     /// Leads, which the hub also fetches, pushes and stores meanwhile.
     Leads,
@@ -34,6 +36,7 @@ impl Requests {
         let id = self.next;
         self.next += 1;
         let body = match self.what {
+            What::Unclaimed => lead_body(self.page + 1, id),
             What::Recorded => message_body(self.page, id),
             What::Leads => lead_body(self.page, id),
         };
