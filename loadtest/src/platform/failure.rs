@@ -116,7 +116,10 @@ impl Failure {
             Self::NotFound => not_found(object),
             Self::BadParameter => GraphError::new(100, "(#100) Invalid parameter"),
             Self::Permission => GraphError::new(10, "(#10) Application does not have permission for this action"),
-            Self::TokenExpired => token_expired(),
+            // The token was good once.
+            Self::TokenExpired => {
+                GraphError::new(190, "Error validating access token: Session has expired.").subcode(463)
+            }
             Self::TokenRevoked => {
                 let reason = "the user changed their password or Facebook has changed the session for security reasons";
                 let text = format!("Error validating access token: The session has been invalidated because {reason}.");
@@ -137,9 +140,4 @@ pub(super) fn not_found(object: u64) -> GraphError {
          permissions, or does not support this operation. Please read the Graph API documentation"
     );
     GraphError { kind: "GraphMethodException", ..GraphError::new(100, text).subcode(33) }
-}
-
-/// The token was good once.
-pub(super) fn token_expired() -> GraphError {
-    GraphError::new(190, "Error validating access token: Session has expired.").subcode(463)
 }

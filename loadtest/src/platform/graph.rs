@@ -14,7 +14,6 @@ use serde_json::json;
 
 use super::{
     failure::{Failure, GraphError},
-    simulator::Settings,
     state::{Call, Decision, Outcome, Shared},
     wire,
 };
@@ -50,7 +49,6 @@ async fn object(
     path: web::Path<(String, u64)>,
     parameters: web::Query<Parameters>,
     shared: web::Data<Shared>,
-    settings: web::Data<Settings>,
 ) -> HttpResponse {
     let (version, object) = path.into_inner();
     let bearer = request
@@ -67,9 +65,8 @@ async fn object(
     let decision = shared.lock().decide(&call);
     let running = Running(&shared, decision.page);
     shared.count_call();
-    let delay = decision.delay.unwrap_or(settings.latency);
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
+    if !decision.delay.is_zero() {
+        tokio::time::sleep(decision.delay).await;
     }
     if matches!(decision.outcome, Outcome::Broken(Failure::Hang)) {
         std::future::pending::<()>().await;

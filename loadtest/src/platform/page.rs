@@ -15,7 +15,28 @@ use super::{
 pub struct Behaviour {
     latency: Option<Duration>,
     steps: VecDeque<(u32, Failure)>,
-    always: Option<Failure>,
+    then: Option<Share>,
+}
+
+/// Of every `of` calls `part` fail.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    part: u32,
+    of: u32,
+    failure: Failure,
+    owed: u64,
+}
+
+impl Share {
+    /// Spread evenly, by counting what is owed: the third of every three fails when one of three does.
+    fn next_failure(&mut self) -> Option<Failure> {
+        self.owed += u64::from(self.part.min(self.of));
+        let due = self.of > 0 && self.owed >= u64::from(self.of);
+        due.then(|| {
+            self.owed -= u64::from(self.of);
+            self.failure
+        })
+    }
 }
 
 impl Behaviour {
@@ -28,7 +49,13 @@ impl Behaviour {
     /// Every call fails.
     #[must_use]
     pub fn fails(failure: Failure) -> Self {
-        Self { always: Some(failure), ..Self::default() }
+        Self::fails_share(1, 1, failure)
+    }
+
+    /// Of every `of` calls `part` fail, spread evenly and not by chance; until another behaviour is set.
+    #[must_use]
+    pub fn fails_share(part: u32, of: u32, failure: Failure) -> Self {
+        Self { then: Some(Share { part, of, failure, owed: 0 }), ..Self::default() }
     }
 
     /// The next `times` calls fail, those after them are answered.
@@ -64,7 +91,7 @@ impl Behaviour {
             }
             self.steps.pop_front();
         }
-        self.always
+        self.then.as_mut().and_then(Share::next_failure)
     }
 }
 
@@ -93,7 +120,13 @@ impl Page {
 
     /// The page's token runs out: calls with it fail with 190/463 until [`set_token`](Self::set_token).
     pub fn expire_token(&self) {
-        self.shared.lock().expire_token(self.id);
+        self.shared.lock().end_token(self.id, Failure::TokenExpired);
+    }
+
+    /// The page's token is withdrawn, as by a change of password: calls with it fail with 190/460, also after
+    /// [`set_token`](Self::set_token) has given the page a new one.
+    pub fn revoke_token(&self) {
+        self.shared.lock().end_token(self.id, Failure::TokenRevoked);
     }
 
     /// From now on calls must carry the `appsecret_proof` made with this app secret.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpServer, dev::ServerHandle, web};
+use actix_web::{App, HttpServer, dev::ServerHandle};
 
 use super::{
     graph,
@@ -23,7 +23,8 @@ pub struct Settings {
     pub bind: SocketAddr,
     /// Worker threads.
     pub workers: usize,
-    /// How long a call takes unless a [`Behaviour`](super::Behaviour) says otherwise.
+    /// How long a call takes at first, unless a [`Behaviour`](super::Behaviour) says otherwise;
+    /// [`Simulator::set_latency`] changes it.
     pub latency: Duration,
 }
 
@@ -47,11 +48,11 @@ impl Simulator {
     /// # Errors
     /// If the address can't be listened on, or the thread can't be started.
     pub fn start(settings: Settings) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new());
+        let shared = Arc::new(Shared::new(settings.latency));
         let (started, wait) = mpsc::channel();
         let state = Arc::clone(&shared);
         let thread =
-            thread::Builder::new().name("simulator".to_owned()).spawn(move || serve(&state, settings, &started))?;
+            thread::Builder::new().name("simulator".to_owned()).spawn(move || serve(&state, &settings, &started))?;
         let (address, handle) = wait.recv().map_err(|_| io::Error::other("the simulator's thread ended at once"))??;
         Ok(Self { shared, address, handle, thread: Some(thread) })
     }
@@ -75,6 +76,12 @@ impl Simulator {
         let page = self.page(id);
         page.set_token(token);
         page
+    }
+
+    /// From now on a call takes this long unless a [`Behaviour`](super::Behaviour) says otherwise. Calls under way keep
+    /// the time they began with.
+    pub fn set_latency(&self, latency: Duration) {
+        self.lock().latency = latency;
     }
 
     /// How often this object was asked for, by whomever and with whatever outcome.
@@ -122,11 +129,10 @@ impl Drop for Simulator {
 
 type Started = io::Result<(SocketAddr, ServerHandle)>;
 
-fn serve(shared: &Arc<Shared>, settings: Settings, started: &mpsc::Sender<Started>) {
+fn serve(shared: &Arc<Shared>, settings: &Settings, started: &mpsc::Sender<Started>) {
     let (data, bind, workers) = (graph::data(shared), settings.bind, settings.workers);
-    let settings = web::Data::new(settings);
     actix_web::rt::System::new().block_on(async move {
-        let app = move || App::new().app_data(data.clone()).app_data(settings.clone()).configure(graph::routes);
+        let app = move || App::new().app_data(data.clone()).configure(graph::routes);
         let server = HttpServer::new(app)
             .workers(workers)
             .keep_alive(Duration::from_mins(1))

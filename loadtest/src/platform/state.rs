@@ -24,8 +24,9 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
-        Self { state: Mutex::new(State::default()), calls: watch::Sender::new(0) }
+    pub(super) fn new(latency: Duration) -> Self {
+        let state = State { latency, ..State::default() };
+        Self { state: Mutex::new(state), calls: watch::Sender::new(0) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -59,10 +60,10 @@ pub(super) struct PageState {
     pub most_running: u32,
 }
 
-/// A token is good for exactly one page, until it runs out.
+/// A token is good for exactly one page, until it ends in some way.
 struct Token {
     page: u64,
-    good: bool,
+    ended: Option<Failure>,
 }
 
 #[derive(Default)]
@@ -72,6 +73,8 @@ pub(super) struct State {
     /// With the page that each belongs to.
     pub leads: HashMap<u64, (u64, Lead)>,
     pub behaviours: HashMap<u64, Behaviour>,
+    /// Of every call that no behaviour gives another.
+    pub latency: Duration,
     calls: HashMap<u64, u32>,
     added: u64,
 }
@@ -90,7 +93,7 @@ pub(super) struct Decision {
     pub page: Option<u64>,
     /// For the usage header, in percent, and minutes until there is budget again.
     pub usage: (u32, u32),
-    pub delay: Option<Duration>,
+    pub delay: Duration,
     pub outcome: Outcome,
 }
 
@@ -110,13 +113,15 @@ impl State {
     }
 
     pub(super) fn set_token(&mut self, page: u64, token: &str) {
-        self.expire_token(page);
+        self.end_token(page, Failure::TokenExpired);
         self.page(page);
-        self.tokens.insert(token.to_owned(), Token { page, good: true });
+        self.tokens.insert(token.to_owned(), Token { page, ended: None });
     }
 
-    pub(super) fn expire_token(&mut self, page: u64) {
-        self.tokens.values_mut().filter(|token| token.page == page).for_each(|token| token.good = false);
+    /// The page's token is no good from now on; one that ended before stays ended as it was.
+    pub(super) fn end_token(&mut self, page: u64, how: Failure) {
+        let tokens = self.tokens.values_mut().filter(|token| token.page == page);
+        tokens.for_each(|token| token.ended = token.ended.or(Some(how)));
     }
 
     pub(super) fn add_lead(&mut self, page: u64, lead: Lead) -> u64 {
@@ -151,10 +156,10 @@ impl State {
         let refusal = match token {
             None => Some(GraphError::new(104, "An access token is required to request this resource.")),
             Some(None) => Some(GraphError::new(190, "Invalid OAuth access token - Cannot parse access token")),
-            Some(Some(token)) if !token.good => Some(failure::token_expired()),
-            Some(Some(_)) => None,
+            Some(Some(token)) => token.ended.and_then(|failure| failure.graph_error(call.object)),
         };
-        let mut decision = Decision { page, usage: (0, 0), delay: None, outcome: Outcome::Broken(Failure::Close) };
+        let (delay, outcome) = (self.latency, Outcome::Broken(Failure::Close));
+        let mut decision = Decision { page, usage: (0, 0), delay, outcome };
         let (None, Some(page)) = (&refusal, page) else {
             decision.outcome = Outcome::Error(refusal.unwrap_or_else(|| failure::not_found(call.object)));
             return decision;
@@ -166,7 +171,7 @@ impl State {
     fn decide_for_page(&mut self, call: &Call<'_>, page_id: u64, decision: &mut Decision) {
         let page = self.page(page_id);
         decision.usage.0 = page.usage;
-        decision.delay = page.behaviour.delay();
+        decision.delay = page.behaviour.delay().unwrap_or(decision.delay);
         if let Some(error) = page.secret.as_deref().and_then(|secret| wrong_proof(secret, call)) {
             decision.outcome = Outcome::Error(error);
             return;
@@ -175,7 +180,7 @@ impl State {
         if failure.is_none()
             && let Some(behaviour) = self.behaviours.get_mut(&call.object)
         {
-            decision.delay = behaviour.delay().or(decision.delay);
+            decision.delay = behaviour.delay().unwrap_or(decision.delay);
             failure = behaviour.next_failure();
         }
         if let Some(Failure::LeadgenLimit { regain_minutes }) = failure {

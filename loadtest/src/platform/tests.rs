@@ -117,6 +117,55 @@ async fn a_token_opens_its_own_page_only_and_until_it_runs_out() {
 }
 
 #[tokio::test]
+async fn a_revoked_token_fails_for_good_and_a_new_one_opens_the_page_again() {
+    let simulator = simulator();
+    let page = simulator.add_page(1001, "EAAB1");
+    let id = page.add_lead(Lead::generated(1, 0));
+    page.revoke_token();
+    assert_eq!(error_of(&simulator, id, "EAAB1").await, (190, 460, 400));
+    page.set_token("EAAB2");
+    assert_eq!(error_of(&simulator, id, "EAAB1").await, (190, 460, 400));
+    assert_eq!(ask(&simulator, id, "EAAB2", "").await.0, StatusCode::OK);
+    page.set_token("EAAB1");
+    assert_eq!(ask(&simulator, id, "EAAB1", "").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_share_of_a_pages_calls_fails_until_it_is_told_otherwise() {
+    let simulator = simulator();
+    let page = simulator.add_page(1001, "EAAB1");
+    let id = page.add_lead(Lead::generated(1, 0));
+    page.behave(Behaviour::fails_share(3, 10, Failure::Unavailable));
+    let mut failed = Vec::new();
+    for number in 0..20 {
+        if ask(&simulator, id, "EAAB1", "").await.0 != StatusCode::OK {
+            failed.push(number);
+        }
+    }
+    assert_eq!(failed, [3, 6, 9, 13, 16, 19], "three of ten, spread");
+    page.behave(Behaviour::answers());
+    assert_eq!(ask(&simulator, id, "EAAB1", "").await.0, StatusCode::OK);
+    for (part, of, fails) in [(0, 10, false), (0, 0, false), (1, 1, true), (7, 3, true)] {
+        page.behave(Behaviour::fails_share(part, of, Failure::Unknown));
+        assert_eq!(ask(&simulator, id, "EAAB1", "").await.0 != StatusCode::OK, fails, "{part} of {of}");
+    }
+}
+
+#[tokio::test]
+async fn calls_get_slower_while_it_runs_unless_a_behaviour_says_how_long_they_take() {
+    let simulator = simulator();
+    let page = simulator.add_page(1001, "EAAB1");
+    let [slow, fast] = [1, 2].map(|seed| page.add_lead(Lead::generated(seed, 0)));
+    page.behave_for(fast, Behaviour::answers().latency(Duration::ZERO));
+    simulator.set_latency(Duration::from_mins(10));
+    let waiting = tokio::time::timeout(Duration::from_millis(100), ask(&simulator, slow, "EAAB1", ""));
+    assert!(waiting.await.is_err(), "it was answered at once");
+    assert_eq!(ask(&simulator, fast, "EAAB1", "").await.0, StatusCode::OK);
+    simulator.set_latency(Duration::ZERO);
+    assert_eq!(ask(&simulator, slow, "EAAB1", "").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_page_with_a_secret_wants_the_proof() {
     let simulator = simulator();
     let page = simulator.add_page(1001, "EAAB_token");
