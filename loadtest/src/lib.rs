@@ -2,6 +2,7 @@
 //!
 //! - [`platform`]: a simulator of the platforms that send webhooks and answer API calls. Always there; the demo and the
 //!   tests of the hub use it.
+//! - `fault` (feature `harness`): a proxy that plays a failing network or server, and a database that one run has to itself.
 //! - `hub`, `client` (feature `harness`): a hub process under test, and a WebSocket client for it.
 //! - `measure` (feature `harness`): the commands of the `loadtest` binary and what they count with.
 //!
@@ -9,6 +10,8 @@
 
 #[cfg(feature = "harness")]
 pub mod client;
+#[cfg(feature = "harness")]
+pub mod fault;
 #[cfg(feature = "harness")]
 pub mod hub;
 #[cfg(feature = "harness")]
