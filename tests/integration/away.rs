@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use loadtest::{
     client::Socket,
+    fault::{Mode, Proxy},
     hub::{APP_SECRET, Hub, Setup},
     platform::{Settings, Simulator, meta::post},
 };
@@ -25,14 +26,15 @@ const PUSHED_WITHIN: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn leads_are_pushed_as_fast_while_postgresql_is_away_and_stored_when_it_is_back() -> Result<()> {
-    postgres::with_database(|url| async move {
-        let (mut line, url) = postgres::Line::to(&url).await;
+    postgres::with_database(|database| async move {
+        let line = Proxy::start(database.address())?;
+        let url = database.through(line.address());
         let house = House::open_with(|setup| setup.store_url(&url)).await?;
         let mut session = house.session(0).await?;
         let mut sent = push_some(&house, &mut session).await?;
         house.has_stored(0, &sent).await?;
 
-        line.cut().await;
+        line.set(Mode::Refuse);
         for _ in 0..3 {
             sent.extend(push_some(&house, &mut session).await?);
         }
@@ -45,7 +47,7 @@ async fn leads_are_pushed_as_fast_while_postgresql_is_away_and_stored_when_it_is
         ensure!(house.get(0, "/api/leads").await?.status() == StatusCode::SERVICE_UNAVAILABLE);
         sent.extend(push_some(&house, &mut session).await?);
 
-        line.mend().await;
+        line.set(Mode::Pass);
         house.has_stored(0, &sent).await?;
         sent.extend(push_some(&house, &mut session).await?);
         house.has_stored(0, &sent).await
@@ -77,14 +79,15 @@ async fn leads_are_pushed_as_fast_while_the_embedded_database_is_locked_and_stor
 
 #[tokio::test]
 async fn what_waits_for_the_database_outlives_a_crash_of_the_hub() -> Result<()> {
-    postgres::with_database(|url| async move {
-        let (mut line, url) = postgres::Line::to(&url).await;
+    postgres::with_database(|database| async move {
+        let line = Proxy::start(database.address())?;
+        let url = database.through(line.address());
         let mut house = House::open_with(|setup| setup.store_url(&url)).await?;
         let mut session = house.session(0).await?;
-        line.cut().await;
+        line.set(Mode::Refuse);
         let mut sent = push_some(&house, &mut session).await?;
         house.hub.kill().await?;
-        line.mend().await;
+        line.set(Mode::Pass);
         house.hub.start().await?;
         let mut session = house.session(0).await?;
         let last = house.lead(0, "After").await?;
@@ -102,15 +105,16 @@ async fn what_waits_for_the_database_outlives_a_crash_of_the_hub() -> Result<()>
 
 #[tokio::test]
 async fn a_hub_whose_database_is_away_at_the_start_refuses_until_it_is_there() -> Result<()> {
-    postgres::with_database(|url| async move {
-        let (mut line, url) = postgres::Line::to(&url).await;
+    postgres::with_database(|database| async move {
+        let line = Proxy::start(database.address())?;
+        let url = database.through(line.address());
         let mut house = House::open_with(|setup| setup.store_url(&url).patience(Duration::from_millis(1500))).await?;
         house.hub.stop().await?;
-        line.cut().await;
+        line.set(Mode::Refuse);
         let refused = house.hub.start().await.err().context("it was ready without knowing who is who")?;
         ensure!(refused.to_string().contains("not ready"), "{refused}");
 
-        line.mend().await;
+        line.set(Mode::Pass);
         house.hub.start().await?;
         let mut session = house.session(0).await?;
         let sent = push_some(&house, &mut session).await?;

@@ -38,7 +38,7 @@ async fn fifty_kills_lose_nothing_and_double_nothing_with_the_embedded_database(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_kills_lose_nothing_and_double_nothing_with_postgresql() -> Result<()> {
-    postgres::with_database(|url| fifty_kills(Some(url))).await
+    postgres::with_database(|database| fifty_kills(Some(database.url().to_owned()))).await
 }
 
 async fn fifty_kills(store: Option<String>) -> Result<()> {

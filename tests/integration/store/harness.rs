@@ -3,13 +3,14 @@
 use std::{future::Future, time::Duration};
 
 use leadwire::{
-    domain::{AccountId, AgencyId, LeadId, clock, directory::Account, lead::Lead},
+    domain::{AccountId, AgencyId, clock, directory::Account, lead::Lead},
     store::{Store, Vault},
 };
+use loadtest::fault::Database;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::postgres::{admin, server};
+use crate::support::postgres::server;
 
 /// Names each test and makes it two: `sqlite::name` and `postgres::name`.
 macro_rules! on_both_engines {
@@ -41,14 +42,16 @@ pub(super) const KEY: [u8; 32] = [7; 32];
 pub(super) struct Bench {
     pub store: Store,
     pub url: String,
+    /// On PostgreSQL.
+    pub database: Option<Database>,
     dir: Option<TempDir>,
 }
 
 impl Bench {
-    async fn new(url: String, dir: Option<TempDir>) -> Self {
+    async fn new(url: String, dir: Option<TempDir>, database: Option<Database>) -> Self {
         let store = open(&url, LIMIT).await;
         store.migrate().await.unwrap();
-        Self { store, url, dir }
+        Self { store, url, database, dir }
     }
 
     /// The same database under another master key.
@@ -74,7 +77,7 @@ pub(super) async fn open(url: &str, limit: Duration) -> Store {
 pub(super) async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Bench) -> F) {
     let dir = TempDir::new().unwrap();
     let url = format!("sqlite://{}", dir.path().join("folder/store.sqlite3").display());
-    test(Bench::new(url, Some(dir)).await).await;
+    test(Bench::new(url, Some(dir), None).await).await;
 }
 
 pub(super) async fn on_postgres<F>(test: impl FnOnce(Bench) -> F)
@@ -82,13 +85,10 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let Some(server) = server() else { return };
-    let name = format!("leadwire_{}", LeadId::generate()).to_lowercase();
-    admin(&server, &format!("CREATE DATABASE {name}")).await;
-    let mut url = url::Url::parse(&server).unwrap();
-    url.set_path(&name);
-    let bench = Bench::new(url.into(), None).await;
+    let database = Database::create(&server).await.unwrap();
+    let bench = Bench::new(database.url().to_owned(), None, Some(database.clone())).await;
     let outcome = tokio::spawn(test(bench)).await;
-    admin(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    database.remove().await.unwrap();
     if let Err(failed) = outcome {
         std::panic::resume_unwind(failed.into_panic());
     }

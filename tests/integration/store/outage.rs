@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use leadwire::store::{Store, StoreError, Vault};
+use loadtest::fault::{Mode, Proxy};
 use tokio::net::TcpListener;
 
 use super::harness::{Bench, KEY, lead, on_both_engines, on_postgres, on_sqlite, open};
-use crate::support::postgres::{Line, admin};
+use crate::support::postgres::admin;
 
 on_both_engines! {
     a_caller_who_stops_waiting_does_no_harm,
@@ -34,29 +35,31 @@ fn is_unavailable<T>(outcome: Result<T, StoreError>) -> bool {
 async fn a_server_that_goes_away_and_comes_back_is_used_again() {
     on_postgres(|bench| async move {
         let account = bench.account().await;
-        let (mut line, url) = Line::to(&bench.url).await;
+        let database = bench.database.as_ref().unwrap();
+        let line = Proxy::start(database.address()).unwrap();
+        let url = database.through(line.address());
         let store = open(&url, Duration::from_secs(2)).await;
         assert_eq!(store.insert_leads(&[lead(&account, 1)]).await.unwrap(), 1);
 
-        line.cut().await;
+        line.set(Mode::Refuse);
         assert!(is_unavailable(store.insert_leads(&[lead(&account, 2)]).await));
         assert!(is_unavailable(store.directory_version().await));
         assert!(is_unavailable(store.add_account(account.agency, "x").await));
         assert!(is_unavailable(store.migrate().await));
         assert!(is_unavailable(store.ping().await));
 
-        line.mend().await;
+        line.set(Mode::Pass);
         assert_eq!(store.insert_leads(&[lead(&account, 2)]).await.unwrap(), 1);
         store.add_account(account.agency, "x").await.unwrap();
 
         // Mended before anybody noticed: nobody does.
         for _ in 0..3 {
-            line.cut().await;
-            line.mend().await;
+            line.set(Mode::Refuse);
+            line.set(Mode::Pass);
             assert_eq!(store.insert_leads(&[lead(&account, 2)]).await.unwrap(), 0);
             store.load_directory().await.unwrap();
-            line.cut().await;
-            line.mend().await;
+            line.set(Mode::Refuse);
+            line.set(Mode::Pass);
             store.add_account(account.agency, "x").await.unwrap();
         }
     })
