@@ -6,7 +6,8 @@
 //! - `hub`, `client` (feature `harness`): a hub process under test, and a WebSocket client for it.
 //! - `measure` (feature `harness`): the commands of the `loadtest` binary and what they count with.
 //!
-//! Nothing here depends on the hub's own code: what it believes about the hub is only what the hub documents.
+//! Nothing here depends on the hub's own code: what it believes about the hub is only what the hub documents. The
+//! benchmarks in `benches/` alone call it, for they measure it part by part.
 
 #[cfg(feature = "harness")]
 pub mod client;
