@@ -24,6 +24,7 @@ enum Command {
     Ingest(measure::Ingest),
     Lead(measure::Lead),
     Fanout(measure::Fanout),
+    Compare(measure::Compare),
     /// The baseline of `ingest`, which starts it.
     #[command(hide = true)]
     BareEndpoint {
@@ -59,6 +60,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Ingest(options) => return publish(&measure::ingest(options)?, options.common()),
         Command::Lead(options) => return publish(&measure::lead(options)?, options.common()),
         Command::Fanout(options) => return publish(&measure::fanout(options)?, options.common()),
+        Command::Compare(options) => return Ok(exit_code(measure::compare(options)?)),
         Command::BareEndpoint { workers } => measure::bare_endpoint(*workers)?,
         Command::BareSend { sessions, bytes } => {
             measure::raise_file_limit(*sessions as u64 + 64)?;
@@ -71,6 +73,10 @@ fn run(command: &Command) -> Result<ExitCode> {
 
 /// 0 when all is well, 1 when something was lost, doubled or leaked.
 fn publish(report: &Report, common: &Common) -> Result<ExitCode> {
-    report.publish(common.json.as_deref())?;
-    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    report.publish(common)?;
+    Ok(exit_code(report.is_good()))
+}
+
+const fn exit_code(is_good: bool) -> ExitCode {
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -30,7 +30,7 @@ pub use fanout::{Fanout, measure as fanout};
 pub use ingest::{Ingest, measure as ingest};
 pub use lead::{Lead, measure as lead};
 pub use platform::{Platform, run as platform};
-pub use report::Report;
+pub use report::{Compare, Report, compare};
 pub use sessions::{Sessions, raise_file_limit, run as sessions};
 
 /// What all measurements take.
@@ -45,6 +45,9 @@ pub struct Common {
     /// Also write the figures into this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Also write them into this file as a page with plots, for a browser.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 impl Common {
