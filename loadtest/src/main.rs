@@ -22,7 +22,7 @@ struct Cli {
 enum Command {
     Platform(measure::Platform),
     Ingest(measure::Ingest),
-    Lead(measure::Lead),
+    Run(measure::Run),
     Fanout(measure::Fanout),
     Compare(measure::Compare),
     /// The baseline of `ingest`, which starts it.
@@ -58,7 +58,11 @@ fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Platform(options) => measure::platform(options)?,
         Command::Ingest(options) => return publish(&measure::ingest(options)?, options.common()),
-        Command::Lead(options) => return publish(&measure::lead(options)?, options.common()),
+        Command::Run(options) => {
+            if let Some(report) = measure::run(options)? {
+                return publish(&report, options.common());
+            }
+        }
         Command::Fanout(options) => return publish(&measure::fanout(options)?, options.common()),
         Command::Compare(options) => return Ok(exit_code(measure::compare(options)?)),
         Command::BareEndpoint { workers } => measure::bare_endpoint(*workers)?,

@@ -10,12 +10,12 @@ mod frames;
 mod http;
 mod ingest;
 mod latency;
-mod lead;
 mod platform;
 mod process;
 mod progress;
 mod report;
 mod requests;
+mod run;
 mod sessions;
 
 use std::path::PathBuf;
@@ -28,9 +28,9 @@ use crate::hub::Setup;
 pub use bare::{endpoint as bare_endpoint, sender as bare_send};
 pub use fanout::{Fanout, measure as fanout};
 pub use ingest::{Ingest, measure as ingest};
-pub use lead::{Lead, measure as lead};
 pub use platform::{Platform, run as platform};
 pub use report::{Compare, Report, compare};
+pub use run::{Run, measure as run};
 pub use sessions::{Sessions, raise_file_limit, run as sessions};
 
 /// What all measurements take.

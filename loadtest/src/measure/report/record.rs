@@ -105,7 +105,6 @@ impl Report {
 }
 
 /// What scenarios add to figures and counts.
-#[cfg_attr(not(test), expect(dead_code, reason = "the scenarios are the first to use these"))]
 impl Report {
     /// The median of several rounds or windows, with how far it can be trusted (see `spread`).
     pub(in crate::measure) fn figure_of(&mut self, name: impl Into<String>, values: &[f64], unit: &str) {

@@ -12,9 +12,10 @@ use serde::Deserialize;
 use super::ledger::Ledger;
 use crate::hub::{Hub, Tenant};
 
-/// What is wrong with the store.
+/// What the store has of one account's leads.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Stored {
+    pub found: u64,
     pub missing: u64,
     pub duplicated: u64,
     pub foreign: u64,
@@ -32,16 +33,18 @@ struct Row {
     account_id: String,
 }
 
-/// Looks until nothing is missing, or until the time is up.
-pub(super) async fn wait(hub: &Hub, tenants: &[Tenant], ledger: &RefCell<Ledger>, end: Instant) -> Result<Stored> {
+/// Looks until nothing is missing, or until the time is up; for each account what it found.
+pub(super) async fn wait(hub: &Hub, tenants: &[Tenant], ledger: &RefCell<Ledger>, end: Instant) -> Result<Vec<Stored>> {
     loop {
-        let mut stored = Stored::default();
+        let mut all = Vec::with_capacity(tenants.len());
         for (account, tenant) in tenants.iter().enumerate() {
             let rows = list(hub, tenant).await?;
+            let mut stored = Stored::default();
             stored.compare(&tenant.account, ledger.borrow().acknowledged_of(account), &rows);
+            all.push(stored);
         }
-        if stored.missing == 0 || Instant::now() >= end {
-            return Ok(stored);
+        if all.iter().all(|stored| stored.missing == 0) || Instant::now() >= end {
+            return Ok(all);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -55,6 +58,7 @@ impl Stored {
             *times.entry(row.meta_lead_id.as_deref().unwrap_or_default()).or_default() += 1;
         }
         self.duplicated += times.values().map(|times| times - 1).sum::<u64>();
+        self.found += rows.len() as u64;
         self.missing += wanted.filter(|id| !times.contains_key(id.to_string().as_str())).count() as u64;
     }
 }
@@ -86,6 +90,6 @@ mod tests {
         let rows = [row("1", "a"), row("2", "a"), row("2", "a"), row("9", "b")];
         let mut stored = Stored::default();
         stored.compare("a", [1, 2, 3].into_iter(), &rows);
-        assert_eq!(stored, Stored { missing: 1, duplicated: 1, foreign: 1 });
+        assert_eq!(stored, Stored { found: 4, missing: 1, duplicated: 1, foreign: 1 });
     }
 }

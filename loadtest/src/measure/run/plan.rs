@@ -1,0 +1,172 @@
+//! Which lead comes when, and for whom: all of it known before the first is sent.
+
+use std::time::{Duration, Instant};
+
+use super::scenario::{Accounts, Phase};
+use crate::platform::meta::Deliveries;
+
+/// Event `i` has the id `first_id + i`.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub first_id: u64,
+    pub accounts: usize,
+    /// Of each account.
+    pub sessions: usize,
+    /// The account of each event.
+    account: Vec<usize>,
+    /// When each event is due, after the start: with the first POST that has it.
+    due: Vec<Duration>,
+    /// In the order in which they are due.
+    pub posts: Vec<Post>,
+}
+
+/// One POST.
+#[derive(Debug)]
+pub(super) struct Post {
+    pub events: Vec<usize>,
+    /// After the start.
+    pub due: Duration,
+}
+
+impl Plan {
+    pub(super) fn new(
+        first_id: u64,
+        accounts: &Accounts,
+        phases: &[Phase],
+        deliveries: &Deliveries,
+        seed: u64,
+    ) -> Self {
+        let happened = dues(phases);
+        let account = (0..happened.len()).map(|event| account_of(event, accounts)).collect();
+        let (mut due, mut latest) = (vec![None; happened.len()], 0);
+        let posts = deliveries.plan(happened.len(), seed).into_iter().map(|events| {
+            // With the latest of its events and of those before it: a copy comes when its turn is.
+            latest = events.iter().copied().max().unwrap_or(0).max(latest);
+            for &event in &events {
+                due[event].get_or_insert(happened[latest]);
+            }
+            Post { events, due: happened[latest] }
+        });
+        let posts = posts.collect();
+        let due = due.into_iter().map(Option::unwrap_or_default).collect();
+        Self { first_id, accounts: accounts.count, sessions: accounts.sessions, account, due, posts }
+    }
+
+    pub(super) fn events(&self) -> usize {
+        self.due.len()
+    }
+
+    pub(super) fn account_of(&self, event: usize) -> usize {
+        self.account[event]
+    }
+
+    pub(super) fn id_of(&self, event: usize) -> u64 {
+        self.first_id + event as u64
+    }
+
+    /// The event that has this platform id.
+    pub(super) fn event_of(&self, leadgen_id: u64) -> Option<usize> {
+        let event = usize::try_from(leadgen_id.checked_sub(self.first_id)?).ok()?;
+        (event < self.events()).then_some(event)
+    }
+
+    pub(super) fn due(&self, start: Instant, event: usize) -> Instant {
+        start + self.due[event]
+    }
+
+    /// How many are due within so long after the start.
+    pub(super) fn due_within(&self, length: Duration) -> usize {
+        self.due.iter().filter(|due| **due <= length).count()
+    }
+}
+
+/// With a share for the first account: that share of any stretch of events, as evenly as it can be.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no run has 2^53 events"
+)]
+fn account_of(event: usize, accounts: &Accounts) -> usize {
+    let Some(share) = accounts.first_share.filter(|_| accounts.count > 1) else { return event % accounts.count };
+    let before = (event as f64 * share).floor();
+    if ((event + 1) as f64 * share).floor() > before {
+        return 0;
+    }
+    1 + (event - before as usize) % (accounts.count - 1)
+}
+
+/// The `n`th event of a phase is due when the rate, summed up over time, reaches `n`.
+fn dues(phases: &[Phase]) -> Vec<Duration> {
+    let (mut dues, mut begin) = (Vec::new(), 0.0);
+    for phase in phases {
+        let slope = (phase.to.unwrap_or(phase.rate) - phase.rate) / phase.seconds;
+        let mut number = 0.5;
+        // Solves rate · t + slope / 2 · t² = number.
+        while let root = phase.rate.mul_add(phase.rate, 2.0 * slope * number)
+            && root >= 0.0
+            && let after = 2.0 * number / (phase.rate + root.sqrt())
+            && after < phase.seconds
+        {
+            dues.push(Duration::from_secs_f64(begin + after));
+            number += 1.0;
+        }
+        begin += phase.seconds;
+    }
+    dues
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn phase(seconds: f64, rate: f64, to: Option<f64>) -> Phase {
+        Phase { name: String::new(), seconds, rate, to }
+    }
+
+    fn accounts(count: usize, first_share: Option<f64>) -> Accounts {
+        Accounts { count, sessions: 1, first_share }
+    }
+
+    #[test]
+    fn a_phase_has_as_many_events_as_its_rate_and_length_say() {
+        assert_eq!(dues(&[phase(2.0, 100.0, None)]).len(), 200);
+        assert_eq!(dues(&[phase(10.0, 0.0, Some(100.0))]).len(), 500);
+        assert_eq!(dues(&[phase(10.0, 100.0, Some(0.0))]).len(), 500);
+        assert_eq!(dues(&[phase(10.0, 0.0, None)]).len(), 0);
+        let all = dues(&[phase(1.0, 10.0, Some(100.0)), phase(1.0, 100.0, None)]);
+        assert!(all.is_sorted() && all.len() == 155 && all[55] > Duration::from_secs(1));
+    }
+
+    #[test]
+    fn accounts_take_turns_or_the_first_gets_its_share() {
+        let of = |accounts: &Accounts| -> Vec<usize> { (0..10).map(|event| account_of(event, accounts)).collect() };
+        assert_eq!(of(&accounts(2, None)), [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
+        let uneven = of(&accounts(3, Some(0.8)));
+        assert_eq!(uneven.iter().filter(|account| **account == 0).count(), 8);
+        assert!(uneven.contains(&1) && uneven.contains(&2));
+        assert_eq!(of(&accounts(1, Some(0.5))), [0; 10]);
+    }
+
+    const SINGLY: Deliveries = Deliveries { batch: 1, redelivered: 0.0, copies: 1, shuffle: 1 };
+
+    #[test]
+    fn an_event_is_due_with_the_first_post_that_has_it() {
+        let deliveries = Deliveries { batch: 2, redelivered: 1.0, copies: 3, shuffle: 1 };
+        let plan = Plan::new(100, &accounts(2, None), &[phase(1.0, 4.0, None)], &deliveries, 1);
+        assert!(plan.posts.len() > 2 && plan.posts.is_sorted_by_key(|post| post.due));
+        let start = Instant::now();
+        assert_eq!(plan.due(start, 0), plan.due(start, 1));
+        assert_eq!(plan.due(start, 1), start + Duration::from_millis(375));
+    }
+
+    #[test]
+    fn an_event_is_known_by_its_id() {
+        let plan = Plan::new(100, &accounts(2, None), &[phase(1.0, 4.0, None)], &SINGLY, 1);
+        assert_eq!(
+            (plan.event_of(100), plan.event_of(103), plan.event_of(104), plan.event_of(99)),
+            (Some(0), Some(3), None, None)
+        );
+        assert_eq!(plan.due_within(Duration::from_millis(500)), 2);
+    }
+}

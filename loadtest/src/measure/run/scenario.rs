@@ -1,0 +1,291 @@
+//! Scenarios: what is sent, by whom it is seen, what breaks meanwhile, and what must hold. Data, in TOML.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::platform::meta::Deliveries;
+
+/// Those that come with the program: name and text.
+const BUILT_IN: [(&str, &str); 4] = [
+    ("lead", include_str!("../../../scenarios/lead.toml")),
+    ("noisy-tenant", include_str!("../../../scenarios/noisy-tenant.toml")),
+    ("smoke", include_str!("../../../scenarios/smoke.toml")),
+    ("soak", include_str!("../../../scenarios/soak.toml")),
+];
+
+/// One run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scenario {
+    /// What it is for, in a sentence.
+    pub about: String,
+    #[serde(default)]
+    pub hub: HubSettings,
+    pub accounts: Accounts,
+    #[serde(default)]
+    pub webhooks: Webhooks,
+    #[serde(default)]
+    pub platform: Platform,
+    pub phases: Vec<Phase>,
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// How long to wait, at the end, for what was not pushed or stored yet.
+    #[serde(default = "a_minute")]
+    pub drain_seconds: f64,
+    #[serde(default)]
+    pub targets: Targets,
+}
+
+/// The hub under test.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HubSettings {
+    #[serde(default)]
+    pub database: Store,
+    /// `"section.key" = value`, as in the hub's settings file.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Store {
+    /// The embedded SQLite.
+    #[default]
+    Embedded,
+    /// A database of its own on the server that `--postgres` names.
+    Postgres,
+}
+
+/// Who has pages, and who looks on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Accounts {
+    /// All of one agency.
+    pub count: usize,
+    /// Of each account's user.
+    pub sessions: usize,
+    /// Of all leads, this share comes for the first account; the others share the rest in turns. Even by default.
+    pub first_share: Option<f64>,
+}
+
+/// How the platform posts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Webhooks {
+    /// Connections of the platform.
+    pub connections: usize,
+    /// Leads in one POST.
+    pub batch: usize,
+    /// The share of POSTs that are delivered again.
+    pub redelivered: f64,
+    /// How often at most.
+    pub copies: u32,
+    /// POSTs change places within so many; 1 keeps the order.
+    pub shuffle: usize,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { connections: 64, batch: 1, redelivered: 0.0, copies: 1, shuffle: 1 }
+    }
+}
+
+impl Webhooks {
+    pub(super) const fn deliveries(&self) -> Deliveries {
+        let Self { batch, redelivered, copies, shuffle, .. } = *self;
+        Deliveries { batch, redelivered, copies, shuffle }
+    }
+}
+
+/// How the platform answers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Platform {
+    /// What a call takes.
+    pub latency_ms: u64,
+}
+
+/// A stretch of the schedule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Phase {
+    pub name: String,
+    pub seconds: f64,
+    /// Leads a second.
+    pub rate: f64,
+    /// Where the rate gets to, evenly; by default it stays.
+    pub to: Option<f64>,
+}
+
+/// Something that breaks.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fault {
+    /// Seconds after the first webhook.
+    pub at: f64,
+    pub what: Broken,
+    /// How long.
+    #[serde(default)]
+    pub seconds: f64,
+    /// How slow, where something is slow.
+    #[serde(default)]
+    pub delay_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Broken {
+    /// `kill -9`, and started again after `seconds`.
+    HubKilled,
+    /// Asked to stop, and started again after `seconds`: a deployment.
+    HubRestarted,
+    /// Every connection to the database breaks, and none is accepted.
+    DatabaseStopped,
+    /// The database's connections stay and carry nothing.
+    DatabaseFrozen,
+    /// What the database answers is lost on its way.
+    DatabaseHalfOpen,
+    /// Everything to and from the database takes `delay_ms` longer.
+    DatabaseSlow,
+    /// Every session's connection breaks; they come back at once.
+    ClientsCut,
+}
+
+impl Broken {
+    pub(super) const fn is_database(self) -> bool {
+        matches!(self, Self::DatabaseStopped | Self::DatabaseFrozen | Self::DatabaseHalfOpen | Self::DatabaseSlow)
+    }
+}
+
+/// What must hold besides nothing being lost, duplicated or leaked. In milliseconds unless it says otherwise.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Targets {
+    pub acknowledge_p50_ms: Option<f64>,
+    pub acknowledge_p99_ms: Option<f64>,
+    pub push_p50_ms: Option<f64>,
+    pub push_p99_ms: Option<f64>,
+    /// Of the accounts but the first.
+    pub others_push_p99_ms: Option<f64>,
+    pub rss_mib: Option<f64>,
+}
+
+const fn a_minute() -> f64 {
+    60.0
+}
+
+/// Names and what they are for.
+pub(super) fn list() -> Result<Vec<(&'static str, String)>> {
+    BUILT_IN.iter().map(|(name, text)| Ok((*name, parse(name, text)?.about))).collect()
+}
+
+/// The text of a scenario, by its name or its file.
+pub(super) fn text(name: &str) -> Result<String> {
+    if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+        return Ok((*text).to_owned());
+    }
+    let known: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+    let is_file = Path::new(name).extension().is_some_and(|extension| extension == "toml");
+    ensure!(is_file, "there is no scenario `{name}`: use {}, or a file whose name ends with .toml", known.join(", "));
+    fs::read_to_string(name).with_context(|| format!("can't read the scenario {name}"))
+}
+
+/// Reads a scenario and refuses one that can't be run.
+///
+/// # Errors
+/// With the line where TOML or a key is wrong, else with the key.
+pub(super) fn parse(name: &str, text: &str) -> Result<Scenario> {
+    let scenario: Scenario = toml::from_str(text).with_context(|| format!("the scenario {name} can't be used"))?;
+    scenario.check().with_context(|| format!("the scenario {name} can't be used"))?;
+    Ok(scenario)
+}
+
+impl Scenario {
+    pub(super) fn length(&self) -> Duration {
+        Duration::from_secs_f64(self.phases.iter().map(|phase| phase.seconds).sum())
+    }
+
+    /// Whether sessions may end before the run does.
+    pub(super) fn cuts_sessions(&self) -> bool {
+        self.faults.iter().any(|fault| !fault.what.is_database())
+    }
+
+    fn check(&self) -> Result<()> {
+        // With one, nobody could see a leak.
+        within("accounts.count", self.accounts.count, 2, 1000)?;
+        within("accounts.sessions", self.accounts.sessions, 1, 20_000)?;
+        within("webhooks.connections", self.webhooks.connections, 1, 4096)?;
+        within("webhooks.batch", self.webhooks.batch, 1, 1000)?;
+        within("webhooks.copies", self.webhooks.copies as usize, 1, 46)?;
+        within("webhooks.shuffle", self.webhooks.shuffle, 1, 10_000)?;
+        between("webhooks.redelivered", self.webhooks.redelivered, 0.0, 1.0)?;
+        between("accounts.first_share", self.accounts.first_share.unwrap_or(0.0), 0.0, 1.0)?;
+        between("drain_seconds", self.drain_seconds, 0.0, 3600.0)?;
+        ensure!(!self.phases.is_empty(), "phases: at least one [[phases]] is needed");
+        for phase in &self.phases {
+            let of = |key: &str| format!("phases: {key} of {}", phase.name);
+            between(&of("seconds"), phase.seconds, 0.1, 24.0 * 3600.0)?;
+            between(&of("rate"), phase.rate, 0.0, 100_000.0)?;
+            between(&of("to"), phase.to.unwrap_or(0.0), 0.0, 100_000.0)?;
+        }
+        for fault in &self.faults {
+            between("faults: at", fault.at, 0.0, self.length().as_secs_f64())?;
+            between("faults: seconds", fault.seconds, 0.0, 3600.0)?;
+            if fault.what.is_database() && self.hub.database != Store::Postgres {
+                bail!("faults: {:?} needs hub.database = \"postgres\"", fault.what);
+            }
+        }
+        if let Some(key) = self.hub.settings.keys().find(|key| !key.contains('.')) {
+            bail!("hub.settings: `{key}` has no section: write \"section.key\" = value");
+        }
+        Ok(())
+    }
+}
+
+fn within(key: &str, value: usize, least: usize, most: usize) -> Result<()> {
+    ensure!((least..=most).contains(&value), "{key} = {value}: use {least} to {most}");
+    Ok(())
+}
+
+fn between(key: &str, value: f64, least: f64, most: f64) -> Result<()> {
+    ensure!((least..=most).contains(&value), "{key} = {value}: use {least} to {most}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "about = \"x\"\naccounts = { count = 2, sessions = 1 }\n";
+
+    fn wrong(text: &str) -> String {
+        format!("{:#}", parse("mine", &format!("{SMALL}{text}")).unwrap_err())
+    }
+
+    #[test]
+    fn those_that_come_along_can_be_used() {
+        assert_eq!(list().unwrap().len(), BUILT_IN.len());
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_line() {
+        let unknown = wrong("[[phases]]\nname = \"a\"\nseconds = 1.0\nrate = 1.0\nspeed = 3\n");
+        assert!(unknown.contains("line 7") && unknown.contains("speed"), "{unknown}");
+        let negative = wrong("[[phases]]\nname = \"a\"\nseconds = -1.0\nrate = 1.0\n");
+        assert!(negative.contains("phases: seconds of a = -1: use 0.1 to"), "{negative}");
+        assert!(wrong("phases = []\n").contains("at least one"));
+        let phase = "[[phases]]\nname = \"a\"\nseconds = 1.0\nrate = 1.0\n";
+        assert!(wrong(&format!("{phase}[[faults]]\nat = 0.5\nwhat = \"database-stopped\"\n")).contains("postgres"));
+        assert!(wrong(&format!("{phase}[[faults]]\nat = 9.0\nwhat = \"hub-killed\"\n")).contains("faults: at = 9"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_from_a_missing_file() {
+        assert!(text("nothing").unwrap_err().to_string().contains("smoke"));
+        assert!(text("/nowhere/mine.toml").unwrap_err().to_string().contains("/nowhere/mine.toml"));
+    }
+}

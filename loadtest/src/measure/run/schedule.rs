@@ -1,0 +1,139 @@
+//! The open loop: webhooks go out when they are due, however the hub does.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use tokio::sync::Semaphore;
+
+use super::{
+    super::{
+        http::Connection,
+        progress,
+        requests::{HAPPENED, lead_body, post},
+    },
+    ledger::Ledger,
+    plan::{Plan, Post},
+};
+use crate::{
+    hub::Tenant,
+    platform::meta::{Change, Webhook},
+};
+
+/// A POST that was refused or broke off is sent again after this long.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// The platform that sends.
+pub(super) struct Sender<'a> {
+    pub address: SocketAddr,
+    pub tenants: &'a [Tenant],
+    pub plan: &'a Plan,
+    pub ledger: &'a RefCell<Ledger>,
+    pub connections: usize,
+    /// When it gives up on what the hub does not take.
+    pub end: Instant,
+}
+
+impl Sender<'_> {
+    /// Sends what is planned, and returns when all is acknowledged or the time is up.
+    pub(super) async fn send(&self) -> Result<()> {
+        let start = self.ledger.borrow().start();
+        let requests: Vec<Vec<u8>> =
+            self.plan.posts.iter().map(|planned| post(self.address, &self.body(planned))).collect();
+        let due = Arc::new(Semaphore::new(0));
+        let clock = {
+            let (due, dues) =
+                (Arc::clone(&due), self.plan.posts.iter().map(|post| start + post.due).collect::<Vec<_>>());
+            thread::Builder::new().name("schedule".to_owned()).spawn(move || tick(&dues, &due))?
+        };
+        let bar = progress::bar("webhooks", requests.len() as u64);
+        let next = Cell::new(0);
+        let drivers = (0..self.connections).map(|_| self.drive(&due, &next, &requests, &bar));
+        futures_util::future::try_join_all(drivers).await?;
+        bar.finish_and_clear();
+        if clock.join().is_err() {
+            bail!("the schedule's thread panicked");
+        }
+        Ok(())
+    }
+
+    fn body(&self, post: &Post) -> String {
+        let page = |event: usize| self.tenants[self.plan.account_of(event)].page;
+        if let [event] = *post.events {
+            return lead_body(page(event), self.plan.id_of(event));
+        }
+        let changes = post.events.iter().map(|&event| Change::new(page(event), self.plan.id_of(event), HAPPENED));
+        changes.fold(Webhook::new(HAPPENED), Webhook::with).body()
+    }
+
+    /// One connection: takes whatever is due next.
+    async fn drive(
+        &self,
+        due: &Semaphore,
+        next: &Cell<usize>,
+        requests: &[Vec<u8>],
+        bar: &indicatif::ProgressBar,
+    ) -> Result<()> {
+        let mut connection = None;
+        loop {
+            // A closed semaphore gives none, not even those that are left: what is left is taken below all the same.
+            if let Ok(permit) = due.acquire().await {
+                permit.forget();
+            }
+            let number = next.get();
+            let Some(request) = requests.get(number) else { return Ok(()) };
+            next.set(number + 1);
+            while !self.deliver(&mut connection, request, &self.plan.posts[number]).await? {
+                if Instant::now() >= self.end {
+                    return Ok(());
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+            bar.inc(1);
+        }
+    }
+
+    /// One attempt; whether the hub took it.
+    async fn deliver(&self, connection: &mut Option<Connection>, request: &[u8], post: &Post) -> Result<bool> {
+        let mut open = match connection.take() {
+            Some(open) => open,
+            None => match Connection::open(self.address).await {
+                Ok(open) => open,
+                Err(_) => return Ok(false),
+            },
+        };
+        let Ok(status) = open.exchange(request).await else {
+            self.ledger.borrow_mut().break_off();
+            return Ok(false);
+        };
+        *connection = Some(open);
+        match status {
+            200 => {
+                let now = Instant::now();
+                let mut ledger = self.ledger.borrow_mut();
+                post.events.iter().for_each(|&event| ledger.acknowledge(event, now));
+                Ok(true)
+            }
+            503 => {
+                self.ledger.borrow_mut().refuse();
+                Ok(false)
+            }
+            status => bail!("a webhook was answered with status {status}"),
+        }
+    }
+}
+
+/// Releases each POST when it is due. A thread of its own: its sleep is exact to some ten microseconds, a runtime's
+/// timer to a millisecond only.
+fn tick(dues: &[Instant], due: &Semaphore) {
+    for at in dues {
+        thread::sleep(at.saturating_duration_since(Instant::now()));
+        due.add_permits(1);
+    }
+    due.close();
+}
