@@ -58,7 +58,7 @@ impl Wal {
         let mut name = path.as_os_str().to_owned();
         name.push("-wal");
         // It stays the same file as long as a connection is open.
-        let file = File::open(&name).map_err(|error| unusable(&error))?;
+        let file = File::options().write(true).open(&name).map_err(|error| unusable(&error))?;
         writing
             .batch_execute("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;")
             .map_err(|error| unusable(&error))?;
@@ -66,11 +66,17 @@ impl Wal {
         let wal = Arc::new(Self { file, torn: AtomicBool::default(), long: AtomicBool::default(), written });
         let watched = Arc::downgrade(&wal);
         let keep_short = move || {
-            let mut moving = moving;
+            let (mut moving, mut failed) = (moving, false);
             while to_move.recv().is_ok() {
                 thread::sleep(PAUSE);
                 let Some(wal) = watched.upgrade() else { break };
-                wal.keep_short(&mut moving);
+                let moved = wal.keep_short(&mut moving);
+                if let Err(error) = &moved
+                    && !failed
+                {
+                    tracing::warn!(%error, "the inbox's write-ahead log grows: it can't be moved into its database");
+                }
+                failed = moved.is_err();
             }
         };
         thread::Builder::new()
@@ -106,13 +112,10 @@ impl Wal {
         Ok(())
     }
 
-    fn keep_short(&self, moving: &mut SqliteConnection) {
-        match move_to_database(moving, "PASSIVE") {
-            Ok(moved) => self.long.store(moved.log > LONG, Ordering::Relaxed),
-            Err(error) => {
-                tracing::warn!(%error, "the inbox's write-ahead log grows: it can't be moved into its database");
-            }
-        }
+    fn keep_short(&self, moving: &mut SqliteConnection) -> QueryResult<()> {
+        let moved = move_to_database(moving, "PASSIVE")?;
+        self.long.store(moved.log > LONG, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -122,7 +122,7 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
     let proxy = database.map(|database| Proxy::start(database.address())).transpose()?;
     let store = database.zip(proxy.as_ref()).map(|(database, proxy)| database.through(proxy.address()));
     let step = progress::step("starting the hub");
-    let (mut hub, _simulator, tenants) = start_hub(options, scenario, &plan, store.as_deref()).await?;
+    let (mut hub, platform, tenants) = start_hub(options, scenario, &plan, store.as_deref()).await?;
     step.finish_and_clear();
 
     let book = Book::open(scenario, &plan, hub.pid())?;
@@ -130,7 +130,7 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
     let (ledger, ended) = (Rc::clone(&book.ledger), watch::Ended::default());
     let watch = watch::Watch { ledger, cut: cuts, may_end: scenario.cuts_sessions(), ended: Rc::clone(&ended) };
     watch.open(&hub, &tenants, scenario.accounts.sessions).await?;
-    let stored = book.keep(scenario, &mut hub, &tenants, &cut, proxy.as_ref()).await?;
+    let stored = book.keep(scenario, &mut hub, &platform, &tenants, &cut, proxy.as_ref()).await?;
 
     let mut report = Report::new(name, options.common.seed);
     book.report(&mut report, scenario, &tenants, &stored);
@@ -172,6 +172,7 @@ impl Book {
         &self,
         scenario: &Scenario,
         hub: &mut Hub,
+        platform: &faults::Platform,
         tenants: &[Tenant],
         cut: &tokio::sync::watch::Sender<u64>,
         database: Option<&Proxy>,
@@ -186,15 +187,20 @@ impl Book {
             connections: scenario.webhooks.connections,
             end,
         };
-        let breaker = faults::Breaker { start, pid: &self.pid, marks: &self.marks };
+        let (pid, marks) = (&self.pid, &self.marks);
+        let breaker = faults::Breaker { faults: &scenario.faults, tenants, platform, start, pid, marks };
         let break_database = async {
             if let Some(proxy) = database {
-                breaker.break_database(proxy, &scenario.faults).await;
+                breaker.break_database(proxy).await;
             }
             Ok(())
         };
+        let break_platform = async {
+            breaker.break_platform().await;
+            Ok(())
+        };
         let work = async {
-            tokio::try_join!(sender.send(), breaker.break_hub(hub, cut, &scenario.faults), break_database)?;
+            tokio::try_join!(sender.send(), breaker.break_hub(hub, cut), break_database, break_platform)?;
             let step = progress::step("waiting until all are pushed and stored");
             while self.ledger.borrow_mut().waiting().0 > 0 && Instant::now() < end {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -296,7 +302,7 @@ async fn start_hub(
     scenario: &Scenario,
     plan: &Plan,
     store: Option<&str>,
-) -> Result<(Hub, Simulator, Vec<Tenant>)> {
+) -> Result<(Hub, faults::Platform, Vec<Tenant>)> {
     let latency = Duration::from_millis(scenario.platform.latency_ms);
     let simulator = Simulator::start(Settings { latency, ..Settings::default() })?;
     let enough = plan.sessions * plan.accounts + 100;
@@ -312,13 +318,14 @@ async fn start_hub(
     }
     let mut hub = Hub::prepare(setup).await?;
     let agency = hub.add_agency("Loadtest").await?;
-    let mut tenants = Vec::new();
+    let (mut tenants, mut pages) = (Vec::new(), Vec::new());
     for (page, index) in (FIRST_PAGE..).zip(0..plan.accounts) {
         let token = format!("EAAB-run-{index}");
         tenants.push(hub.add_tenant_of(&agency, &format!("Account {index}"), page, &token).await?);
         let leads = simulator.add_page(page, &token);
         leads.generate_leads(plan.first_id..=u64::MAX, |id| platform::Lead::generated(id, HAPPENED));
+        pages.push(leads);
     }
     hub.start().await?;
-    Ok((hub, simulator, tenants))
+    Ok((hub, faults::Platform { simulator, pages, latency }, tenants))
 }

@@ -6,12 +6,14 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::platform::meta::Deliveries;
+use crate::platform::{Failure, meta::Deliveries};
 
 /// Those that come with the program: name and text.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 6] = [
+    ("deploy", include_str!("../../../scenarios/deploy.toml")),
     ("lead", include_str!("../../../scenarios/lead.toml")),
     ("noisy-tenant", include_str!("../../../scenarios/noisy-tenant.toml")),
+    ("platform-trouble", include_str!("../../../scenarios/platform-trouble.toml")),
     ("smoke", include_str!("../../../scenarios/smoke.toml")),
     ("soak", include_str!("../../../scenarios/soak.toml")),
 ];
@@ -134,6 +136,38 @@ pub(super) struct Fault {
     /// How slow, where something is slow.
     #[serde(default)]
     pub delay_ms: u64,
+    /// How the platform's calls fail, where they do.
+    pub failure: Option<Failing>,
+    /// The share of the calls that fail, by default all.
+    pub share: Option<f64>,
+}
+
+/// The platform's failures that time or another try mends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Failing {
+    /// Code 2: the service is away.
+    Unavailable,
+    /// Code 32: the page has used up its calls.
+    PageLimit,
+    /// No answer, ever.
+    Hang,
+    /// The connection is closed without an answer.
+    Close,
+    /// A page of HTML with status 502.
+    NotJson,
+}
+
+impl Failing {
+    pub(super) const fn failure(self) -> Failure {
+        match self {
+            Self::Unavailable => Failure::Unavailable,
+            Self::PageLimit => Failure::PageLimit,
+            Self::Hang => Failure::Hang,
+            Self::Close => Failure::Close,
+            Self::NotJson => Failure::NotJson { status: 502 },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -153,11 +187,31 @@ pub(super) enum Broken {
     DatabaseSlow,
     /// Every session's connection breaks; they come back at once.
     ClientsCut,
+    /// The first account's page token is revoked; after `seconds` the hub is given a new one.
+    TokenRevoked,
+    /// A `share` of the platform's calls fails with `failure`.
+    PlatformFails,
+    /// Every call to the platform takes `delay_ms`.
+    PlatformSlow,
+}
+
+/// What one task breaks, one after the other; the tasks go side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Hub,
+    Database,
+    Platform,
 }
 
 impl Broken {
-    pub(super) const fn is_database(self) -> bool {
-        matches!(self, Self::DatabaseStopped | Self::DatabaseFrozen | Self::DatabaseHalfOpen | Self::DatabaseSlow)
+    pub(super) const fn part(self) -> Part {
+        match self {
+            Self::HubKilled | Self::HubRestarted | Self::ClientsCut | Self::TokenRevoked => Part::Hub,
+            Self::DatabaseStopped | Self::DatabaseFrozen | Self::DatabaseHalfOpen | Self::DatabaseSlow => {
+                Part::Database
+            }
+            Self::PlatformFails | Self::PlatformSlow => Part::Platform,
+        }
     }
 }
 
@@ -211,7 +265,8 @@ impl Scenario {
 
     /// Whether sessions may end before the run does.
     pub(super) fn cuts_sessions(&self) -> bool {
-        self.faults.iter().any(|fault| !fault.what.is_database())
+        let cutting = [Broken::HubKilled, Broken::HubRestarted, Broken::ClientsCut];
+        self.faults.iter().any(|fault| cutting.contains(&fault.what))
     }
 
     fn check(&self) -> Result<()> {
@@ -235,8 +290,12 @@ impl Scenario {
         for fault in &self.faults {
             between("faults: at", fault.at, 0.0, self.length().as_secs_f64())?;
             between("faults: seconds", fault.seconds, 0.0, 3600.0)?;
-            if fault.what.is_database() && self.hub.database != Store::Postgres {
+            between("faults: share", fault.share.unwrap_or(1.0), 0.001, 1.0)?;
+            if fault.what.part() == Part::Database && self.hub.database != Store::Postgres {
                 bail!("faults: {:?} needs hub.database = \"postgres\"", fault.what);
+            }
+            if fault.what == Broken::PlatformFails && fault.failure.is_none() {
+                bail!("faults: PlatformFails needs failure = \"unavailable\", or another");
             }
         }
         if let Some(key) = self.hub.settings.keys().find(|key| !key.contains('.')) {
