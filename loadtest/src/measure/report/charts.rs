@@ -92,15 +92,15 @@ impl OverTime<'_> {
         let rates = vec![
             self.rate("due", "due", |sample| sample.due),
             self.rate("acknowledged", "ack broad", |sample| sample.acknowledged),
-            self.rate("pushed", "push", |sample| sample.pushed),
+            self.rate("pushed", "push thin", |sample| sample.pushed),
         ];
         let waiting = line("waiting", "wait", |sample| Some(number(sample.waiting)));
         let age = line("age", "wait", |sample| Some(sample.oldest_ms / 1000.0));
         vec![
             self.chart("Latency", "ms after it was due, logarithmic", 280.0, latency),
             self.chart("Throughput", "per second", 200.0, rates),
-            self.chart("Backlog", "acknowledged, not yet pushed to all", 140.0, vec![filled(waiting)]),
-            self.chart("Age of the backlog", "seconds, of the oldest that waits", 140.0, vec![filled(age)]),
+            self.chart("Backlog", "acknowledged, not yet pushed to all", 152.0, vec![filled(waiting)]),
+            self.chart("Age of the backlog", "seconds, of the oldest that waits", 152.0, vec![filled(age)]),
         ]
     }
 
@@ -108,8 +108,8 @@ impl OverTime<'_> {
         let memory = self.line("memory", "hub", |sample| sample.rss_kib.map(|kib| number(kib) / 1024.0));
         let cpu = self.line("processor", "hub", |sample| sample.cpu_cores);
         vec![
-            self.chart("Memory of the hub", "MiB resident", 140.0, vec![filled(memory)]),
-            self.chart("Processor time of the hub", "cores", 140.0, vec![filled(cpu)]),
+            self.chart("Memory of the hub", "MiB resident", 152.0, vec![filled(memory)]),
+            self.chart("Processor time of the hub", "cores", 152.0, vec![filled(cpu)]),
         ]
     }
 

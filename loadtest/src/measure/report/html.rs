@@ -59,6 +59,11 @@ pub(super) fn escape(text: &str) -> String {
     safe
 }
 
+/// A value and its unit on one line, where they are short enough for a phone.
+fn unbroken(text: &str) -> String {
+    if text.chars().count() <= 14 { text.replace(' ', "\u{a0}") } else { text.to_owned() }
+}
+
 fn length(report: &Report) -> String {
     let last = report.timeline.as_ref().and_then(|timeline| timeline.samples.last());
     last.map(|sample| format!("<span>{}</span>", duration(sample.at_ms))).unwrap_or_default()
@@ -100,7 +105,7 @@ fn targets(report: &Report) -> String {
             rows,
             r#"<tr><th scope="row">{}</th><td>{}</td><td class="number">{}</td><td class="{class}">{verdict}</td></tr>"#,
             escape(&target.name),
-            escape(&target.wanted),
+            unbroken(&escape(&target.wanted)),
             escape(&measured),
         );
     }
