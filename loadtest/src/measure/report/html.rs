@@ -135,8 +135,8 @@ fn chart(chart: &Chart) -> String {
         let swatch = format!(r#"<svg viewBox="0 0 26 10"><path class="line {}" d="M3 5H23"/></svg>"#, line.class);
         format!(r#"<span class="key">{swatch}{}</span>"#, escape(&line.name))
     };
-    // A single line is named by the title.
-    let is_told_by_title = lines.len() == 1 && chart.title != "Latency by percentile";
+    // A line with its room tinted is alone in its plot, and named by the title.
+    let is_told_by_title = lines.iter().all(|line| line.filled);
     let legend: String = if is_told_by_title { String::new() } else { lines.iter().map(key).collect() };
     format!(
         "<figure><figcaption><strong>{}</strong> <span class=\"note\">{}</span><span class=\"legend\">{legend}</span></figcaption>{}</figure>\n",

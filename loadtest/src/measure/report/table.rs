@@ -60,14 +60,14 @@ pub(super) fn of(report: &Report) -> String {
     tables.join("\n")
 }
 
-/// An empty table whose columns after the first are to the right, where `right` says so.
+/// A table without rows.
 pub(super) fn with_header(header: impl Into<Row>) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table
 }
 
-/// A cell of a number.
+/// A cell for a number, so that digits stand below each other.
 pub(super) fn right(text: impl ToString) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
