@@ -76,7 +76,7 @@ fn over_time(timeline: &Timeline) -> Vec<Chart> {
     let mut charts = over_time.of_the_leads();
     charts.extend(over_time.of_the_hub());
     // A plot without one value would be empty axes.
-    charts.retain(|chart| chart.plot.lines.iter().any(|line| line.points.iter().any(|point| point.1.is_some())));
+    charts.retain(|chart| values(&chart.plot.lines).next().is_some());
     charts
 }
 
@@ -89,18 +89,20 @@ impl OverTime<'_> {
             line("pushed, p50", "push half", |sample| sample.push_p50_ms),
             line("pushed, p99", "push", |sample| sample.push_p99_ms),
         ];
+        let mut latency = self.chart("Latency", "ms after it was due, logarithmic", 280.0, latency);
+        latency.plot.y.scale = Scale::around(values(&latency.plot.lines));
         let rates = vec![
             self.rate("due", "due", |sample| sample.due),
             self.rate("acknowledged", "ack broad", |sample| sample.acknowledged),
-            self.rate("pushed", "push", |sample| sample.pushed),
+            self.rate("pushed", "push thin", |sample| sample.pushed),
         ];
         let waiting = line("waiting", "wait", |sample| Some(number(sample.waiting)));
         let age = line("age", "wait", |sample| Some(sample.oldest_ms / 1000.0));
         vec![
-            self.chart("Latency", "ms after it was due, logarithmic", 280.0, latency),
+            latency,
             self.chart("Throughput", "per second", 200.0, rates),
-            self.chart("Backlog", "acknowledged, not yet pushed to all", 140.0, vec![filled(waiting)]),
-            self.chart("Age of the backlog", "seconds, of the oldest that waits", 140.0, vec![filled(age)]),
+            self.chart("Backlog", "acknowledged, not yet pushed to all", 152.0, vec![filled(waiting)]),
+            self.chart("Age of the backlog", "seconds, of the oldest that waits", 152.0, vec![filled(age)]),
         ]
     }
 
@@ -108,8 +110,8 @@ impl OverTime<'_> {
         let memory = self.line("memory", "hub", |sample| sample.rss_kib.map(|kib| number(kib) / 1024.0));
         let cpu = self.line("processor", "hub", |sample| sample.cpu_cores);
         vec![
-            self.chart("Memory of the hub", "MiB resident", 140.0, vec![filled(memory)]),
-            self.chart("Processor time of the hub", "cores", 140.0, vec![filled(cpu)]),
+            self.chart("Memory of the hub", "MiB resident", 152.0, vec![filled(memory)]),
+            self.chart("Processor time of the hub", "cores", 152.0, vec![filled(cpu)]),
         ]
     }
 
@@ -132,11 +134,14 @@ impl OverTime<'_> {
 
     fn chart(&self, title: &'static str, note: &'static str, height: f64, lines: Vec<Line>) -> Chart {
         let x = Axis { scale: Scale::Linear { low: 0.0, high: self.end }, ticks: None, unit: self.clock.unit };
-        let values = lines.iter().flat_map(|line| line.points.iter().filter_map(|point| point.1));
-        let scale = if title == "Latency" { Scale::around(values) } else { Scale::from_zero(values) };
-        let y = Axis { scale, ticks: None, unit: "" };
+        let y = Axis { scale: Scale::from_zero(values(&lines)), ticks: None, unit: "" };
         Chart { title, note, height, plot: Plot { title: title.to_owned(), x, y, lines, bands: self.bands.clone() } }
     }
+}
+
+/// All that is drawn in one plot.
+fn values(lines: &[Line]) -> impl Iterator<Item = f64> + Clone {
+    lines.iter().flat_map(|line| line.points.iter().filter_map(|point| point.1))
 }
 
 fn filled(line: Line) -> Line {
@@ -155,8 +160,7 @@ fn by_percentile(curves: &[Curve]) -> Option<Chart> {
         filled: false,
     };
     let lines: Vec<Line> = curves.iter().filter(|curve| !curve.points.is_empty()).map(line).collect();
-    let values = lines.iter().flat_map(|line| line.points.iter().filter_map(|point| point.1));
-    let y = Axis { scale: Scale::around(values), ticks: None, unit: "" };
+    let y = Axis { scale: Scale::around(values(&lines)), ticks: None, unit: "" };
     let ticks = TICKS.map(|(at, text)| (at, text.to_owned())).to_vec();
     let x = Axis { scale: Scale::Log { low: 1.0, high: 10_000.0 }, ticks: Some(ticks), unit: "" };
     let title = "Latency by percentile";

@@ -59,6 +59,11 @@ pub(super) fn escape(text: &str) -> String {
     safe
 }
 
+/// A value and its unit on one line, where they are short enough for a phone.
+fn unbroken(text: &str) -> String {
+    if text.chars().count() <= 14 { text.replace(' ', "\u{a0}") } else { text.to_owned() }
+}
+
 fn length(report: &Report) -> String {
     let last = report.timeline.as_ref().and_then(|timeline| timeline.samples.last());
     last.map(|sample| format!("<span>{}</span>", duration(sample.at_ms))).unwrap_or_default()
@@ -100,7 +105,7 @@ fn targets(report: &Report) -> String {
             rows,
             r#"<tr><th scope="row">{}</th><td>{}</td><td class="number">{}</td><td class="{class}">{verdict}</td></tr>"#,
             escape(&target.name),
-            escape(&target.wanted),
+            unbroken(&escape(&target.wanted)),
             escape(&measured),
         );
     }
@@ -130,8 +135,8 @@ fn chart(chart: &Chart) -> String {
         let swatch = format!(r#"<svg viewBox="0 0 26 10"><path class="line {}" d="M3 5H23"/></svg>"#, line.class);
         format!(r#"<span class="key">{swatch}{}</span>"#, escape(&line.name))
     };
-    // A single line is named by the title.
-    let is_told_by_title = lines.len() == 1 && chart.title != "Latency by percentile";
+    // A line with its room tinted is alone in its plot, and named by the title.
+    let is_told_by_title = lines.iter().all(|line| line.filled);
     let legend: String = if is_told_by_title { String::new() } else { lines.iter().map(key).collect() };
     format!(
         "<figure><figcaption><strong>{}</strong> <span class=\"note\">{}</span><span class=\"legend\">{legend}</span></figcaption>{}</figure>\n",

@@ -103,12 +103,12 @@ pub struct Sample {
     pub cpu_cores: Option<f64>,
 }
 
-/// A phase or a fault; without an end it is a moment, or lasts until the run ends.
+/// A phase or a fault: a band in the plots, or one upright line where it has no end and is a moment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Mark {
     /// Since the start of the run.
     pub from_ms: u64,
-    /// Since the start of the run.
+    /// Since the start of the run; none for a moment.
     pub to_ms: Option<u64>,
     /// What happened, in a few words.
     pub text: String,

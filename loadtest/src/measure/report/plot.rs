@@ -59,7 +59,7 @@ const BOTTOM: f64 = 24.0;
 /// Height of a line of labels above the plot.
 const LANE: f64 = 18.0;
 /// Width that a letter takes at most, near enough.
-const LETTER: f64 = 6.6;
+const LETTER: f64 = 6.3;
 const LONGEST_LABEL: usize = 34;
 
 /// The room between the axes.
@@ -104,10 +104,12 @@ impl Plot {
         for (band, label) in self.bands.iter().zip(labels) {
             let from = self.x(area, band.from);
             let to = band.to.map_or(from, |to| self.x(area, to));
+            // A phase that lasts must not grey out everything, nor hide a fault within it.
+            let kind = if to - from > (area.right - area.left) / 4.0 { " long" } else { "" };
             let start = area.top - LANE * f64::from(label.lane);
             let _ = write!(
                 svg,
-                r#"<g class="band"><title>{}</title><rect x="{from:.1}" y="{:.1}" width="{:.1}" height="{height:.1}"/><path d="M{from:.1} {:.1}V{:.1}"/><text x="{:.1}" y="{:.1}">{}</text></g>"#,
+                r#"<g class="band{kind}"><title>{}</title><rect x="{from:.1}" y="{:.1}" width="{:.1}" height="{height:.1}"/><path d="M{from:.1} {:.1}V{:.1}"/><text x="{:.1}" y="{:.1}">{}</text></g>"#,
                 escape(&band.text),
                 area.top,
                 (to - from).max(0.0),
@@ -122,7 +124,7 @@ impl Plot {
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful of ticks")]
     fn draw_axes(&self, svg: &mut String, area: &Area) {
-        let wanted = ((area.bottom - area.top) / 32.0).max(2.0) as u32;
+        let wanted = ((area.bottom - area.top) / 30.0).max(2.0) as u32;
         for (value, text) in self.y.ticks(wanted) {
             let y = self.y(area, value);
             let _ = write!(

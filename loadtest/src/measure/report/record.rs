@@ -169,7 +169,7 @@ mod tests {
         report.target("push p50", "≤ 5 ms".into(), 1.25, "ms", true);
         assert!(report.is_good());
         report.target("push p99", "≤ 25 ms".into(), 31.5, "ms", false);
-        assert_eq!(report.problems, ["push p99: 31.500 ms, but ≤ 25 ms is wanted"]);
+        assert_eq!(report.problems, ["push p99: 31.50 ms, but ≤ 25 ms is wanted"]);
     }
 
     #[test]

@@ -60,14 +60,14 @@ pub(super) fn of(report: &Report) -> String {
     tables.join("\n")
 }
 
-/// An empty table whose columns after the first are to the right, where `right` says so.
+/// A table without rows.
 pub(super) fn with_header(header: impl Into<Row>) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table
 }
 
-/// A cell of a number.
+/// A cell for a number, so that digits stand below each other.
 pub(super) fn right(text: impl ToString) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
@@ -107,7 +107,7 @@ fn ledger(rows: &[LedgerRow]) -> String {
     table.to_string()
 }
 
-/// Counts as they are, others with three digits that say something, thousands apart.
+/// Counts as they are, others with four digits or so, thousands apart.
 pub(super) fn readable(value: f64) -> String {
     if !value.is_finite() {
         "–".to_owned()
@@ -115,6 +115,8 @@ pub(super) fn readable(value: f64) -> String {
         grouped(&format!("{value:.0}"))
     } else if value.abs() >= 100.0 {
         grouped(&format!("{value:.1}"))
+    } else if value.abs() >= 10.0 {
+        format!("{value:.2}")
     } else {
         format!("{value:.3}")
     }
@@ -151,7 +153,7 @@ mod tests {
     fn figures_are_short() {
         let values = [12.0, 1234.56, 0.123_456, -36_749.0, 1_234_567.8, f64::NAN];
         assert_eq!(values.map(readable), ["12", "1234.6", "0.123", "-36,749", "1,234,567.8", "–"]);
-        assert_eq!(with_spread(30_400.0, Some(12.5)), "30,400 ± 12.500");
+        assert_eq!(with_spread(30_400.0, Some(12.5)), "30,400 ± 12.50");
         assert_eq!([with_unit(2.0, ""), with_unit(2.0, "ms")], ["2", "2 ms"]);
     }
 
