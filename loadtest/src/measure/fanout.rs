@@ -11,7 +11,6 @@ use tokio::time::{sleep, timeout};
 use super::{
     Common, Report,
     child::Child,
-    latency::median,
     process, progress,
     sessions::{self, Summary, marked},
 };
@@ -83,17 +82,19 @@ async fn run(options: &Fanout) -> Result<Report> {
     // What the handshakes needed for a moment is given back by then.
     sleep(Duration::from_secs(1)).await;
     let resident = process::resident_kib(pid)?.saturating_sub(before);
+    let own_resident = process::resident_kib(dashboards.child.pid()?)?;
     let mut hub_side = dashboards;
     let mut bare = if options.baseline { Some(Bare::start(options, publisher.frame_bytes).await?) } else { None };
 
     let rounds = options.rounds.clamp(1, options.envelopes.max(1));
     let bar = progress::bar("envelopes", options.envelopes.into());
-    let (mut costs, mut bare_costs, mut lost) = (Vec::new(), Vec::new(), 0);
+    let (mut costs, mut own_costs, mut bare_costs, mut lost) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for round in 0..rounds {
         let numbers = options.envelopes * round / rounds..options.envelopes * (round + 1) / rounds;
-        let (cost, missing) = hub_side.round(options, &mut publisher, numbers.clone(), &bar).await?;
-        costs.push(cost);
-        lost += missing;
+        let round = hub_side.round(options, &mut publisher, numbers.clone(), &bar).await?;
+        costs.push(round.hub);
+        own_costs.push(round.own);
+        lost += round.late;
         if let Some(bare) = &mut bare {
             bare_costs.push(bare.round(options, numbers).await?);
         }
@@ -111,14 +112,17 @@ async fn run(options: &Fanout) -> Result<Report> {
     report.figure("delivery latency p50", tally.p50_ms, "ms");
     report.figure("delivery latency p99", tally.p99_ms, "ms");
     report.figure("delivery latency max", tally.max_ms, "ms");
-    report.figure("hub: CPU a delivery, median round", median(&costs).unwrap_or_default(), "µs");
+    report.figure_of("hub: CPU a delivery, median round", &costs, "µs");
+    let own_rates: Vec<f64> = own_costs.iter().map(|micros| 1e6 / micros).collect();
+    report.figure_of("harness: frames read in a second of a core", &own_rates, "/s");
+    report.figure("harness: RSS a session, the program included", per_session(own_resident, options.sessions), "KiB");
     if let Some(mut bare) = bare {
         let tally = finish(&mut bare.sessions).await?;
         report.must_be_zero("bare send: lost", expected.saturating_sub(tally.delivered));
-        report.figure("bare send: CPU a send, median round", median(&bare_costs).unwrap_or_default(), "µs");
+        report.figure_of("bare send: CPU a send, median round", &bare_costs, "µs");
         report.figure("bare send: latency p99", tally.p99_ms, "ms");
         let ratios: Vec<f64> = costs.iter().zip(&bare_costs).map(|(hub, bare)| hub / bare).collect();
-        report.figure("hub / bare send, CPU, median of rounds", median(&ratios).unwrap_or_default(), "×");
+        report.figure_of("hub / bare send, CPU, median of rounds", &ratios, "×");
     }
     hub.stop().await?;
     Ok(report)
@@ -181,17 +185,27 @@ struct Dashboards {
     pid: u32,
 }
 
+/// What a round took.
+struct Round {
+    /// CPU of the hub a delivery, in microseconds.
+    hub: f64,
+    /// The same of the process with the sessions.
+    own: f64,
+    /// Envelopes that did not reach everybody in time.
+    late: u64,
+}
+
 impl Dashboards {
-    /// Publishes these envelopes, each after all sessions have the one before. CPU a delivery in microseconds, and how
-    /// many envelopes did not reach everybody in time.
+    /// Publishes these envelopes, each after all sessions have the one before.
     async fn round(
         &mut self,
         options: &Fanout,
         publisher: &mut Publisher<'_>,
         numbers: std::ops::Range<u32>,
         bar: &ProgressBar,
-    ) -> Result<(f64, u64)> {
-        let cpu = process::cpu(self.pid)?;
+    ) -> Result<Round> {
+        let own_pid = self.child.pid()?;
+        let (cpu, own_cpu) = (process::cpu(self.pid)?, process::cpu(own_pid)?);
         let (count, mut late) = (numbers.len(), 0);
         for number in numbers {
             publisher.publish(number.into()).await?;
@@ -199,7 +213,9 @@ impl Dashboards {
             bar.inc(1);
             sleep(Duration::from_millis(options.gap_ms)).await;
         }
-        Ok((cost(process::cpu(self.pid)?.saturating_sub(cpu), count * options.sessions), late))
+        let deliveries = count * options.sessions;
+        let hub = cost(process::cpu(self.pid)?.saturating_sub(cpu), deliveries);
+        Ok(Round { hub, own: cost(process::cpu(own_pid)?.saturating_sub(own_cpu), deliveries), late })
     }
 }
 

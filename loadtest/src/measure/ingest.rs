@@ -15,7 +15,7 @@ use super::{
     child::Child,
     cores,
     http::Connection,
-    latency::{Latencies, median},
+    latency::Latencies,
     process, progress,
     requests::{HAPPENED, Requests, What},
 };
@@ -252,8 +252,8 @@ fn describe(report: &mut Report, name: &str, rounds: &[Round]) -> Result<()> {
     }
     let rates: Vec<f64> = rounds.iter().map(Round::rate).collect();
     let cpu: Vec<f64> = rounds.iter().map(Round::cpu_micros).collect();
-    report.figure(format!("{name}: acknowledgements, median round"), median(&rates).unwrap_or_default(), "/s");
-    report.figure(format!("{name}: CPU an acknowledgement, median round"), median(&cpu).unwrap_or_default(), "µs");
+    report.figure_of(format!("{name}: acknowledgements, median round"), &rates, "/s");
+    report.figure_of(format!("{name}: CPU an acknowledgement, median round"), &cpu, "µs");
     report.latencies(&format!("{name}: acknowledgement"), &latencies);
     report.count(format!("{name}: refused with 503"), rounds.iter().map(|round| round.refused).sum());
     Ok(())
@@ -262,6 +262,6 @@ fn describe(report: &mut Report, name: &str, rounds: &[Round]) -> Result<()> {
 /// Hub and bare endpoint took turns: each round is compared with its neighbour.
 fn compare(report: &mut Report, hub: &[Round], bare: &[Round]) {
     let ratios = |of: fn(&Round) -> f64| -> Vec<f64> { hub.iter().zip(bare).map(|(a, b)| of(a) / of(b)).collect() };
-    report.figure("hub / bare, rate, median of rounds", median(&ratios(Round::rate)).unwrap_or_default(), "×");
-    report.figure("hub / bare, CPU, median of rounds", median(&ratios(Round::cpu_micros)).unwrap_or_default(), "×");
+    report.figure_of("hub / bare, rate, median of rounds", &ratios(Round::rate), "×");
+    report.figure_of("hub / bare, CPU, median of rounds", &ratios(Round::cpu_micros), "×");
 }
