@@ -13,6 +13,8 @@ use super::{super::latency::Latencies, plan::Plan};
 pub(super) struct Ledger {
     plan: Rc<Plan>,
     start: Instant,
+    /// For each event, when it was sent first.
+    sent: Vec<Option<Instant>>,
     acknowledged: Vec<Option<Instant>>,
     /// For each event, the envelope that it came in first.
     envelope: Vec<Option<u64>>,
@@ -66,7 +68,7 @@ pub(super) struct Sums {
     /// Deliveries to sessions that acknowledged leads call for.
     pub expected: u64,
     pub pushed: u64,
-    /// Not pushed to a session that was away, but acknowledged before it came back: it reads them in the list.
+    /// Not pushed to a session that was away, but sent before it came back: it reads them in the list.
     pub in_list: u64,
     pub lost: u64,
     pub duplicated: u64,
@@ -88,6 +90,7 @@ impl Ledger {
     pub(super) fn new(plan: Rc<Plan>, start: Instant, may_repeat: bool) -> Result<Self> {
         Ok(Self {
             start,
+            sent: vec![None; plan.events()],
             acknowledged: vec![None; plan.events()],
             envelope: vec![None; plan.events()],
             pushed: vec![0; plan.events() * plan.sessions],
@@ -113,6 +116,11 @@ impl Ledger {
 
     fn since_due(&self, event: usize, now: Instant) -> Duration {
         now.saturating_duration_since(self.plan.due(self.start, event))
+    }
+
+    /// A POST with this lead in it goes out.
+    pub(super) fn send(&mut self, event: usize, now: Instant) {
+        self.sent[event].get_or_insert(now);
     }
 
     /// The hub answered 200 to a POST with this lead in it. Only the first answer counts.
@@ -188,12 +196,19 @@ impl Ledger {
 
     /// The sessions that miss this event: how many of them read it in the list, and how many lost it.
     fn missing(&self, event: usize) -> (u64, u64) {
-        let Some(at) = self.acknowledged[event] else { return (0, 0) };
+        if self.acknowledged[event].is_none() {
+            return (0, 0);
+        }
         let sessions = event * self.plan.sessions..(event + 1) * self.plan.sessions;
         let away = &self.away[self.plan.account_of(event) * self.plan.sessions..];
         let (mut in_list, mut lost) = (0, 0);
         for (_, away) in self.pushed[sessions].iter().zip(away).filter(|(times, _)| **times == 0) {
-            if away.is_some_and(|until| at <= until) { in_list += 1 } else { lost += 1 }
+            // By when it was sent: an answer may be noted later than the hub pushed.
+            if self.sent[event].zip(*away).is_some_and(|(sent, until)| sent <= until) {
+                in_list += 1;
+            } else {
+                lost += 1;
+            }
         }
         (in_list, lost)
     }
@@ -317,8 +332,11 @@ mod tests {
     #[test]
     fn who_was_away_reads_the_list_but_only_what_came_before() {
         let (mut ledger, start) = ledger(true);
-        ledger.acknowledge(0, start);
-        ledger.acknowledge(2, start + Duration::from_secs(2));
+        for (event, sent) in [(0, start), (2, start + Duration::from_secs(2))] {
+            ledger.send(event, sent);
+            ledger.send(event, sent + Duration::from_secs(9));
+            ledger.acknowledge(event, sent + Duration::from_secs(2));
+        }
         ledger.was_away(0, 1, start + Duration::from_secs(1));
         let sums = &ledger.sums()[0];
         assert_eq!((sums.expected, sums.in_list, sums.lost), (4, 1, 3));

@@ -107,6 +107,7 @@ impl Sender<'_> {
                 Err(_) => return Ok(false),
             },
         };
+        post.events.iter().for_each(|&event| self.ledger.borrow_mut().send(event, Instant::now()));
         let Ok(status) = open.exchange(request).await else {
             self.ledger.borrow_mut().break_off();
             return Ok(false);
