@@ -243,7 +243,7 @@ mod tests {
         assert_eq!([500, 24_000, 119_250, 3_600_000].map(duration), ["0.5 s", "24 s", "119.2 s", "60 min 00 s"]);
     }
 
-    /// For looking at it: `REPORT_HTML=/tmp/report.html cargo test -p loadtest --lib the_example`.
+    /// For looking at it: `REPORT_HTML=report.html cargo test -p loadtest --lib the_example`.
     #[test]
     fn the_example_can_be_looked_at() {
         if let Some(path) = std::env::var_os("REPORT_HTML") {
