@@ -107,7 +107,8 @@ impl Wal {
             }
             self.torn.store(false, Ordering::Release);
         } else if self.long.swap(false, Ordering::Relaxed) {
-            move_to_database(writing, "PASSIVE")?;
+            // Whether it can be moved or not, webhooks can be kept; the thread that moves says so when it can't.
+            let _ = move_to_database(writing, "PASSIVE");
         }
         Ok(())
     }

@@ -118,6 +118,10 @@ impl Writing {
                 rows += job.rows();
                 group.push(job);
             }
+            if let Err(error) = self.wal.maintain(&mut self.connection) {
+                answer(group, &Err(error));
+                continue;
+            }
             let Err(error) = self.commit(&mut group) else {
                 self.to_sync(group);
                 continue;
@@ -138,7 +142,6 @@ impl Writing {
     }
 
     fn commit(&mut self, group: &mut Group) -> Result<(), InboxError> {
-        self.wal.maintain(&mut self.connection)?;
         let run = |c: &mut SqliteConnection| group.iter_mut().try_for_each(|job| job.run(c));
         self.connection.immediate_transaction(run).map_err(InboxError::from)
     }

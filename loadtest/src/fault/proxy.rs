@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::mpsc,
+    sync::{Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -44,8 +44,8 @@ pub enum Mode {
 /// connections end when it is dropped.
 pub struct Proxy {
     address: SocketAddr,
-    /// None only while it is dropped. Whoever sends waits for the answer, so nothing piles up in it.
-    commands: Option<commands::UnboundedSender<Command>>,
+    /// None only while it is dropped. Whoever sends holds it until the answer is there, so one place is enough.
+    commands: Mutex<Option<commands::Sender<Command>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -66,14 +66,14 @@ impl Proxy {
     /// # Errors
     /// If there is no port or no thread for it.
     pub fn start(upstream: SocketAddr) -> Result<Self> {
-        let (commands, asked) = commands::unbounded_channel();
+        let (commands, asked) = commands::channel(1);
         let (started, wait) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("proxy".to_owned())
             .spawn(move || run(upstream, asked, &started))
             .context("no thread for the proxy")?;
         let address = wait.recv().context("the proxy's thread ended at once")??;
-        Ok(Self { address, commands: Some(commands), thread: Some(thread) })
+        Ok(Self { address, commands: Mutex::new(Some(commands)), thread: Some(thread) })
     }
 
     /// Where clients connect.
@@ -88,21 +88,22 @@ impl Proxy {
     /// If the proxy's thread has ended, which takes a panic in it.
     pub fn set(&self, mode: Mode) {
         let (done, wait) = mpsc::channel();
-        let sent = self.commands.as_ref().is_some_and(|commands| commands.send(Command { mode, done }).is_ok());
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = commands.as_ref().is_some_and(|commands| commands.try_send(Command { mode, done }).is_ok());
         assert!(sent && wait.recv().is_ok(), "the proxy's thread has ended");
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        drop(self.commands.take());
+        self.commands.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn run(upstream: SocketAddr, asked: commands::UnboundedReceiver<Command>, started: &mpsc::Sender<Result<SocketAddr>>) {
+fn run(upstream: SocketAddr, asked: commands::Receiver<Command>, started: &mpsc::Sender<Result<SocketAddr>>) {
     // One thread: a command runs between the steps of the connections, never beside one.
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -121,12 +122,7 @@ fn run(upstream: SocketAddr, asked: commands::UnboundedReceiver<Command>, starte
     });
 }
 
-async fn serve(
-    address: SocketAddr,
-    mut door: Door,
-    upstream: SocketAddr,
-    mut asked: commands::UnboundedReceiver<Command>,
-) {
+async fn serve(address: SocketAddr, mut door: Door, upstream: SocketAddr, mut asked: commands::Receiver<Command>) {
     let mode = watch::Sender::new(Mode::Pass);
     let mut connections = JoinSet::new();
     loop {

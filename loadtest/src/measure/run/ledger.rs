@@ -18,13 +18,14 @@ pub(super) struct Ledger {
     acknowledged: Vec<Option<Instant>>,
     /// For each event, the envelope that it came in first.
     envelope: Vec<Option<u64>>,
-    /// For each event, how often each session of its account got it in that envelope.
+    /// For each event, when the first of all sessions got it.
+    first_pushed: Vec<Option<Instant>>,
+    /// For each event and each session of its account, the connection on which the session got it last, from 1 on.
     pushed: Vec<u8>,
-    /// For each session, until when it was away without the hub bringing back what it missed.
-    away: Vec<Option<Instant>>,
+    /// For each session, from when until when it was away without the hub bringing back what it missed.
+    away: Vec<Vec<(Instant, Instant)>>,
     accounts: Vec<Strayed>,
-    /// Whether the same envelope may come again to a session: after a crash, and the client drops it by its id.
-    may_repeat: bool,
+    /// The same envelope on a later connection: after a crash, and the client drops it by its id.
     repeated: u64,
     unexpected: u64,
     refused: u64,
@@ -37,6 +38,9 @@ pub(super) struct Ledger {
     others: Latencies,
     window: Window,
 }
+
+/// What was pushed so shortly before a session noticed that its connection broke may have been lost on the way.
+const ON_THE_WAY: Duration = Duration::from_secs(2);
 
 /// What went to a wrong place, or twice, by account of the session that saw it.
 #[derive(Debug, Clone, Default)]
@@ -81,22 +85,24 @@ pub(super) struct Got {
     pub account: usize,
     /// Counts within the account.
     pub session: usize,
+    /// How many connections the session has had, this one included.
+    pub connection: u8,
     pub leadgen_id: u64,
     /// Stands for the envelope's id.
     pub envelope: u64,
 }
 
 impl Ledger {
-    pub(super) fn new(plan: Rc<Plan>, start: Instant, may_repeat: bool) -> Result<Self> {
+    pub(super) fn new(plan: Rc<Plan>, start: Instant) -> Result<Self> {
         Ok(Self {
             start,
             sent: vec![None; plan.events()],
             acknowledged: vec![None; plan.events()],
             envelope: vec![None; plan.events()],
             pushed: vec![0; plan.events() * plan.sessions],
-            away: vec![None; plan.accounts * plan.sessions],
+            first_pushed: vec![None; plan.events()],
+            away: vec![Vec::new(); plan.accounts * plan.sessions],
             accounts: vec![Strayed::default(); plan.accounts],
-            may_repeat,
             repeated: 0,
             unexpected: 0,
             refused: 0,
@@ -112,6 +118,11 @@ impl Ledger {
 
     pub(super) const fn start(&self) -> Instant {
         self.start
+    }
+
+    /// The schedule begins at this time.
+    pub(super) const fn begin(&mut self, at: Instant) {
+        self.start = at;
     }
 
     fn since_due(&self, event: usize, now: Instant) -> Duration {
@@ -154,11 +165,11 @@ impl Ledger {
             return;
         }
         let same = *self.envelope[event].get_or_insert(got.envelope) == got.envelope;
-        let times = &mut self.pushed[event * self.plan.sessions + got.session];
-        *times = times.saturating_add(1);
-        if !same || (*times > 1 && !self.may_repeat) {
+        self.first_pushed[event].get_or_insert(now);
+        let before = std::mem::replace(&mut self.pushed[event * self.plan.sessions + got.session], got.connection);
+        if !same || before == got.connection {
             self.accounts[got.account].duplicated += 1;
-        } else if *times > 1 {
+        } else if before > 0 {
             self.repeated += 1;
         } else {
             let latency = self.since_due(event, now);
@@ -182,8 +193,8 @@ impl Ledger {
     }
 
     /// A session came back, and the hub could not bring what it missed: it has to read the list.
-    pub(super) fn was_away(&mut self, account: usize, session: usize, until: Instant) {
-        self.away[account * self.plan.sessions + session] = Some(until);
+    pub(super) fn was_away(&mut self, account: usize, session: usize, from: Instant, until: Instant) {
+        self.away[account * self.plan.sessions + session].push((from, until));
     }
 
     /// Ids that were acknowledged, of one account.
@@ -203,14 +214,21 @@ impl Ledger {
         let away = &self.away[self.plan.account_of(event) * self.plan.sessions..];
         let (mut in_list, mut lost) = (0, 0);
         for (_, away) in self.pushed[sessions].iter().zip(away).filter(|(times, _)| **times == 0) {
-            // By when it was sent: an answer may be noted later than the hub pushed.
-            if self.sent[event].zip(*away).is_some_and(|(sent, until)| sent <= until) {
+            if away.iter().any(|away| self.passed_by(event, *away)) {
                 in_list += 1;
             } else {
                 lost += 1;
             }
         }
         (in_list, lost)
+    }
+
+    /// Whether the event can have been pushed while a session was away.
+    fn passed_by(&self, event: usize, (from, until): (Instant, Instant)) -> bool {
+        // Not by when the others got it or it was answered: both may be noted later than the session came back.
+        let sent_before = self.sent[event].is_some_and(|sent| sent <= until);
+        let pushed = self.first_pushed[event].or(self.sent[event]);
+        sent_before && pushed.is_some_and(|at| at + ON_THE_WAY >= from)
     }
 
     /// How many acknowledged events some session still waits for, and since when the oldest of them does.
@@ -274,28 +292,24 @@ mod tests {
     };
 
     /// Four events for two accounts of two sessions, one each second, the first after half a second.
-    fn ledger(may_repeat: bool) -> (Ledger, Instant) {
+    fn ledger() -> (Ledger, Instant) {
         let accounts = Accounts { count: 2, sessions: 2, first_share: None };
         let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None };
         let start = Instant::now();
         (
-            Ledger::new(
-                Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), 1)),
-                start,
-                may_repeat,
-            )
-            .unwrap(),
+            Ledger::new(Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), 1)), start)
+                .unwrap(),
             start,
         )
     }
 
     fn got(account: usize, session: usize, leadgen_id: u64, envelope: u64) -> Got {
-        Got { account, session, leadgen_id, envelope }
+        Got { account, session, connection: 1, leadgen_id, envelope }
     }
 
     #[test]
     fn an_acknowledged_lead_is_lost_until_every_session_of_its_account_has_it() {
-        let (mut ledger, start) = ledger(false);
+        let (mut ledger, start) = ledger();
         assert_eq!(ledger.waiting(), (0, None));
         ledger.acknowledge(0, start);
         assert_eq!((ledger.sums()[0].lost, ledger.waiting()), (2, (1, Some(start))));
@@ -311,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_second_copy_a_strangers_lead_and_an_unknown_one_are_told_apart() {
-        let (mut ledger, start) = ledger(false);
+        let (mut ledger, start) = ledger();
         for (id, envelope) in [(100, 1), (100, 1), (101, 2), (104, 3), (99, 4)] {
             ledger.push(&got(0, 0, id, envelope), start);
         }
@@ -321,9 +335,9 @@ mod tests {
 
     #[test]
     fn after_a_crash_the_same_envelope_is_no_duplicate_but_another_one_is() {
-        let (mut ledger, start) = ledger(true);
+        let (mut ledger, start) = ledger();
         ledger.push(&got(0, 0, 100, 1), start);
-        ledger.push(&got(0, 0, 100, 1), start);
+        ledger.push(&Got { connection: 2, ..got(0, 0, 100, 1) }, start);
         assert_eq!((ledger.sums()[0].duplicated, ledger.oddities().0), (0, 1));
         ledger.push(&got(0, 1, 100, 2), start);
         assert_eq!(ledger.sums()[0].duplicated, 1);
@@ -331,20 +345,30 @@ mod tests {
 
     #[test]
     fn who_was_away_reads_the_list_but_only_what_came_before() {
-        let (mut ledger, start) = ledger(true);
+        let (mut ledger, start) = ledger();
         for (event, sent) in [(0, start), (2, start + Duration::from_secs(2))] {
             ledger.send(event, sent);
             ledger.send(event, sent + Duration::from_secs(9));
             ledger.acknowledge(event, sent + Duration::from_secs(2));
         }
-        ledger.was_away(0, 1, start + Duration::from_secs(1));
+        ledger.was_away(0, 1, start, start + Duration::from_secs(1));
         let sums = &ledger.sums()[0];
         assert_eq!((sums.expected, sums.in_list, sums.lost), (4, 1, 3));
     }
 
     #[test]
+    fn what_others_got_long_before_a_session_went_away_is_lost_to_it() {
+        let (mut ledger, start) = ledger();
+        ledger.send(0, start);
+        ledger.acknowledge(0, start);
+        ledger.push(&got(0, 0, 100, 1), start);
+        ledger.was_away(0, 1, start + Duration::from_secs(3), start + Duration::from_secs(4));
+        assert_eq!((ledger.sums()[0].in_list, ledger.sums()[0].lost), (0, 1));
+    }
+
+    #[test]
     fn latency_counts_from_when_a_webhook_was_due() {
-        let (mut ledger, start) = ledger(false);
+        let (mut ledger, start) = ledger();
         ledger.acknowledge(2, start + Duration::from_millis(2530));
         ledger.acknowledge(2, start + Duration::from_secs(9));
         ledger.push(&got(0, 1, 102, 1), start + Duration::from_millis(2550));

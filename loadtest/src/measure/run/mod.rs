@@ -153,10 +153,7 @@ struct Book {
 
 impl Book {
     fn open(scenario: &Scenario, plan: &Rc<Plan>, pid: Option<u32>) -> Result<Self> {
-        // The sessions open before the first webhook is due.
-        let sessions = u32::try_from(scenario.accounts.count * scenario.accounts.sessions).unwrap_or(u32::MAX);
-        let start = Instant::now() + LEAD_IN + Duration::from_millis(2) * sessions;
-        let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan), start, scenario.cuts_sessions())?));
+        let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan), Instant::now())?));
         let (mut marks, mut from_ms) = (Vec::new(), 0);
         for phase in &scenario.phases {
             let to_ms = from_ms + u64::try_from(Duration::from_secs_f64(phase.seconds).as_millis())?;
@@ -177,11 +174,12 @@ impl Book {
         cut: &tokio::sync::watch::Sender<u64>,
         database: Option<&Proxy>,
     ) -> Result<Vec<Stored>> {
-        let start = self.ledger.borrow().start();
+        let requests = schedule::requests(hub.address(), tenants, &self.plan);
+        let start = Instant::now() + LEAD_IN;
+        self.ledger.borrow_mut().begin(start);
         let end = start + scenario.length() + Duration::from_secs_f64(scenario.drain_seconds);
         let sender = schedule::Sender {
             address: hub.address(),
-            tenants,
             plan: &self.plan,
             ledger: &self.ledger,
             connections: scenario.webhooks.connections,
@@ -200,7 +198,7 @@ impl Book {
             Ok(())
         };
         let work = async {
-            tokio::try_join!(sender.send(), breaker.break_hub(hub, cut), break_database, break_platform)?;
+            tokio::try_join!(sender.send(&requests), breaker.break_hub(hub, cut), break_database, break_platform)?;
             let step = progress::step("waiting until all are pushed and stored");
             while self.ledger.borrow_mut().waiting().0 > 0 && Instant::now() < end {
                 tokio::time::sleep(Duration::from_millis(20)).await;

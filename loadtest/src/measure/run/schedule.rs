@@ -28,10 +28,23 @@ use crate::{
 /// A POST that was refused or broke off is sent again after this long.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// The requests of a plan, ready-made, so that making them takes no time of the schedule.
+pub(super) fn requests(address: SocketAddr, tenants: &[Tenant], plan: &Plan) -> Vec<Vec<u8>> {
+    plan.posts.iter().map(|planned| post(address, &body(tenants, plan, planned))).collect()
+}
+
+fn body(tenants: &[Tenant], plan: &Plan, post: &Post) -> String {
+    let page = |event: usize| tenants[plan.account_of(event)].page;
+    if let [event] = *post.events {
+        return lead_body(page(event), plan.id_of(event));
+    }
+    let changes = post.events.iter().map(|&event| Change::new(page(event), plan.id_of(event), HAPPENED));
+    changes.fold(Webhook::new(HAPPENED), Webhook::with).body()
+}
+
 /// The platform that sends.
 pub(super) struct Sender<'a> {
     pub address: SocketAddr,
-    pub tenants: &'a [Tenant],
     pub plan: &'a Plan,
     pub ledger: &'a RefCell<Ledger>,
     pub connections: usize,
@@ -41,10 +54,8 @@ pub(super) struct Sender<'a> {
 
 impl Sender<'_> {
     /// Sends what is planned, and returns when all is acknowledged or the time is up.
-    pub(super) async fn send(&self) -> Result<()> {
+    pub(super) async fn send(&self, requests: &[Vec<u8>]) -> Result<()> {
         let start = self.ledger.borrow().start();
-        let requests: Vec<Vec<u8>> =
-            self.plan.posts.iter().map(|planned| post(self.address, &self.body(planned))).collect();
         let due = Arc::new(Semaphore::new(0));
         let clock = {
             let (due, dues) =
@@ -53,22 +64,13 @@ impl Sender<'_> {
         };
         let bar = progress::bar("webhooks", requests.len() as u64);
         let next = Cell::new(0);
-        let drivers = (0..self.connections).map(|_| self.drive(&due, &next, &requests, &bar));
+        let drivers = (0..self.connections).map(|_| self.drive(&due, &next, requests, &bar));
         futures_util::future::try_join_all(drivers).await?;
         bar.finish_and_clear();
         if clock.join().is_err() {
             bail!("the schedule's thread panicked");
         }
         Ok(())
-    }
-
-    fn body(&self, post: &Post) -> String {
-        let page = |event: usize| self.tenants[self.plan.account_of(event)].page;
-        if let [event] = *post.events {
-            return lead_body(page(event), self.plan.id_of(event));
-        }
-        let changes = post.events.iter().map(|&event| Change::new(page(event), self.plan.id_of(event), HAPPENED));
-        changes.fold(Webhook::new(HAPPENED), Webhook::with).body()
     }
 
     /// One connection: takes whatever is due next.

@@ -23,6 +23,9 @@ use crate::{
 /// Between two attempts to come back.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// Of frames that can't be read so many are told of: they are all the same mistake.
+const MOST_TOLD: usize = 20;
+
 /// What is read of a frame.
 #[derive(Deserialize)]
 struct Pushed<'a> {
@@ -76,6 +79,8 @@ impl Watch {
                     account,
                     session,
                     position: None,
+                    connections: 0,
+                    away: None,
                 };
                 let socket = watcher.connect().await.context("a session could not be opened")?;
                 tokio::task::spawn_local(watcher.stay(socket));
@@ -94,6 +99,9 @@ struct Watcher {
     session: usize,
     /// Of the newest envelope.
     position: Option<Position>,
+    connections: u8,
+    /// Since when it has no connection.
+    away: Option<Instant>,
 }
 
 /// Boot epoch and count.
@@ -110,14 +118,17 @@ impl Watcher {
         let subscribed = socket.subscribe_since(&self.tenant.room(), &format!("{epoch}-{count}")).await?;
         if subscribed["recovered"] != "complete" {
             self.position = subscribed["position"].as_str().and_then(position);
-            self.all.ledger.borrow_mut().was_away(self.account, self.session, Instant::now());
+            let now = Instant::now();
+            self.all.ledger.borrow_mut().was_away(self.account, self.session, self.away.unwrap_or(now), now);
         }
         Ok(socket)
     }
 
     async fn stay(mut self, mut socket: Socket) {
         loop {
+            self.connections = self.connections.saturating_add(1);
             let why = self.watch(socket.into_stream()).await;
+            self.away = Some(Instant::now());
             if !self.all.may_end {
                 let why = format!("session {} of account {} ended: {why}", self.session, self.account);
                 self.all.ended.borrow_mut().push(why);
@@ -151,8 +162,10 @@ impl Watcher {
             if let Some(text) = message.as_text()
                 && let Err(error) = self.note(text, Instant::now())
             {
-                let why = format!("a frame is not as documented: {error}: {text}");
-                self.all.ended.borrow_mut().push(why);
+                let mut ended = self.all.ended.borrow_mut();
+                if ended.len() < MOST_TOLD {
+                    ended.push(format!("a frame is not as documented: {error}: {text}"));
+                }
             }
         }
     }
@@ -177,7 +190,10 @@ impl Watcher {
         // Without an id it counts as one that nobody asked for.
         let leadgen_id = frame.payload.and_then(|payload| payload.lead?.meta_lead_id?.parse().ok()).unwrap_or_default();
         let (account, session) = (self.account, self.session);
-        ledger.push(&Got { account, session, leadgen_id, envelope: envelope.finish() }, now);
+        ledger.push(
+            &Got { account, session, connection: self.connections, leadgen_id, envelope: envelope.finish() },
+            now,
+        );
         Ok(())
     }
 }
@@ -204,7 +220,7 @@ mod tests {
         let accounts = Accounts { count: 2, sessions: 1, first_share: None };
         let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None };
         let plan = Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), 1));
-        let ledger = Rc::new(RefCell::new(Ledger::new(plan, Instant::now(), false).unwrap()));
+        let ledger = Rc::new(RefCell::new(Ledger::new(plan, Instant::now()).unwrap()));
         let text = || String::from("acc_1");
         let tenant = Tenant {
             agency: text(),
@@ -217,7 +233,16 @@ mod tests {
         };
         let (_sender, cut) = watch::channel(0);
         let all = Watch { ledger: Rc::clone(&ledger), cut, may_end: false, ended: Ended::default() };
-        let mut watcher = Watcher { all, url: text(), tenant, account: 0, session: 0, position: Some((1, 4)) };
+        let mut watcher = Watcher {
+            all,
+            url: text(),
+            tenant,
+            account: 0,
+            session: 0,
+            position: Some((1, 4)),
+            connections: 1,
+            away: None,
+        };
         ledger.borrow_mut().acknowledge(0, Instant::now());
         for frame in frames {
             watcher.note(frame, Instant::now()).unwrap();
