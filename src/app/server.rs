@@ -98,6 +98,7 @@ struct ShardParts {
     auth: crate::auth::Authenticator,
     limits: crate::realtime::limits::SessionLimits,
     directory: crate::domain::directory::Watch,
+    inbox: crate::inbox::Inbox,
     metrics: Arc<crate::telemetry::Metrics>,
     registry: Recipient<AddShard>,
     trust: TrustProxy,
@@ -110,6 +111,7 @@ impl ShardParts {
             auth: hub.auth.clone(),
             limits: hub.limits.clone(),
             directory: hub.directory.clone(),
+            inbox: hub.inbox.clone(),
             metrics: Arc::clone(&hub.metrics),
             registry: hub.registry.clone().recipient(),
             trust: TrustProxy(settings.server.trust_proxy),
@@ -125,7 +127,7 @@ impl ShardParts {
         Error = actix_web::Error,
         Future = impl Future<Output = Result<(), actix_web::Error>>,
     > {
-        let state = ShardState::new(self.settings, self.auth, self.limits, self.directory, self.metrics);
+        let state = ShardState::new(self.settings, self.auth, self.limits, self.directory, self.inbox, self.metrics);
         Shard::new(state.clone(), self.registry).start();
         let trust = self.trust;
         fn_service(move |(request, framed)| websocket::upgrade(request, framed, state.clone(), trust))

@@ -19,14 +19,14 @@ use super::{
     close::Close,
     encode,
     limits::Seat,
-    protocol::{Asked, ClientFrame, Refusal, ServerFrame},
+    protocol::{Asked, ClientFrame, Refusal, ServerFrame, Since},
     rooms::{ANY_TYPE, type_bit},
-    shard::{JoinError, ShardState},
-    wire::{Sent, Wire},
+    shard::{JoinError, ShardState, Subscribe},
+    wire::Wire,
 };
 use crate::{
     auth::{AuthError, Credentials, Principal},
-    domain::{Room, SessionId, envelope::Position},
+    domain::{Room, SessionId},
 };
 
 pub use frames::{Frames, Inbound};
@@ -100,8 +100,10 @@ impl Session {
             Ok(ClientFrame::Auth { token }) => self.authenticate(Credentials::token(token), reference, ctx),
             _ if !known => self.close(Close::Unauthenticated),
             Ok(ClientFrame::Subscribe { room, since, types }) => {
-                let outcome = self.subscribe(&room, since.as_deref(), types.as_deref());
-                self.reply(reference, outcome);
+                let outcome = self.subscribe(room, since, types.as_deref(), reference.clone());
+                if outcome.is_err() {
+                    self.reply(reference, outcome);
+                }
             }
             Ok(ClientFrame::Unsubscribe { room }) => {
                 let outcome = read_room(&room).map(|room| self.shard.unsubscribe(self.key, room));
@@ -154,32 +156,23 @@ impl Session {
             user: principal.subject.to_string(),
             heartbeat: self.shard.settings.heartbeat.as_secs(),
             rooms: &rooms,
-            resume: false,
+            resume: true,
         });
     }
 
-    fn subscribe(&self, name: &str, since: Option<&str>, types: Option<&[String]>) -> Result<(), Refusal> {
-        let room = read_room(name)?;
-        let mask = types.map_or(ANY_TYPE, |types| types.iter().fold(0, |mask, name| mask | type_bit(name)));
-        if mask == 0 {
+    fn subscribe(
+        &self,
+        name: String,
+        since: Option<Since>,
+        types: Option<&[String]>,
+        reference: Option<Value>,
+    ) -> Result<(), Refusal> {
+        let room = read_room(&name)?;
+        let types = types.map_or(ANY_TYPE, |types| types.iter().fold(0, |mask, name| mask | type_bit(name)));
+        if types == 0 {
             return Err(Refusal { code: "bad_frame", message: "none of these types is known".to_owned() });
         }
-        let tops = self.shard.subscribe(self.key, room, mask).map_err(refused)?;
-        let position = room.and_then(|_| tops.values().next().copied().flatten());
-        // Without replay only a client that missed nothing is complete; any other is told to read the snapshot, and so is
-        // one whose position can't be read.
-        let seen: Option<Position> = since.and_then(|since| since.parse().ok());
-        let complete = seen.is_some() && seen == position;
-        self.send(&ServerFrame::Subscribed {
-            room: name,
-            position,
-            recovered: if complete { "complete" } else { "none" },
-            rooms: room.is_none().then_some(tops),
-        });
-        if since.is_some() && !complete {
-            self.send(&ServerFrame::Resync { room: name, reason: "envelopes_missed" });
-        }
-        Ok(())
+        self.shard.subscribe(self.key, Subscribe { name, room, types, since, reference }).map_err(refused)
     }
 
     fn fragment(&mut self, text: Option<bool>, data: &Bytes) {
@@ -214,9 +207,7 @@ impl Session {
                 }
             }
             Frame::Ping(payload) => {
-                if self.wire.send(&encode::pong(&payload)) == Sent::Full {
-                    self.close(Close::Slow);
-                }
+                self.shard.write(&self.wire, &encode::pong(&payload));
             }
             Frame::Pong(_) => {}
             Frame::Close(_) => {

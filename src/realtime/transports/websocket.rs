@@ -11,7 +11,9 @@ use actix_rt::net::TcpStream;
 use actix_web::http::header::{self, HeaderMap};
 use tokio::io::AsyncWriteExt;
 
-use super::super::{close::Close, protocol::SUB_PROTOCOL, session::Session, shard::ShardState, wire::Wire};
+use super::super::{
+    close::Close, encode::Encoding, protocol::SUB_PROTOCOL, session::Session, shard::ShardState, wire::Wire,
+};
 use crate::{
     auth::{Credentials, Purpose, client_address},
     telemetry::Metrics,
@@ -50,7 +52,7 @@ pub async fn upgrade(
     let address = client_address(request.headers(), peer, trust.0).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let head = Credentials::from_head(request.headers(), Purpose::Socket, shard.auth.origins());
     drop(request);
-    let wire = Wire::new(io, limit);
+    let wire = Wire::new(io, Encoding::Native, limit);
     if shard.is_draining() {
         shard.turn_away(&wire);
         return Ok(());

@@ -11,6 +11,7 @@ mod limits;
 mod many;
 mod positions;
 mod raw;
+mod resume;
 mod revocation;
 mod rooms;
 mod slow;
