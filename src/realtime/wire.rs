@@ -19,7 +19,7 @@ use std::{
 
 use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes};
-use socket2::{SockRef, Socket};
+use socket2::SockRef;
 
 use super::{
     close::Close,
@@ -57,7 +57,7 @@ pub struct Wire {
     /// Whoever waits until less is waiting.
     patient: RefCell<Option<Waker>>,
     /// Of a pulled wire: the connection that a stalled client keeps, to cut it.
-    line: Option<Socket>,
+    line: Option<Rc<TcpStream>>,
 }
 
 impl Wire {
@@ -69,11 +69,11 @@ impl Wire {
 
     /// A wire whose frames are fetched by requests. `line`: a handle of the connection, if there is but one.
     #[must_use]
-    pub fn pulled(encoding: Encoding, limit: usize, line: Option<Socket>) -> Rc<Self> {
+    pub fn pulled(encoding: Encoding, limit: usize, line: Option<Rc<TcpStream>>) -> Rc<Self> {
         Self::build(OnceCell::new(), encoding, limit, line)
     }
 
-    fn build(io: OnceCell<TcpStream>, encoding: Encoding, limit: usize, line: Option<Socket>) -> Rc<Self> {
+    fn build(io: OnceCell<TcpStream>, encoding: Encoding, limit: usize, line: Option<Rc<TcpStream>>) -> Rc<Self> {
         Rc::new(Self {
             io,
             encoding,
@@ -191,7 +191,8 @@ impl Wire {
         if self.over.replace(true) {
             return;
         }
-        {
+        // What is pulled is not in the close frame's way.
+        if self.io.get().is_some() {
             let mut waiting = self.waiting.borrow_mut();
             // A frame that has begun must be finished, or the close frame would end up inside it.
             let begun = self.flushing.get() && waiting.front().is_some();
@@ -219,6 +220,17 @@ impl Wire {
         let _ = SockRef::from(io).shutdown(Shutdown::Both);
     }
 
+    /// The session is over without a word from either side.
+    pub fn abandon(&self) {
+        if self.io.get().is_some() {
+            return self.cut();
+        }
+        // The connection is not the session's own: an answer may be on its way there.
+        self.over.set(true);
+        wake(&self.puller);
+        wake(&self.patient);
+    }
+
     /// Ends the connection now; the reading side sees its end.
     pub fn cut(&self) {
         self.over.set(true);
@@ -227,7 +239,7 @@ impl Wire {
         wake(&self.puller);
         wake(&self.patient);
         let io = self.io.get().map(SockRef::from);
-        let Some(socket) = io.or_else(|| self.line.as_ref().map(SockRef::from)) else { return };
+        let Some(socket) = io.or_else(|| self.line.as_deref().map(SockRef::from)) else { return };
         // Without lingering the kernel drops what the client has not read, instead of keeping it for minutes.
         let _ = socket.set_linger(Some(Duration::ZERO));
         let _ = socket.shutdown(Shutdown::Both);

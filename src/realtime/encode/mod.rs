@@ -19,6 +19,8 @@ use crate::domain::{
 pub enum Encoding {
     /// JSON in WebSocket text frames.
     Native,
+    /// The same, envelopes only: for clients that know nothing of the hub's own frames.
+    Plain,
     /// Socket.IO events in WebSocket text frames.
     SocketIo,
     /// Server-sent events.
@@ -53,7 +55,7 @@ impl Encoded {
     #[must_use]
     pub fn frame(&self, encoding: Encoding) -> &Bytes {
         match encoding {
-            Encoding::Native => &self.native,
+            Encoding::Native | Encoding::Plain => &self.native,
             Encoding::SocketIo => self.socket_io.get_or_init(|| socket_io::envelope(&self.json())),
             Encoding::Sse => self.sse.get_or_init(|| sse::envelope(&self.json())),
         }
@@ -90,15 +92,16 @@ pub fn envelope(envelope: &Envelope, position: Position, prev: Option<Position>)
     Ok(Encoded::new(&serde_json::to_vec(&json)?))
 }
 
-/// One of the hub's own frames.
+/// One of the hub's own frames; `None` where they are not wanted.
 ///
 /// # Errors
 /// If it can't be written as JSON; none can't.
-pub fn server_frame(encoding: Encoding, frame: &ServerFrame<'_>) -> serde_json::Result<Bytes> {
+pub fn server_frame(encoding: Encoding, frame: &ServerFrame<'_>) -> serde_json::Result<Option<Bytes>> {
     match encoding {
-        Encoding::Native => Ok(text(&serde_json::to_vec(frame)?)),
-        Encoding::SocketIo => socket_io::server_frame(frame),
-        Encoding::Sse => sse::server_frame(frame),
+        Encoding::Native => Ok(Some(text(&serde_json::to_vec(frame)?))),
+        Encoding::Plain => Ok(None),
+        Encoding::SocketIo => socket_io::server_frame(frame).map(Some),
+        Encoding::Sse => sse::server_frame(frame).map(Some),
     }
 }
 
@@ -108,10 +111,14 @@ pub fn text(payload: &[u8]) -> Bytes {
     frame(0x81, payload)
 }
 
-/// A ping without payload.
+/// What makes a client's side answer, or at least finds out that it is gone; `None` where the transport sees to that.
 #[must_use]
-pub fn ping() -> Bytes {
-    Bytes::from_static(&[0x89, 0])
+pub fn ping(encoding: Encoding) -> Option<Bytes> {
+    match encoding {
+        Encoding::Native | Encoding::Plain => Some(Bytes::from_static(&[0x89, 0])),
+        // An event is sent with every heartbeat anyway; Engine.IO has pings of its own.
+        Encoding::Sse | Encoding::SocketIo => None,
+    }
 }
 
 /// The answer to a ping.
@@ -124,7 +131,7 @@ pub fn pong(payload: &[u8]) -> Bytes {
 #[must_use]
 pub fn close(encoding: Encoding, ending: Close) -> Bytes {
     match encoding {
-        Encoding::Native => close_frame(ending),
+        Encoding::Native | Encoding::Plain => close_frame(ending),
         Encoding::SocketIo => socket_io::close(ending),
         Encoding::Sse => sse::close(ending),
     }

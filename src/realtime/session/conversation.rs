@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::super::{
     close::Close,
+    encode::Encoding,
     limits::Seat,
     protocol::{Asked, ClientFrame, Refusal, ServerFrame, Since},
-    rooms::{ANY_TYPE, type_bit},
+    rooms::{ANY_TYPE, MESSAGES, type_bit},
     shard::{JoinError, ShardState, Subscribe},
     wire::Wire,
 };
@@ -131,7 +132,7 @@ impl Conversation {
                         self.welcome();
                     }
                     self.reply(reference, Ok(()));
-                    true
+                    known || self.follows_messages()
                 }
                 Err(ending) => {
                     self.close(ending);
@@ -167,6 +168,21 @@ impl Conversation {
             return Err(Refusal { code: "bad_frame", message: "none of these types is known".to_owned() });
         }
         self.shard.subscribe(self.key, Subscribe { name, room, types, since, reference }).map_err(refused)
+    }
+
+    /// A client of plain envelopes asks for nothing: it gets the messages of every account that it may see. `false`: it
+    /// can't have them, and the session is closed.
+    fn follows_messages(&self) -> bool {
+        if self.wire.encoding() != Encoding::Plain {
+            return true;
+        }
+        let asked = Subscribe { name: DASHBOARD.to_owned(), room: None, types: MESSAGES, since: None, reference: None };
+        let Err(refused) = self.shard.subscribe(self.key, asked) else { return true };
+        self.close(match refused {
+            JoinError::Forbidden => Close::Forbidden,
+            JoinError::TooManyRooms | JoinError::AccountFull => Close::TooMany,
+        });
+        false
     }
 
     fn send(&self, frame: &ServerFrame<'_>) {

@@ -14,7 +14,13 @@ use actix::{
 use actix_web_actors::ws::{Frame, ProtocolError};
 use bytes::{Bytes, BytesMut};
 
-use super::{close::Close, encode, limits::Seat, shard::ShardState, wire::Wire};
+use super::{
+    close::Close,
+    encode::{self, Encoding},
+    limits::Seat,
+    shard::ShardState,
+    wire::Wire,
+};
 use crate::auth::Credentials;
 
 pub use conversation::{Conversation, DASHBOARD, Introduction};
@@ -47,6 +53,10 @@ impl Session {
 
     /// One whole message, from one frame or several.
     fn message(&mut self, text: bool, payload: &[u8], ctx: &mut Context<Self>) {
+        if self.conversation.wire().encoding() == Encoding::Plain && self.conversation.is_known() {
+            // Its client may say what it likes; nobody listened to it before.
+            return;
+        }
         if !text {
             return self.close(Close::Protocol);
         }

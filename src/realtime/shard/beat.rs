@@ -34,7 +34,9 @@ impl ShardState {
     }
 
     fn heartbeat(&self, member: &mut Member) {
-        if !member.vitals.beat() {
+        let encoding = member.wire.encoding();
+        // Who can't answer is found to be gone by the connection.
+        if encode::ping(encoding).is_some() && !member.vitals.beat() {
             self.close(&member.wire, Close::NoHeartbeat);
             return;
         }
@@ -44,6 +46,8 @@ impl ShardState {
         let positions = live.map(|room| (room.to_string(), rooms.top(room))).collect();
         drop(rooms);
         self.send(&member.wire, &ServerFrame::Heartbeat { positions });
-        self.write(&member.wire, &encode::ping());
+        if let Some(ping) = encode::ping(encoding) {
+            self.write(&member.wire, &ping);
+        }
     }
 }

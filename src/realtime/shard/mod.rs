@@ -155,7 +155,7 @@ impl ShardState {
         self.metrics.sessions.dec();
         if !member.wire.is_over() {
             // The client left without a word. What waits for it must not wait on: half a connection may stay for ever.
-            member.wire.cut();
+            member.wire.abandon();
         }
         let (mut rooms, mut gates) = (self.rooms.borrow_mut(), self.gates.borrow_mut());
         for room in member.membership.rooms() {
@@ -211,9 +211,10 @@ impl ShardState {
     /// Sends a frame of the protocol to one session.
     pub fn send(&self, wire: &Rc<Wire>, frame: &ServerFrame<'_>) {
         match encode::server_frame(wire.encoding(), frame) {
-            Ok(frame) => {
+            Ok(Some(frame)) => {
                 self.write(wire, &frame);
             }
+            Ok(None) => {}
             Err(error) => tracing::error!(%error, "a server frame can't be encoded"),
         }
     }

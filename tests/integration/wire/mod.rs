@@ -5,6 +5,7 @@
 
 mod authentication;
 mod drain;
+mod events;
 mod frames;
 mod heartbeat;
 mod limits;
