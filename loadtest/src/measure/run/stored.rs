@@ -41,7 +41,7 @@ const LOOK: Duration = Duration::from_millis(25);
 /// A hub that doesn't answer by then is asked anew.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Leads in a look; when the last of them is new, it looks at those before as well.
-const NEWEST: &str = "50";
+const NEWEST: &str = "20";
 
 /// When the leads were first seen in the store.
 pub(super) struct Seen {
