@@ -275,6 +275,7 @@ fn shard_of(directory: Watch, inbox: Inbox, metrics: Arc<Metrics>) -> Rc<ShardSt
         jwks_ttl: Duration::from_hours(1),
         login_attempts: 1,
         origins: Origins::new(&[]),
+        anonymous: None,
     });
     let limits = SessionLimits::new(&settings);
     ShardState::new(settings, auth.expect("an HTTP client"), limits, directory, inbox, metrics)
