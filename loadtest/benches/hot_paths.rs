@@ -33,7 +33,7 @@ use leadwire::{
         encode::{self, Encoding},
         limits::SessionLimits,
         rooms,
-        shard::{ShardState, Subscribe},
+        shard::{ShardParts, ShardState, Subscribe},
         wire::Wire,
     },
     telemetry::Metrics,
@@ -277,8 +277,8 @@ fn shard_of(directory: Watch, inbox: Inbox, metrics: Arc<Metrics>) -> Rc<ShardSt
         origins: Origins::new(&[]),
         anonymous: None,
     });
-    let limits = SessionLimits::new(&settings);
-    ShardState::new(settings, auth.expect("an HTTP client"), limits, directory, inbox, metrics)
+    let (auth, limits) = (auth.expect("an HTTP client"), SessionLimits::new(&settings));
+    ShardState::new(ShardParts { settings, auth, limits, directory, inbox, metrics })
 }
 
 /// Sessions in the account's room, by the clients' ends of their sockets.

@@ -73,6 +73,23 @@ pub struct Deliver {
 #[rtype(result = "()")]
 pub struct Drain;
 
+/// What a shard is made of; every worker has its own clone.
+#[derive(Clone)]
+pub struct ShardParts {
+    /// Settings of sessions.
+    pub settings: Realtime,
+    /// Verifies tokens.
+    pub auth: Authenticator,
+    /// Counts over all shards.
+    pub limits: SessionLimits,
+    /// The newest directory.
+    pub directory: Watch,
+    /// The envelope log.
+    pub inbox: Inbox,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
 /// What the whole thread shares.
 pub struct ShardState {
     /// Settings of sessions.
@@ -112,14 +129,8 @@ struct Member {
 impl ShardState {
     /// An empty shard.
     #[must_use]
-    pub fn new(
-        settings: Realtime,
-        auth: Authenticator,
-        limits: SessionLimits,
-        directory: Watch,
-        inbox: Inbox,
-        metrics: Arc<Metrics>,
-    ) -> Rc<Self> {
+    pub fn new(parts: ShardParts) -> Rc<Self> {
+        let ShardParts { settings, auth, limits, directory, inbox, metrics } = parts;
         Rc::new(Self {
             settings,
             auth,
