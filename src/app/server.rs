@@ -107,6 +107,8 @@ fn shard_parts(settings: &Settings, hub: &Hub) -> ShardParts {
         limits: hub.limits.clone(),
         directory: hub.directory.clone(),
         inbox: hub.inbox.clone(),
+        presence: hub.presence.clone(),
+        registry: hub.registry.clone().recipient(),
         metrics: Arc::clone(&hub.metrics),
     }
 }

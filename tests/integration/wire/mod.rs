@@ -11,6 +11,7 @@ mod heartbeat;
 mod limits;
 mod many;
 mod positions;
+mod presence;
 mod raw;
 mod resume;
 mod revocation;
