@@ -33,8 +33,24 @@ pub enum ClientFrame {
         /// As subscribed.
         room: String,
     },
-    /// Received up to here. Noted as a sign of life.
-    Ack {},
+    /// Received up to here. Without a room it is a sign of life and nothing more.
+    Ack {
+        /// `account:<id>`, `operators:<id>`.
+        room: Option<String>,
+        /// The last envelope there.
+        position: Option<Position>,
+        /// Read as well.
+        #[serde(default)]
+        read: bool,
+        /// On which of the user's devices.
+        #[serde(default)]
+        device: String,
+    },
+    /// How far this user is in a room.
+    Watermarks {
+        /// `account:<id>`, `operators:<id>`.
+        room: String,
+    },
     /// Who is in a room.
     Presence {
         /// `account:<id>`, `operators:<id>`.
@@ -98,7 +114,7 @@ impl Asked {
     pub fn read(text: &[u8]) -> Option<Self> {
         let Value::Object(mut object) = serde_json::from_slice(text).ok()? else { return None };
         let reference = object.remove("ref");
-        let known = ["auth", "subscribe", "unsubscribe", "ack", "presence", "typing"];
+        let known = ["auth", "subscribe", "unsubscribe", "ack", "watermarks", "presence", "typing"];
         let frame = match object.get("type").and_then(Value::as_str) {
             Some(name) if known.contains(&name) => serde_json::from_value(Value::Object(object))
                 .map_err(|error| Refusal { code: "bad_frame", message: error.to_string() }),

@@ -15,6 +15,7 @@ pub fn type_bit(name: &str) -> u32 {
         | "message:delivered" => MESSAGES,
         "presence" => 1 << 4,
         "typing" => 1 << 5,
+        "ack" => 1 << 6,
         _ => 0,
     }
 }

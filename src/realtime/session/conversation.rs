@@ -11,7 +11,7 @@ use super::super::{
     limits::Seat,
     protocol::{Asked, ClientFrame, Refusal, ServerFrame, Since},
     rooms::{ANY_TYPE, MESSAGES, type_bit},
-    shard::{JoinError, ShardState, Subscribe},
+    shard::{Acked, JoinError, ShardState, Subscribe},
     wire::Wire,
 };
 use crate::{
@@ -106,16 +106,25 @@ impl Conversation {
             }
             _ if !self.is_known() => self.close(Close::Unauthenticated),
             Ok(ClientFrame::Subscribe { room, since, types }) => {
-                let outcome = self.subscribe(room, since, types.as_deref(), reference.clone());
-                if outcome.is_err() {
-                    self.reply(reference, outcome);
-                }
+                self.later(reference, |reference| self.subscribe(room, since, types.as_deref(), reference));
             }
             Ok(ClientFrame::Unsubscribe { room }) => {
                 let outcome = read_room(&room).map(|room| self.shard.unsubscribe(self.key, room));
                 self.reply(reference, outcome);
             }
-            Ok(ClientFrame::Ack {}) => self.reply(reference, Ok(())),
+            Ok(ClientFrame::Ack { room: None, .. }) => self.reply(reference, Ok(())),
+            Ok(ClientFrame::Ack { room: Some(room), position, read, device }) => {
+                let acked = read_one_room(&room).and_then(|room| {
+                    let message = || "an ack of a room names a position".to_owned();
+                    let position = position.ok_or_else(|| Refusal { code: "bad_frame", message: message() })?;
+                    Ok(Acked { room, position, read, device })
+                });
+                self.later(reference, |reference| self.shard.ack(self.key, acked?, reference));
+            }
+            Ok(ClientFrame::Watermarks { room }) => {
+                let room = read_one_room(&room);
+                self.later(reference, |reference| self.shard.watermarks(self.key, room?, reference));
+            }
             Ok(ClientFrame::Presence { room }) => {
                 let outcome = read_one_room(&room).and_then(|room| self.shard.who(self.key, room));
                 self.shard.reply(&self.wire, reference, outcome.map(Some));
@@ -198,6 +207,14 @@ impl Conversation {
 
     fn reply(&self, reference: Option<Value>, outcome: Result<(), Refusal>) {
         self.shard.reply(&self.wire, reference, outcome.map(|()| None));
+    }
+
+    /// Asks for something whose answer comes by itself, unless it is refused.
+    fn later(&self, reference: Option<Value>, ask: impl FnOnce(Option<Value>) -> Result<(), Refusal>) {
+        let outcome = ask(reference.clone());
+        if outcome.is_err() {
+            self.reply(reference, outcome);
+        }
     }
 
     fn welcome(&self) {

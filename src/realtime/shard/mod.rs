@@ -3,6 +3,7 @@
 //! Sessions share its state on their thread without locks. Its mailbox is bounded: full means that the registry waits.
 //! One clock serves all heartbeats, deadlines and token ends.
 
+mod acks;
 mod beat;
 mod catch_up;
 mod farewell;
@@ -50,6 +51,7 @@ use crate::{
     telemetry::Metrics,
 };
 
+pub use acks::Acked;
 pub use membership::JoinError;
 pub use subscribe::Subscribe;
 pub use tell::{Audience, Tell};
@@ -135,6 +137,8 @@ struct Member {
     jobs: VecDeque<Job>,
     vitals: Vitals,
     typed: Typed,
+    /// Questions to the inbox's file that are not answered yet.
+    waiting: u8,
     /// Held while the session lives: its place among those of its address and of its user.
     seats: SmallVec<[Seat; 2]>,
 }
@@ -173,6 +177,7 @@ impl ShardState {
             jobs: VecDeque::new(),
             vitals: Vitals::new(clock::now()),
             typed: Typed::default(),
+            waiting: 0,
             seats: smallvec![address],
         })
     }

@@ -92,13 +92,13 @@ impl ShardState {
     }
 
     /// Who asks, if they may see the room.
-    fn reader(&self, key: usize, room: Room) -> Result<Rc<Principal>, Refusal> {
+    pub(super) fn reader(&self, key: usize, room: Room) -> Result<Rc<Principal>, Refusal> {
         let principal = self.principal(key).filter(|principal| may_see(principal, room));
         principal.ok_or_else(|| Refusal { code: "forbidden", message: "this room is not yours to see".to_owned() })
     }
 
     /// Who asks, if they may see the room and have shown who they are.
-    fn somebody(&self, key: usize, room: Room) -> Result<Rc<Principal>, Refusal> {
+    pub(super) fn somebody(&self, key: usize, room: Room) -> Result<Rc<Principal>, Refusal> {
         let principal = self.reader(key, room)?;
         if matches!(principal.subject, Subject::Anonymous(_)) {
             return Err(Refusal { code: "forbidden", message: "sign in first".to_owned() });

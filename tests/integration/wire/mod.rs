@@ -3,6 +3,7 @@
 //!
 //! Every wait is for a condition and ends with [`PATIENCE`].
 
+mod acks;
 mod authentication;
 mod drain;
 mod events;
