@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(&server_frame(&reply(7.into())).unwrap()[2..], br#"437[{"ok":true}]"#);
         let data = Some(serde_json::json!({"count": 2}));
         let told = ServerFrame::Reply { reference: 8.into(), ok: true, error: None, data };
-        assert_eq!(&server_frame(&told).unwrap()[2..], br#"438[{"count":2,"ok":true}]"#);
+        assert_eq!(&server_frame(&told).unwrap()[2..], br#"438[{"ok":true,"count":2}]"#);
         let named = server_frame(&reply("a".into())).unwrap();
         assert_eq!(&named[2..], br#"42["reply",{"ok":true,"ref":"a"}]"#);
     }
