@@ -1,6 +1,9 @@
 //! Scenarios: data, in TOML. `kind` says what is measured; the other keys depend on it.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -12,6 +15,7 @@ use super::{Common, Report, run as leads};
 /// Those that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
     ("deploy", include_str!("../../scenarios/deploy.toml")),
+    ("hostile-clients", include_str!("../../scenarios/hostile-clients.toml")),
     ("lead", include_str!("../../scenarios/lead.toml")),
     ("noisy-tenant", include_str!("../../scenarios/noisy-tenant.toml")),
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
@@ -39,6 +43,9 @@ pub struct Run {
     /// Where databases can be made, for scenarios with PostgreSQL: `postgres://user:password@host:port/database`.
     #[arg(long, value_name = "URL", env = "LOADTEST_POSTGRES", hide_env_values = true)]
     pub(super) postgres: Option<String>,
+    /// Where libfaketimeMT.so.1 is, for scenarios with a clock that jumps, if it is not where systems keep it.
+    #[arg(long, value_name = "FILE", env = "LOADTEST_FAKETIME")]
+    pub(super) faketime: Option<PathBuf>,
 }
 
 impl Run {

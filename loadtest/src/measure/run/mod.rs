@@ -3,18 +3,21 @@
 //! Latencies count from when a webhook was *due*, not from when it was sent: a hub that makes the sender wait does not
 //! look better for it (coordinated omission).
 
+mod clients;
 mod faults;
 mod ledger;
 mod plan;
 mod sample;
 mod scenario;
 mod schedule;
+mod stage;
 mod stored;
 mod watch;
 
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -24,24 +27,24 @@ use tokio::task::LocalSet;
 use super::{
     Report, progress,
     report::{LedgerRow, Mark, Sample, Timeline},
-    requests::HAPPENED,
     scenarios::Run,
     sessions::raise_file_limit,
 };
 use crate::{
     fault::{Database, Proxy},
-    hub::{Hub, Tenant},
-    platform::{self, Settings, Simulator},
+    hub::Tenant,
 };
+use clients::Companions;
+use faults::Broken;
 use ledger::{Ledger, Sums};
 use plan::Plan;
 pub(in crate::measure) use scenario::Scenario;
 use scenario::{Store, Targets};
+use stage::Stage;
 use stored::Stored;
 
 /// Before the first webhook, so that all is in place by then.
 const LEAD_IN: Duration = Duration::from_millis(300);
-const FIRST_PAGE: u64 = 100_200_300_400_700;
 
 /// Runs the scenario.
 ///
@@ -54,7 +57,10 @@ pub(super) fn measure(options: &Run, name: &str, scenario: &Scenario) -> Result<
 
 async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     raise_file_limit(
-        (scenario.accounts.count * scenario.accounts.sessions + scenario.webhooks.connections + 256) as u64,
+        (scenario.accounts.count * scenario.accounts.sessions
+            + scenario.clients.count()
+            + 2 * scenario.webhooks.connections
+            + 256) as u64,
     )?;
     let database = match scenario.hub.database {
         Store::Embedded => None,
@@ -77,28 +83,37 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
         &scenario.accounts,
         &scenario.phases,
         &scenario.webhooks.deliveries(),
+        scenario.storms(),
         options.common.seed,
     ));
     ensure!(plan.events() > 0, "the phases of {name} send nothing");
     let proxy = database.map(|database| Proxy::start(database.address())).transpose()?;
     let store = database.zip(proxy.as_ref()).map(|(database, proxy)| database.through(proxy.address()));
     let step = progress::step("starting the hub");
-    let (mut hub, platform, tenants) = start_hub(options, scenario, &plan, store.as_deref()).await?;
+    let mut stage = Stage::open(options, scenario, &plan, store.as_deref()).await?;
     step.finish_and_clear();
 
-    let book = Book::open(scenario, &plan, hub.pid())?;
+    let book = Book::open(scenario, &plan, stage.hub.pid())?;
     let (cut, cuts) = tokio::sync::watch::channel(0);
     let (ledger, ended) = (Rc::clone(&book.ledger), watch::Ended::default());
-    let watch = watch::Watch { ledger, cut: cuts, may_end: scenario.cuts_sessions(), ended: Rc::clone(&ended) };
-    watch.open(&hub, &tenants, scenario.accounts.sessions).await?;
-    let stored = book.keep(scenario, &mut hub, &platform, &tenants, &cut, proxy.as_ref()).await?;
+    let (may_end, passed) = (scenario.cuts_sessions(), Arc::new(AtomicU64::default()));
+    let watch = watch::Watch { ledger, cut: cuts, may_end, ended: Rc::clone(&ended), passed: Arc::clone(&passed) };
+    watch.open(&stage.hub, &stage.tenants, scenario.accounts.sessions).await?;
+    let Stage { hub, tenants, .. } = &stage;
+    let clients = scenario.clients;
+    let start = || Companions::start(clients, hub, tenants, &passed, &scenario.hub.settings);
+    let companions = (clients.count() > 0).then(start).transpose()?;
+    let stored = book.keep(scenario, &mut stage, &cut, proxy.as_ref()).await?;
 
     let mut report = Report::new(name, options.common.seed);
-    book.report(&mut report, scenario, &tenants, &stored);
+    book.report(&mut report, scenario, &stage.tenants, &stored);
+    if let Some(companions) = companions {
+        companions.stop(&mut report)?;
+    }
     for closed in ended.borrow().iter() {
         report.problem(closed);
     }
-    hub.stop().await?;
+    stage.hub.stop().await?;
     Ok(report)
 }
 
@@ -121,6 +136,10 @@ impl Book {
             marks.push(Mark { from_ms, to_ms: Some(to_ms), text: phase.name.clone() });
             from_ms = to_ms;
         }
+        for storm in scenario.storms() {
+            let (from_ms, to_ms) = (u64::try_from(storm.from.as_millis())?, u64::try_from(storm.to.as_millis())?);
+            marks.push(Mark { from_ms, to_ms: Some(to_ms), text: "retry storm".to_owned() });
+        }
         let (samples, marks) = (RefCell::default(), RefCell::new(marks));
         Ok(Self { plan: Rc::clone(plan), ledger, samples, marks, pid: Cell::new(pid) })
     }
@@ -129,25 +148,23 @@ impl Book {
     async fn keep(
         &self,
         scenario: &Scenario,
-        hub: &mut Hub,
-        platform: &faults::Platform,
-        tenants: &[Tenant],
+        stage: &mut Stage,
         cut: &tokio::sync::watch::Sender<u64>,
         database: Option<&Proxy>,
     ) -> Result<Vec<Stored>> {
-        let requests = schedule::requests(hub.address(), tenants, &self.plan);
+        let Stage { hub, platform, tenants, clock } = stage;
+        let [posts, again] = [&self.plan.posts, &self.plan.again];
+        let requests = |posts| schedule::requests(hub.address(), tenants, &self.plan, posts);
+        let requests = (requests(posts), requests(again));
         let start = Instant::now() + LEAD_IN;
         self.ledger.borrow_mut().begin(start);
         let end = start + scenario.length() + Duration::from_secs_f64(scenario.drain_seconds);
-        let sender = schedule::Sender {
-            address: hub.address(),
-            plan: &self.plan,
-            ledger: &self.ledger,
-            connections: scenario.webhooks.connections,
-            end,
-        };
-        let (pid, marks) = (&self.pid, &self.marks);
-        let breaker = faults::Breaker { faults: &scenario.faults, tenants, platform, start, pid, marks };
+        let (address, ledger, connections) = (hub.address(), &self.ledger, scenario.webhooks.connections);
+        let live = schedule::Sender { address, posts, ledger, connections, end };
+        let storms = schedule::Sender { posts: again, ..live };
+        let send = async { tokio::try_join!(live.send(&requests.0), storms.send(&requests.1)).map(drop) };
+        let (pid, marks, clock) = (&self.pid, &self.marks, clock.as_ref());
+        let breaker = faults::Breaker { faults: &scenario.faults, tenants, platform, clock, start, pid, marks };
         let break_database = async {
             if let Some(proxy) = database {
                 breaker.break_database(proxy).await;
@@ -159,7 +176,7 @@ impl Book {
             Ok(())
         };
         let work = async {
-            tokio::try_join!(sender.send(&requests), breaker.break_hub(hub, cut), break_database, break_platform)?;
+            tokio::try_join!(send, breaker.break_hub(hub, cut), break_database, break_platform)?;
             let step = progress::step("waiting until all are pushed and stored");
             while self.ledger.borrow_mut().waiting().0 > 0 && Instant::now() < end {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -186,6 +203,9 @@ impl Book {
         report.count("acknowledged", all(|sums| sums.acknowledged));
         report.must_be_zero("never acknowledged", all(|sums| sums.due - sums.acknowledged));
         report.count("refused with 503 and sent again", refused);
+        if refused == 0 && scenario.has(Broken::DiskFull) {
+            report.problem("disk-full: the hub refused nothing meanwhile");
+        }
         report.count("broken off and sent again", broken);
         report.count("deliveries", all(|sums| sums.pushed));
         report.count("read in the list after being away", all(|sums| sums.in_list));
@@ -253,38 +273,4 @@ fn row(tenant: &Tenant, sums: &Sums, stored: &Stored) -> LedgerRow {
         out_of_order: sums.out_of_order,
         leaked: sums.leaked + stored.foreign,
     }
-}
-
-/// A hub whose accounts all belong to one agency, each with a page and a user of its own.
-async fn start_hub(
-    options: &Run,
-    scenario: &Scenario,
-    plan: &Plan,
-    store: Option<&str>,
-) -> Result<(Hub, faults::Platform, Vec<Tenant>)> {
-    let latency = Duration::from_millis(scenario.platform.latency_ms);
-    let simulator = Simulator::start(Settings { latency, ..Settings::default() })?;
-    let enough = plan.sessions * plan.accounts + 100;
-    let mut setup = ["user", "account", "address"]
-        .iter()
-        .fold(options.common.setup()?, |setup, of| setup.set(&format!("realtime.sessions_per_{of}"), enough))
-        .graph_url(&simulator.url());
-    if let Some(url) = store {
-        setup = setup.store_url(url);
-    }
-    for (key, value) in &scenario.hub.settings {
-        setup = setup.set(key, value.clone());
-    }
-    let mut hub = Hub::prepare(setup).await?;
-    let agency = hub.add_agency("Loadtest").await?;
-    let (mut tenants, mut pages) = (Vec::new(), Vec::new());
-    for (page, index) in (FIRST_PAGE..).zip(0..plan.accounts) {
-        let token = format!("EAAB-run-{index}");
-        tenants.push(hub.add_tenant_of(&agency, &format!("Account {index}"), page, &token).await?);
-        let leads = simulator.add_page(page, &token);
-        leads.generate_leads(plan.first_id..=u64::MAX, |id| platform::Lead::generated(id, HAPPENED));
-        pages.push(leads);
-    }
-    hub.start().await?;
-    Ok((hub, faults::Platform { simulator, pages, latency }, tenants))
 }
