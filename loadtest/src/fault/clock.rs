@@ -33,6 +33,9 @@ const FOLDERS: [&str; 6] = [
     "/usr/lib/libfaketime",
 ];
 
+const MISSING: &str =
+    "there is no libfaketimeMT.so.1: install libfaketime (on Debian and Ubuntu: apt install libfaketime)";
+
 impl Clock {
     /// A clock that is right, until it [jumps](Self::jump). `library` says where libfaketime is, if it is not where
     /// systems keep it.
@@ -43,11 +46,10 @@ impl Clock {
         let library = match library {
             Some(library) if library.is_file() => fs::canonicalize(library)?,
             Some(library) => bail!("there is no {}", library.display()),
-            None => FOLDERS
-                .iter()
-                .map(|folder| Path::new(folder).join(LIBRARY))
-                .find(|path| path.is_file())
-                .with_context(|| format!("there is no {LIBRARY}: install libfaketime (on Debian and Ubuntu: apt install libfaketime), or say where it is"))?,
+            None => {
+                let mut known = FOLDERS.iter().map(|folder| Path::new(folder).join(LIBRARY));
+                known.find(|path| path.is_file()).context(MISSING)?
+            }
         };
         let clock = Self { library, directory: tempfile::Builder::new().prefix("leadwire-clock-").tempdir()? };
         clock.jump(0)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{
     super::{requests::HAPPENED, scenarios::Run},
@@ -30,7 +30,8 @@ pub(super) struct Stage {
 impl Stage {
     /// A hub whose accounts all belong to one agency, each with a page and a user of its own.
     pub(super) async fn open(options: &Run, scenario: &Scenario, plan: &Plan, store: Option<&str>) -> Result<Self> {
-        let clock = scenario.has(Broken::ClockJump).then(|| Clock::new(options.faketime.as_deref())).transpose()?;
+        let clock = scenario.has(Broken::ClockJump).then(|| Clock::new(options.faketime.as_deref())).transpose();
+        let clock = clock.context("clock-jump needs libfaketime (--faketime FILE says where it is)")?;
         let latency = Duration::from_millis(scenario.platform.latency_ms);
         let simulator = Simulator::start(Settings { latency, ..Settings::default() })?;
         let mut hub =

@@ -162,8 +162,12 @@ mod tests {
     fn a_stalled_client_that_stands_though_enough_has_passed_fails_the_run() {
         let report = |stand: &[(usize, u64)], cut: &[usize]| {
             let mut tally = Tally::default();
-            stand.iter().for_each(|(number, passed)| tally.stalled(*number, *passed));
-            cut.iter().for_each(|number| tally.cut(*number, 900));
+            for (number, passed) in stand {
+                tally.stalled(*number, *passed);
+            }
+            for number in cut {
+                tally.cut(*number, 900);
+            }
             tally.end(1000, 600);
             let mut report = Report::new("x", 1);
             tally.report(&mut report);
