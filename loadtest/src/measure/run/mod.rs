@@ -17,7 +17,7 @@ mod watch;
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -34,7 +34,7 @@ use crate::{
     fault::{Database, Proxy},
     hub::Tenant,
 };
-use clients::Companions;
+use clients::{Companions, Honest};
 use faults::Broken;
 use ledger::{Ledger, Sums};
 use plan::Plan;
@@ -96,14 +96,14 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
     let book = Book::open(scenario, &plan, stage.hub.pid())?;
     let (cut, cuts) = tokio::sync::watch::channel(0);
     let (ledger, ended) = (Rc::clone(&book.ledger), watch::Ended::default());
-    let (may_end, passed) = (scenario.cuts_sessions(), Arc::new(AtomicU64::default()));
-    let watch = watch::Watch { ledger, cut: cuts, may_end, ended: Rc::clone(&ended), passed: Arc::clone(&passed) };
+    let (may_end, honest) = (scenario.cuts_sessions(), Arc::new(Honest::default()));
+    let watch = watch::Watch { ledger, cut: cuts, may_end, ended: Rc::clone(&ended), honest: Arc::clone(&honest) };
     watch.open(&stage.hub, &stage.tenants, scenario.accounts.sessions).await?;
     let Stage { hub, tenants, .. } = &stage;
     let clients = scenario.clients;
-    let start = || Companions::start(clients, hub, tenants, &passed, &scenario.hub.settings);
+    let start = || Companions::start(clients, hub, tenants, &honest, &scenario.hub.settings);
     let companions = (clients.count() > 0).then(start).transpose()?;
-    let stored = book.keep(scenario, &mut stage, &cut, proxy.as_ref()).await?;
+    let stored = book.keep(scenario, &mut stage, &cut, &honest, proxy.as_ref()).await?;
 
     let mut report = Report::new(name, options.common.seed);
     book.report(&mut report, scenario, &stage.tenants, &stored);
@@ -150,6 +150,7 @@ impl Book {
         scenario: &Scenario,
         stage: &mut Stage,
         cut: &tokio::sync::watch::Sender<u64>,
+        honest: &Honest,
         database: Option<&Proxy>,
     ) -> Result<Vec<Stored>> {
         let Stage { hub, platform, tenants, clock } = stage;
@@ -164,7 +165,7 @@ impl Book {
         let storms = schedule::Sender { posts: again, ..live };
         let send = async { tokio::try_join!(live.send(&requests.0), storms.send(&requests.1)).map(drop) };
         let (pid, marks, clock) = (&self.pid, &self.marks, clock.as_ref());
-        let breaker = faults::Breaker { faults: &scenario.faults, tenants, platform, clock, start, pid, marks };
+        let breaker = faults::Breaker { faults: &scenario.faults, tenants, platform, clock, honest, start, pid, marks };
         let break_database = async {
             if let Some(proxy) = database {
                 breaker.break_database(proxy).await;

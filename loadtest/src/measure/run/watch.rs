@@ -5,10 +5,7 @@ use std::{
     cell::RefCell,
     hash::{DefaultHasher, Hash, Hasher},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -18,7 +15,10 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_websockets::{Error, Message};
 
-use super::ledger::{Got, Ledger};
+use super::{
+    clients::Honest,
+    ledger::{Got, Ledger},
+};
 use crate::{
     client::Socket,
     hub::{Hub, Tenant},
@@ -69,8 +69,8 @@ pub(super) struct Watch {
     /// Whether sessions may end, because the scenario breaks what they hang on.
     pub may_end: bool,
     pub ended: Ended,
-    /// Bytes of envelopes that the first session of the first account has read.
-    pub passed: Arc<AtomicU64>,
+    /// What the clients that misbehave are told.
+    pub honest: Arc<Honest>,
 }
 
 impl Watch {
@@ -184,7 +184,7 @@ impl Watcher {
             return Ok(());
         }
         if (self.account, self.session) == (0, 0) && frame.payload.is_some() {
-            self.all.passed.fetch_add(text.len() as u64, Ordering::Relaxed);
+            self.all.honest.passed.fetch_add(text.len() as u64, Ordering::Relaxed);
         }
         if frame.kind != "new_lead" {
             return Ok(());
@@ -242,7 +242,7 @@ mod tests {
         };
         let (_sender, cut) = watch::channel(0);
         let all =
-            Watch { ledger: Rc::clone(&ledger), cut, may_end: false, ended: Ended::default(), passed: Arc::default() };
+            Watch { ledger: Rc::clone(&ledger), cut, may_end: false, ended: Ended::default(), honest: Arc::default() };
         let mut watcher = Watcher {
             all,
             url: text(),

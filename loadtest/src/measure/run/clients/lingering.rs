@@ -37,7 +37,12 @@ impl Ring {
 pub(super) async fn slow(ring: Rc<Ring>) {
     loop {
         let ending = match ring.session().await {
-            Ok(mut raw) => sip(&ring, &mut raw).await,
+            Ok(mut raw) => {
+                ring.tally.borrow_mut().slow += 1;
+                let ending = sip(&ring, &mut raw).await;
+                ring.tally.borrow_mut().slow -= 1;
+                ending
+            }
             Err(ending) => ending,
         };
         ring.tally.borrow_mut().ended(Kind::Slow, ending);
@@ -67,8 +72,10 @@ pub(super) async fn stalled(ring: Rc<Ring>, number: usize) {
         match ring.session().await {
             Ok(raw) => {
                 ring.tally.borrow_mut().stalled(number, ring.passed());
-                // Not by reading: what the kernel holds stays there.
-                while matches!(raw.io.take_error(), Ok(None)) {
+                let restarts = ring.restarts();
+                // Not by reading: what the kernel holds stays there. Nor does the kernel tell who doesn't read of a hub
+                // that is gone.
+                while matches!(raw.io.take_error(), Ok(None)) && ring.restarts() == restarts {
                     tokio::time::sleep(LOOK).await;
                 }
                 ring.tally.borrow_mut().cut(number, ring.passed());

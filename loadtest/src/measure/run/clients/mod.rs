@@ -74,6 +74,15 @@ impl Clients {
     }
 }
 
+/// What the honest side of a run tells them.
+#[derive(Debug, Default)]
+pub(super) struct Honest {
+    /// Bytes of envelopes that the first session of the first account has read.
+    pub passed: AtomicU64,
+    /// How often the hub was started again.
+    pub restarts: AtomicU64,
+}
+
 /// What they all know, and the book that they share.
 struct Ring {
     address: SocketAddr,
@@ -82,8 +91,7 @@ struct Ring {
     /// The first account.
     account: String,
     others: Vec<String>,
-    /// Bytes of envelopes that an honest session of the first account has read.
-    passed: Arc<AtomicU64>,
+    honest: Arc<Honest>,
     /// A client that does not read is cut at the latest when so many bytes have passed it.
     enough: u64,
     tally: RefCell<Tally>,
@@ -91,7 +99,11 @@ struct Ring {
 
 impl Ring {
     fn passed(&self) -> u64 {
-        self.passed.load(Ordering::Relaxed)
+        self.honest.passed.load(Ordering::Relaxed)
+    }
+
+    fn restarts(&self) -> u64 {
+        self.honest.restarts.load(Ordering::Relaxed)
     }
 
     fn room(&self) -> String {
@@ -115,21 +127,21 @@ pub(super) struct Companions {
 }
 
 impl Companions {
-    /// Lets them in. `passed` counts the bytes of envelopes that an honest session of the first account has read.
+    /// Lets them in.
     pub(super) fn start(
         clients: Clients,
         hub: &Hub,
         tenants: &[Tenant],
-        passed: &Arc<AtomicU64>,
+        honest: &Arc<Honest>,
         settings: &BTreeMap<String, Value>,
     ) -> Result<Self> {
         let (first, others) = tenants.split_first().context("there are no accounts")?;
         let (address, token, account) = (hub.address(), first.token.clone(), first.account.clone());
         let others = others.iter().map(|tenant| tenant.account.clone()).collect();
-        let (passed, enough) = (Arc::clone(passed), most_waiting(settings)? + lingering::in_the_kernel());
+        let (honest, enough) = (Arc::clone(honest), most_waiting(settings)? + lingering::in_the_kernel());
         let (stop, stopped) = oneshot::channel();
         let work = move || {
-            let ring = Rc::new(Ring { address, token, account, others, passed, enough, tally: RefCell::default() });
+            let ring = Rc::new(Ring { address, token, account, others, honest, enough, tally: RefCell::default() });
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             LocalSet::new().block_on(&runtime, async {
                 ring.spawn(clients);

@@ -66,6 +66,8 @@ pub(super) struct Tally {
     told: Vec<String>,
     /// What ought to have been ended by the hub and was not: which attack, and how often.
     let_be: BTreeMap<&'static str, u64>,
+    /// Slow clients that have a connection.
+    pub slow: u64,
     /// Stalled clients that have a connection: how many bytes had passed when each subscribed.
     stalled: BTreeMap<usize, u64>,
     /// The most bytes that passed one of them before it was cut.
@@ -105,6 +107,7 @@ impl Tally {
 
     /// The run is over: who still stands, and ought not to?
     pub(super) fn end(&mut self, passed: u64, enough: u64) {
+        (0..std::mem::take(&mut self.slow)).for_each(|_| self.ended(Kind::Slow, Ending::Open));
         for since in std::mem::take(&mut self.stalled).into_values() {
             self.ended(Kind::Stalled, Ending::Open);
             self.most_passed = self.most_passed.max(passed - since);

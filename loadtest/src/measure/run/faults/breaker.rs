@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    sync::atomic::Ordering,
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
@@ -11,7 +12,7 @@ use http::header::DATE;
 use tokio::sync::watch;
 
 use super::{
-    super::super::report::Mark,
+    super::{super::report::Mark, clients::Honest},
     menu::{Broken, Fault, Part},
 };
 use crate::{
@@ -34,6 +35,7 @@ pub(in super::super) struct Breaker<'a> {
     pub tenants: &'a [Tenant],
     pub platform: &'a Platform,
     pub clock: Option<&'a Clock>,
+    pub honest: &'a Honest,
     pub start: Instant,
     /// The hub's process, while it runs.
     pub pid: &'a Cell<Option<u32>>,
@@ -99,6 +101,7 @@ impl Breaker<'_> {
         tokio::time::sleep(Duration::from_secs_f64(fault.seconds)).await;
         hub.start().await?;
         self.pid.set(hub.pid());
+        self.honest.restarts.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
