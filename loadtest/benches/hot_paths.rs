@@ -28,7 +28,14 @@ use leadwire::{
     inbound::providers::{self, Provider},
     inbox::{Delivery, Inbox, LogEntry},
     platforms::meta::{self, lead_from},
-    realtime::{Deliver, SessionRegistry, Shard, encode, limits::SessionLimits, rooms, shard::ShardState, wire::Wire},
+    realtime::{
+        Deliver, SessionRegistry, Shard,
+        encode::{self, Encoding},
+        limits::SessionLimits,
+        rooms,
+        shard::{ShardState, Subscribe},
+        wire::Wire,
+    },
     telemetry::Metrics,
 };
 use loadtest::platform::meta::{Change, Webhook, sign};
@@ -198,9 +205,14 @@ fn positions(c: &mut Criterion) {
     let accounts: Vec<_> = (0..100).map(|_| AccountId::generate()).collect();
     let publish = (1..=100).flat_map(|count| accounts.iter().map(move |account| (*account, count)));
     let publish = publish.map(|(account, count)| {
-        let json = encode::envelope(&new_lead(account), at(count), None).expect("it is JSON").json;
+        let json = encode::envelope(&new_lead(account), at(count), None).expect("it is JSON").json();
         let room = Room::Account(account);
-        inbox.publish(LogEntry { account, room, position: at(count), at: clock::now(), envelope: json }, None)
+        let entry = LogEntry { account, room, position: at(count), at: clock::now(), envelope: json };
+        let (queued, logged) = inbox.publish(entry, None);
+        async {
+            queued.await;
+            logged.await
+        }
     });
     runtime.block_on(try_join_all(publish)).expect("they are logged");
     c.bench_function("read the newest positions of 100 rooms", |b| {
@@ -219,12 +231,12 @@ fn publish(c: &mut Criterion) {
     let (_sender, directory) = watch::channel(None);
     let (shard, mut clients) = system.block_on(async {
         let metrics = Arc::new(Metrics::new());
-        let registry = SessionRegistry::new(inbox, Vec::new(), 1024, Arc::clone(&metrics)).start();
-        let state = shard_of(directory, metrics);
+        let registry = SessionRegistry::new(inbox.clone(), Vec::new(), 1024, Arc::clone(&metrics)).start();
+        let state = shard_of(directory, inbox, metrics);
         let clients = connected(&state, account);
         (Shard::new(state, registry.recipient()).start(), clients)
     });
-    let frame = encode::envelope(&new_lead(account), at(1), None).expect("it is JSON").frame;
+    let envelope = Arc::new(encode::envelope(&new_lead(account), at(1), None).expect("it is JSON"));
     let mut count = 0;
     let mut group = c.benchmark_group("publish to a room");
     group.throughput(Throughput::Elements(SESSIONS as u64));
@@ -233,8 +245,8 @@ fn publish(c: &mut Criterion) {
             let mut spent = Duration::ZERO;
             for _ in 0..times {
                 count += 1;
-                let (room, types, frame) = (Room::Account(account), rooms::ANY_TYPE, frame.clone());
-                let delivery = Deliver { room, types, position: at(count), frame };
+                let (room, types, envelope) = (Room::Account(account), rooms::ANY_TYPE, Arc::clone(&envelope));
+                let delivery = Deliver { room, types, position: at(count), prev: None, envelope };
                 let began = Instant::now();
                 system.block_on(shard.send(delivery)).expect("the shard is there");
                 spent += began.elapsed();
@@ -247,7 +259,7 @@ fn publish(c: &mut Criterion) {
     group.finish();
 }
 
-fn shard_of(directory: Watch, metrics: Arc<Metrics>) -> Rc<ShardState> {
+fn shard_of(directory: Watch, inbox: Inbox, metrics: Arc<Metrics>) -> Rc<ShardState> {
     let mut settings = settings().realtime;
     let most = u32::try_from(SESSIONS).unwrap_or(u32::MAX);
     settings.sessions_per_address = most;
@@ -263,13 +275,14 @@ fn shard_of(directory: Watch, metrics: Arc<Metrics>) -> Rc<ShardState> {
         jwks_ttl: Duration::from_hours(1),
         login_attempts: 1,
         origins: Origins::new(&[]),
+        anonymous: None,
     });
     let limits = SessionLimits::new(&settings);
-    ShardState::new(settings, auth.expect("an HTTP client"), limits, directory, metrics)
+    ShardState::new(settings, auth.expect("an HTTP client"), limits, directory, inbox, metrics)
 }
 
 /// Sessions in the account's room, by the clients' ends of their sockets.
-fn connected(shard: &ShardState, account: AccountId) -> Vec<TcpStream> {
+fn connected(shard: &Rc<ShardState>, account: AccountId) -> Vec<TcpStream> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     let principal = Principal {
@@ -288,9 +301,11 @@ fn connected(shard: &ShardState, account: AccountId) -> Vec<TcpStream> {
         let socket = tokio::net::TcpStream::from_std(socket).expect("a runtime");
         let limit = usize::try_from(shard.settings.max_waiting.as_u64()).unwrap_or(usize::MAX);
         let seat = shard.limits.admit_address(peer.ip()).expect("a seat");
-        let key = shard.enter(Wire::new(socket, limit), seat);
+        let key = shard.enter(Wire::new(socket, Encoding::Native, limit), seat);
         shard.identify(key, principal.clone()).expect("a seat");
-        shard.subscribe(key, Some(Room::Account(account)), rooms::ANY_TYPE).expect("a member");
+        let (room, types) = (Some(Room::Account(account)), rooms::ANY_TYPE);
+        let asked = Subscribe { name: String::new(), room, types, since: None, reference: None };
+        shard.subscribe(key, asked).expect("a member");
         client
     };
     (0..SESSIONS).map(connect).collect()

@@ -18,7 +18,7 @@ pub(super) fn describe(caller: &Principal, state: &ApiState) -> Result<Value, Ap
     let directory = directory.ok_or(AuthError::Unavailable("the list of users has not been loaded yet"))?;
     let email = match caller.subject {
         Subject::User(id) => directory.users.get(&id).map(|user| user.email.clone()),
-        Subject::ApiKey(_) => None,
+        Subject::ApiKey(_) | Subject::Anonymous(_) => None,
     };
     let mut accounts: Vec<_> =
         caller.grants.iter().filter_map(|(id, role)| Some((directory.accounts.get(id)?, role))).collect();

@@ -168,6 +168,7 @@ fn authenticator(
         jwks_ttl: settings.auth.jwks_ttl,
         login_attempts: settings.auth.login_attempts,
         origins: Origins::new(&settings.server.allowed_origins),
+        anonymous: settings.compat.anonymous_account,
     })?)
 }
 
@@ -198,6 +199,12 @@ pub fn cautions(settings: &Settings) -> Vec<&'static str> {
     }
     if settings.meta.verify_token.expose_secret().is_empty() {
         cautions.push("meta.verify_token is empty: Meta can't verify /webhook");
+    }
+    if settings.compat.anonymous_account.is_some() {
+        cautions.push(
+            "compat.anonymous_account is set: WHOEVER REACHES THIS HUB reads that account's leads and messages, \
+             without a login",
+        );
     }
     cautions
 }

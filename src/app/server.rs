@@ -1,6 +1,6 @@
 //! The HTTP server: every route on one screen, and the way for upgrade requests past them.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, Recipient};
 use actix_codec::Framed;
@@ -27,7 +27,7 @@ use crate::{
     realtime::{
         AddShard, Shard,
         shard::ShardState,
-        transports::websocket::{self, TrustProxy},
+        transports::{TrustProxy, line::Line, sse, websocket},
     },
 };
 
@@ -55,10 +55,13 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
         .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
         .disable_signals()
         .listen("hub", listener, move || {
-            let (shard, stopping) = (shard.clone(), stopping.clone());
+            let (trust, stopping) = (shard.trust, stopping.clone());
+            let registry = shard.registry.clone();
+            let state = shard.clone().state();
+            let sessions = Data::new(Rc::clone(&state));
             let upgrade = fn_factory(move || {
-                let shard = shard.clone();
-                async move { Ok::<_, ()>(shard.start()) }
+                let (state, registry) = (Rc::clone(&state), registry.clone());
+                async move { Ok::<_, ()>(start_shard(state, registry, trust)) }
             });
             let (api_state, receiver, probed) = (api_state.clone(), receiver.clone(), probed.clone());
             let (inbox, arrived, metrics) = ingester.clone();
@@ -67,8 +70,12 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 .app_data(api_state)
                 .app_data(receiver)
                 .app_data(probed)
+                .app_data(sessions)
+                .app_data(Data::new(trust))
                 .configure(inbound::configure)
                 .configure(probes::configure)
+                // Not compressed: an event must not wait for the next.
+                .configure(sse::configure)
                 .service(
                     web::scope("").wrap(Compress::default()).configure(api::configure).configure(dashboard::configure),
                 );
@@ -78,6 +85,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 // Zero closes at once; with a short wait connections often stay open for a second.
                 .client_disconnect_timeout(Duration::ZERO)
                 .tcp_nodelay(true)
+                .on_connect_ext(Line::note)
                 // Connections without a request in flight are closed when the hub stops, instead of waited for.
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();
@@ -98,6 +106,7 @@ struct ShardParts {
     auth: crate::auth::Authenticator,
     limits: crate::realtime::limits::SessionLimits,
     directory: crate::domain::directory::Watch,
+    inbox: crate::inbox::Inbox,
     metrics: Arc<crate::telemetry::Metrics>,
     registry: Recipient<AddShard>,
     trust: TrustProxy,
@@ -110,24 +119,30 @@ impl ShardParts {
             auth: hub.auth.clone(),
             limits: hub.limits.clone(),
             directory: hub.directory.clone(),
+            inbox: hub.inbox.clone(),
             metrics: Arc::clone(&hub.metrics),
             registry: hub.registry.clone().recipient(),
             trust: TrustProxy(settings.server.trust_proxy),
         }
     }
 
-    /// Starts the shard of this thread; returns the service that takes its upgrade requests.
-    fn start(
-        self,
-    ) -> impl actix_service::Service<
-        (Request, Framed<TcpStream, h1::Codec>),
-        Response = (),
-        Error = actix_web::Error,
-        Future = impl Future<Output = Result<(), actix_web::Error>>,
-    > {
-        let state = ShardState::new(self.settings, self.auth, self.limits, self.directory, self.metrics);
-        Shard::new(state.clone(), self.registry).start();
-        let trust = self.trust;
-        fn_service(move |(request, framed)| websocket::upgrade(request, framed, state.clone(), trust))
+    /// The state of this thread's shard.
+    fn state(self) -> Rc<ShardState> {
+        ShardState::new(self.settings, self.auth, self.limits, self.directory, self.inbox, self.metrics)
     }
+}
+
+/// Starts the shard of this thread; returns the service that takes its upgrade requests.
+fn start_shard(
+    state: Rc<ShardState>,
+    registry: Recipient<AddShard>,
+    trust: TrustProxy,
+) -> impl actix_service::Service<
+    (Request, Framed<TcpStream, h1::Codec>),
+    Response = (),
+    Error = actix_web::Error,
+    Future = impl Future<Output = Result<(), actix_web::Error>>,
+> {
+    Shard::new(Rc::clone(&state), registry).start();
+    fn_service(move |(request, framed)| websocket::upgrade(request, framed, Rc::clone(&state), trust))
 }

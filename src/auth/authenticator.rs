@@ -21,7 +21,7 @@ use super::{
     who::{Who, by_key},
 };
 use crate::domain::{
-    Timestamp, clock,
+    AccountId, Timestamp, clock,
     directory::{Directory, Watch},
 };
 
@@ -44,6 +44,8 @@ pub struct Options {
     pub login_attempts: u32,
     /// Whose pages may use the session cookie.
     pub origins: Origins,
+    /// The account that clients without credentials may read on the compatibility transports.
+    pub anonymous: Option<AccountId>,
 }
 
 /// Lets people and programs in. Cheap to clone; all clones are one.
@@ -142,6 +144,21 @@ impl Authenticator {
             }
         }
         Err(first.unwrap_or(AuthError::Missing))
+    }
+
+    /// Who a client of a compatibility transport is that shows nothing at all; no other transport may ask.
+    ///
+    /// # Errors
+    /// [`AuthError::Missing`] unless the settings let such a client in; [`AuthError::Invalid`] while the account that
+    /// they name is not there; [`AuthError::Unavailable`].
+    pub fn anonymous(&self) -> Result<Principal, AuthError> {
+        let account = self.inner.options.anonymous.ok_or(AuthError::Missing)?;
+        let directory = self.directory()?;
+        let subject = Subject::Anonymous(account);
+        let agency = directory.agency_of(account).zip(grants_of(subject, &directory));
+        let (agency, grants) = agency.ok_or(AuthError::Invalid("there is no account for clients without a login"))?;
+        let name = subject.to_string();
+        Ok(Principal { subject, name, agency, grants, expires_at: None, jti: None, proof: Proof::Nothing })
     }
 
     /// What a principal may do under the newest directory; `None` if they may not stay.

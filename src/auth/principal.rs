@@ -17,6 +17,8 @@ pub enum Subject {
     User(UserId),
     /// A program.
     ApiKey(ApiKeyId),
+    /// Whoever shows nothing at all, where the settings let such a client read this account. No token names it.
+    Anonymous(AccountId),
 }
 
 impl fmt::Display for Subject {
@@ -24,6 +26,7 @@ impl fmt::Display for Subject {
         match self {
             Self::User(id) => id.fmt(f),
             Self::ApiKey(id) => id.fmt(f),
+            Self::Anonymous(_) => f.write_str("anonymous"),
         }
     }
 }
@@ -48,6 +51,8 @@ pub enum Proof {
     Issuer(IssuerId),
     /// The API key itself.
     Key,
+    /// Nothing: the settings ask for nothing.
+    Nothing,
 }
 
 /// Somebody who was let in.
@@ -118,6 +123,7 @@ pub fn grants_of(subject: Subject, directory: &Directory) -> Option<Grants> {
                 .filter(|account| account.agency == key.agency && key.account.is_none_or(|only| only == account.id));
             in_reach.map(|account| (account.id, key.role)).collect()
         }
+        Subject::Anonymous(account) => HashMap::from([(directory.accounts.get(&account)?.id, Role::Viewer)]),
     };
     Some(Arc::new(grants))
 }
@@ -181,5 +187,16 @@ mod tests {
         assert_eq!(*grants, HashMap::from([(sample.account, Role::Viewer)]));
         assert!(grants_of(Subject::ApiKey(narrow), &sample.directory).unwrap().is_empty());
         assert!(grants_of(Subject::ApiKey(ApiKeyId::generate()), &sample.directory).is_none());
+    }
+
+    #[test]
+    fn who_shows_nothing_may_at_most_read_one_account_while_it_is_there() {
+        let mut sample = Sample::new();
+        let subject = Subject::Anonymous(sample.account);
+        let grants = grants_of(subject, &sample.directory).unwrap();
+        assert_eq!(*grants, HashMap::from([(sample.account, Role::Viewer)]));
+        sample.directory.accounts.remove(&sample.account);
+        assert!(grants_of(subject, &sample.directory).is_none());
+        assert!("anonymous".parse::<Subject>().is_err(), "no token may name it");
     }
 }

@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{sample::Sample, *};
 use crate::domain::{
-    Role, clock,
+    AccountId, Role, clock,
     directory::{Directory, IssuerKey},
 };
 
@@ -49,6 +49,10 @@ struct Hub {
 }
 
 fn hub(directory: Directory, away: bool) -> Hub {
+    hub_with(directory, away, None)
+}
+
+fn hub_with(directory: Directory, away: bool, anonymous: Option<AccountId>) -> Hub {
     let (sender, directory) = watch::channel(Some(Arc::new(directory)));
     let memory = Arc::new(Memory { away, ..Memory::default() });
     let auth = Authenticator::new(Options {
@@ -59,6 +63,7 @@ fn hub(directory: Directory, away: bool) -> Hub {
         jwks_ttl: Duration::from_mins(10),
         login_attempts: 2,
         origins: Origins::default(),
+        anonymous,
     });
     Hub { auth: auth.unwrap(), directory: sender, memory }
 }
@@ -93,6 +98,22 @@ fn with_issuer() -> (Sample, Hub) {
     sample.add_issuer("https://id.agency.example", IssuerKey::Secret(SHARED.into()));
     let hub = hub(std::mem::take(&mut sample.directory), false);
     (sample, hub)
+}
+
+#[test]
+fn a_client_without_a_login_is_let_in_only_where_the_settings_say_so() {
+    let off = hub(Sample::new().directory, false);
+    assert_eq!(off.auth.anonymous().unwrap_err(), AuthError::Missing);
+    let sample = Sample::new();
+    let hub = hub_with(sample.directory, false, Some(sample.account));
+    let nobody = hub.auth.anonymous().unwrap();
+    assert_eq!(nobody.role_in(sample.account), Some(Role::Viewer));
+    assert_eq!((nobody.accounts(), nobody.agency), (vec![sample.account], sample.agency));
+    assert!(hub.auth.issue(nobody.subject, None, clock::now()).is_err(), "it gets no token");
+    assert_eq!(hub.auth.recheck(&nobody), Some(nobody.grants.clone()));
+    hub.directory.send_replace(Some(Arc::new(Directory::default())));
+    assert!(hub.auth.recheck(&nobody).is_none());
+    assert!(matches!(hub.auth.anonymous(), Err(AuthError::Invalid(_))));
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ impl Who {
                 let key = directory.api_keys.values().find(|key| key.id == id)?;
                 Some(Self { name: key.name.clone(), agency: key.agency, epoch: 0 })
             }
+            // It is nobody whom a token or a key could name.
+            Subject::Anonymous(_) => None,
         }
     }
 

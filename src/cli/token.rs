@@ -48,6 +48,7 @@ impl Token {
             jwks_ttl: settings.auth.jwks_ttl,
             login_attempts: settings.auth.login_attempts,
             origins: Origins::default(),
+            anonymous: None,
         })?;
         let (token, expires_at) = auth.issue(Subject::User(user), None, until)?;
         eprintln!("Good until {}.", clock::rfc3339(expires_at));

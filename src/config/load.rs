@@ -234,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn the_account_for_clients_without_a_login_is_off_by_default_and_must_be_an_id() {
+        assert_eq!(Settings::parse("").unwrap().compat.anonymous_account, None);
+        let text = |value: &str| format!("[compat]\nanonymous_account = '{value}'");
+        let id = crate::domain::AccountId::generate();
+        assert_eq!(Settings::parse(&text(&id.to_string())).unwrap().compat.anonymous_account, Some(id));
+        let error = Settings::parse(&text("everybody")).unwrap_err().to_string();
+        assert!(error.contains("compat.anonymous_account") && error.contains("acc_"), "{error}");
+    }
+
+    #[test]
     fn values_that_cannot_work_together_are_refused() {
         let error = Settings::parse("[inbox]\nqueue = '1MiB'\n[enrichment]\nretry = []").unwrap_err().to_string();
         assert!(error.contains("inbox.queue") && error.contains("enrichment.retry"), "{error}");

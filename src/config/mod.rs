@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{
-    Auth, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Server, Span, Store, Telemetry,
+    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Server, Span, Store, Telemetry,
 };
 
 /// Every setting.
@@ -39,6 +39,8 @@ pub struct Settings {
     pub realtime: Realtime,
     /// Logins and tokens.
     pub auth: Auth,
+    /// Clients of the systems that the hub replaces.
+    pub compat: Compat,
     /// Logs.
     pub telemetry: Telemetry,
 }

@@ -5,8 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use url::Url;
+
+use crate::domain::AccountId;
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Server {
@@ -134,6 +136,17 @@ pub struct Auth {
     pub signing_key_file: String,
     #[serde(with = "humantime_serde")]
     pub jwks_ttl: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Compat {
+    #[serde(deserialize_with = "unless_empty")]
+    pub anonymous_account: Option<AccountId>,
+}
+
+fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AccountId>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,10 +1,16 @@
 //! The envelope log: what was pushed, by account and position, for sessions that resume and for the store.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
 use diesel::{
-    ExpressionMethods, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection, sql_query,
-    sql_types::{BigInt, Text},
+    ExpressionMethods, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
+    connection::DefaultLoadingMode,
+    sql_query,
+    sql_types::{BigInt, Binary, Text},
 };
+use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use super::{Inbox, InboxError, schema::log};
 use crate::domain::{AccountId, Room, Timestamp, envelope::Position};
@@ -24,6 +30,91 @@ pub struct LogEntry {
     pub envelope: Bytes,
 }
 
+/// An envelope as the log has it.
+#[derive(Debug, Clone)]
+pub struct Logged {
+    /// Its place.
+    pub position: Position,
+    /// The one before it in its room.
+    pub prev: Option<Position>,
+    /// Its type.
+    pub kind: String,
+    /// The JSON text.
+    pub envelope: Bytes,
+}
+
+/// What the log has after a position.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// In order.
+    pub entries: Vec<Logged>,
+    /// Whether there may be more after these.
+    pub more: bool,
+}
+
+/// What is read of a logged envelope; the payload is not.
+#[derive(Deserialize)]
+struct Head {
+    r#type: String,
+    prev: Option<Position>,
+}
+
+#[derive(QueryableByName)]
+struct EntryRow {
+    #[diesel(sql_type = BigInt)]
+    epoch: i64,
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+    #[diesel(sql_type = Binary)]
+    envelope: Vec<u8>,
+}
+
+impl EntryRow {
+    /// `None` for what this version can't read.
+    fn logged(self) -> Option<Logged> {
+        let Head { r#type: kind, prev } = serde_json::from_slice(&self.envelope).ok()?;
+        let position = Position { epoch: u32::try_from(self.epoch).ok()?, count: u64::try_from(self.count).ok()? };
+        Some(Logged { position, prev, kind, envelope: self.envelope.into() })
+    }
+}
+
+/// Envelopes read at once.
+const PAGE: i64 = 256;
+/// Pages read at the same time, however many sessions come back; the others wait their turn, first come first served.
+const READERS: usize = 2;
+
+/// Connections of their own for reading the log, so that sessions that come back delay nothing else.
+#[derive(Clone)]
+pub(super) struct Readers {
+    idle: Arc<Mutex<Vec<SqliteConnection>>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn open(connect: impl Fn() -> Result<SqliteConnection, InboxError>) -> Result<Self, InboxError> {
+        let connections = (0..READERS).map(|_| connect()).collect::<Result<_, _>>()?;
+        Ok(Self { idle: Arc::new(Mutex::new(connections)), turns: Arc::new(Semaphore::new(READERS)) })
+    }
+
+    async fn read<T, F>(&self, query: F) -> Result<T, InboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| InboxError::Closed)?;
+        let idle = Arc::clone(&self.idle);
+        let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = taken.ok_or(InboxError::Closed)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let outcome = query(&mut connection);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            drop(turn);
+            outcome
+        });
+        Ok(reading.await.map_err(|_| InboxError::Closed)??)
+    }
+}
+
 #[derive(QueryableByName)]
 struct Top {
     #[diesel(sql_type = Text)]
@@ -35,23 +126,82 @@ struct Top {
 }
 
 impl Inbox {
-    /// The newest position of every room, so that the first envelope after a start names the one before it.
+    /// What a room's log has after a position, up to `bytes` of it, and one envelope at least.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub async fn top_positions(&self) -> Result<Vec<(Room, Position)>, InboxError> {
-        self.read(|c| {
-            let tops: Vec<Top> =
-                sql_query("SELECT room, epoch, count FROM log WHERE seq IN (SELECT max(seq) FROM log GROUP BY room)")
-                    .load(c)?;
-            let top = |top: Top| {
-                let epoch = u32::try_from(top.epoch).ok()?;
-                Some((top.room.parse().ok()?, Position { epoch, count: u64::try_from(top.count).ok()? }))
-            };
-            Ok(tops.into_iter().filter_map(top).collect())
-        })
-        .await
+    pub async fn log_after(&self, room: Room, after: Position, bytes: usize) -> Result<Page, InboxError> {
+        self.log_readers.read(move |c| entries(c, room, after, PAGE, bytes)).await
     }
+
+    /// For each room the first envelope after a position.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub async fn first_after(&self, asked: Vec<(Room, Position)>) -> Result<Vec<Option<Logged>>, InboxError> {
+        let first = |c: &mut SqliteConnection, (room, after)| Ok(entries(c, room, after, 1, 1)?.entries.pop());
+        self.log_readers.read(move |c| asked.into_iter().map(|one| first(c, one)).collect()).await
+    }
+
+    /// Ends when everything that was to be written before is written, or has failed.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub async fn settle(&self) -> Result<(), InboxError> {
+        self.writer.write(0, |_| Ok(())).await
+    }
+
+    /// The newest position of every room, so that the first envelope after a start names the one before it.
+    ///
+    /// # Errors
+    /// If the file can't be read or written.
+    pub async fn top_positions(&self) -> Result<Vec<(Room, Position)>, InboxError> {
+        let tops = self.writer.write(1, |c| {
+            fold_tops(c)?;
+            sql_query("SELECT room, epoch, count FROM tops").load::<Top>(c)
+        });
+        let top = |top: Top| {
+            let epoch = u32::try_from(top.epoch).ok()?;
+            Some((top.room.parse().ok()?, Position { epoch, count: u64::try_from(top.count).ok()? }))
+        };
+        Ok(tops.await?.into_iter().filter_map(top).collect())
+    }
+}
+
+/// Notes the newest position of every room that the log has something new of.
+pub(super) fn fold_tops(c: &mut SqliteConnection) -> QueryResult<()> {
+    sql_query(
+        "INSERT OR REPLACE INTO tops SELECT room, epoch, count FROM log WHERE seq IN \
+         (SELECT max(seq) FROM log WHERE seq > (SELECT folded FROM meta) GROUP BY room)",
+    )
+    .execute(c)?;
+    // Not simply the highest: with all rows gone, numbers begin again.
+    sql_query("UPDATE meta SET folded = coalesce((SELECT max(seq) FROM log), 0)").execute(c).map(drop)
+}
+
+fn entries(c: &mut SqliteConnection, room: Room, after: Position, most: i64, bytes: usize) -> QueryResult<Page> {
+    let rows = sql_query(
+        "SELECT epoch, count, envelope FROM log WHERE account = ? AND (epoch, count) > (?, ?) AND room = ? \
+         ORDER BY epoch, count LIMIT ?",
+    )
+    .bind::<Binary, _>(room.account().to_bytes().to_vec())
+    .bind::<BigInt, _>(i64::from(after.epoch))
+    .bind::<BigInt, _>(i64::try_from(after.count).unwrap_or(i64::MAX))
+    .bind::<Text, _>(room.to_string())
+    .bind::<BigInt, _>(most)
+    .load_iter::<EntryRow, DefaultLoadingMode>(c)?;
+    let (mut page, mut read, mut rows_read) = (Page::default(), 0, 0);
+    for row in rows {
+        let row = row?;
+        read += row.envelope.len();
+        rows_read += 1;
+        page.entries.extend(row.logged());
+        page.more = read >= bytes || rows_read == most;
+        if page.more {
+            break;
+        }
+    }
+    Ok(page)
 }
 
 /// Adds an envelope; part of the commit that marks its event as published.

@@ -31,7 +31,7 @@ use diesel::{Connection, QueryResult, SqliteConnection, connection::SimpleConnec
 
 pub use accept::{Accepted, Delivery, Quarantined};
 pub use attention::{Attention, ParkedEvent, Selection};
-pub use log::LogEntry;
+pub use log::{LogEntry, Logged, Page};
 pub use prune::Limits;
 pub use schema::State;
 pub use work::{ParkReason, Unstored};
@@ -61,6 +61,7 @@ impl From<diesel::result::Error> for InboxError {
 pub struct Inbox {
     writer: writer::Writer,
     reader: Arc<Mutex<SqliteConnection>>,
+    log_readers: log::Readers,
     epoch: u32,
     /// The number of the newest delivery; only the hub accepts, so it is counted here.
     deliveries: Arc<AtomicI64>,
@@ -97,11 +98,13 @@ impl Inbox {
         (epoch, last_delivery): (u32, i64),
     ) -> Result<Self, InboxError> {
         let reader = Arc::new(Mutex::new(connect(path)?));
+        let log_readers = log::Readers::open(|| connect(path))?;
         let wal = wal::Wal::take_over(path, &mut writing, connect(path)?)?;
         let deliveries = Arc::new(AtomicI64::new(last_delivery));
         Ok(Self {
             writer: writer::Writer::start(writing, wal, commit_rows)?,
             reader,
+            log_readers,
             epoch,
             deliveries,
             full: Arc::default(),

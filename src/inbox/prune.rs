@@ -7,7 +7,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::BigInt};
 
-use super::{Inbox, InboxError};
+use super::{Inbox, InboxError, log::fold_tops};
 use crate::domain::Timestamp;
 
 /// Rows removed in one commit.
@@ -101,7 +101,15 @@ impl Inbox {
 
     async fn remove(&self, statement: &'static str, before: i64) -> Result<usize, InboxError> {
         let change = move |c: &mut SqliteConnection| -> QueryResult<usize> {
-            sql_query(statement).bind::<BigInt, _>(before).bind::<BigInt, _>(PORTION).execute(c)
+            // How far each room is must outlive its envelopes: who comes back has to be told that some are gone.
+            if statement == LOG {
+                fold_tops(c)?;
+            }
+            let removed = sql_query(statement).bind::<BigInt, _>(before).bind::<BigInt, _>(PORTION).execute(c)?;
+            if statement == LOG {
+                fold_tops(c)?;
+            }
+            Ok(removed)
         };
         self.writer.write(usize::try_from(PORTION).unwrap_or(1), change).await
     }

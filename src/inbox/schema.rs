@@ -97,7 +97,8 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events, log);
 
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE meta (epoch INTEGER NOT NULL) STRICT;
     INSERT INTO meta VALUES (0);
 
@@ -131,7 +132,11 @@ const STEPS: [&str; 1] = ["
     CREATE TABLE refusals (
         path TEXT PRIMARY KEY, refused INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    // The newest position of every room as of log row `folded`: it outlives the envelopes, and a start need not read all.
+    "CREATE TABLE tops (room TEXT PRIMARY KEY, epoch INTEGER NOT NULL, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+     ALTER TABLE meta ADD COLUMN folded INTEGER NOT NULL DEFAULT 0;",
+];
 
 #[derive(QueryableByName)]
 struct Version {

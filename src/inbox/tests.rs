@@ -68,7 +68,7 @@ async fn accepted_and_published_work_is_found_again_after_a_restart() {
         let inbox = open(&folder);
         inbox.accept(vec![delivery(vec![first.clone(), second.clone()])]).await.unwrap();
         assert!(inbox.due_accounts(now()).await.unwrap().is_empty(), "just handed on: not due yet");
-        inbox.publish(entry(account, inbox.epoch(), 1), Some(first.id)).await.unwrap();
+        inbox.publish(entry(account, inbox.epoch(), 1), Some(first.id)).1.await.unwrap();
         inbox.epoch()
     };
     let inbox = open(&folder);
@@ -145,7 +145,7 @@ async fn retention_removes_what_is_finished_and_nothing_else() {
     let (done, open_event) = (lead(account, "1"), lead(account, "2"));
     inbox.accept(vec![delivery(vec![done.clone()]), delivery(vec![open_event.clone()])]).await.unwrap();
     for (count, event) in [(1, &done), (2, &open_event)] {
-        inbox.publish(entry(account, 1, count), Some(event.id)).await.unwrap();
+        inbox.publish(entry(account, 1, count), Some(event.id)).1.await.unwrap();
     }
     inbox.mark_stored(vec![done.id]).await.unwrap();
     let nothing = Limits {
@@ -180,4 +180,41 @@ async fn the_quarantine_is_capped() {
     assert_eq!(inbox.quarantined().await.unwrap(), 3);
     let attention = inbox.attention(now()).await.unwrap();
     assert_eq!((attention[0].reason.as_str(), attention[0].count), ("bad_signature", 10));
+}
+
+/// An envelope that names the one before it.
+fn chained(room: Room, count: u64) -> LogEntry {
+    let json = format!(r#"{{"type":"new_lead","position":"1-{count}","prev":"1-{}","payload":{{}}}}"#, count - 1);
+    LogEntry { account: room.account(), room, position: at(count), at: now(), envelope: json.into() }
+}
+
+fn at(count: u64) -> Position {
+    Position { epoch: 1, count }
+}
+
+#[tokio::test]
+async fn the_log_is_read_page_by_page_and_only_of_one_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let account = AccountId::generate();
+    let (room, operators) = (Room::Account(account), Room::Operators(account));
+    for count in 1..=300 {
+        let room = if count == 5 { operators } else { room };
+        let (_, logged) = inbox.publish(chained(room, count), None);
+        if count == 300 {
+            logged.await.unwrap();
+        }
+    }
+    let page = inbox.log_after(room, at(2), usize::MAX).await.unwrap();
+    let counts: Vec<_> = page.entries.iter().map(|entry| entry.position.count).collect();
+    assert_eq!(counts, (3..=4).chain(6..=259).collect::<Vec<_>>());
+    assert!(page.more);
+    let page = inbox.log_after(room, at(259), usize::MAX).await.unwrap();
+    assert_eq!((page.entries.len(), page.more), (41, false));
+    let small = inbox.log_after(room, at(0), 100).await.unwrap();
+    assert_eq!((small.entries.len(), small.more), (2, true), "a page ends where its bytes do");
+    let first = inbox.first_after(vec![(operators, at(1)), (room, at(300)), (room, at(9))]).await.unwrap();
+    let found: Vec<_> = first.iter().map(|entry| entry.as_ref().map(|entry| (entry.position, entry.prev))).collect();
+    assert_eq!(found, [Some((at(5), Some(at(4)))), None, Some((at(10), Some(at(9))))]);
+    assert_eq!(page.entries[0].kind, "new_lead");
 }

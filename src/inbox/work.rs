@@ -139,11 +139,16 @@ impl Inbox {
         .await
     }
 
-    /// Puts an envelope into the log and, if it carries an event, marks that as published; one commit.
+    /// Puts an envelope into the log and, if it carries an event, marks that as published; one commit. The first future
+    /// ends when the envelope has its place among what is to be written, the second when it is durable.
     ///
     /// # Errors
-    /// If it could not be made durable.
-    pub async fn publish(&self, entry: LogEntry, event: Option<EventId>) -> Result<(), InboxError> {
+    /// The second's: if it could not be made durable.
+    pub fn publish(
+        &self,
+        entry: LogEntry,
+        event: Option<EventId>,
+    ) -> (impl Future<Output = ()> + use<>, impl Future<Output = Result<(), InboxError>> + use<>) {
         let change = move |c: &mut SqliteConnection| {
             log::append(c, &entry)?;
             let Some(event) = event else { return Ok(()) };
@@ -158,7 +163,7 @@ impl Inbox {
                 .execute(c)?;
             Ok(())
         };
-        self.writer.write(2, change).await
+        self.writer.enqueue(2, change)
     }
 
     /// Events that were pushed before `before` and are not stored, the oldest first.

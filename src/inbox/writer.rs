@@ -13,7 +13,10 @@ use std::{
 };
 
 use diesel::{QueryResult, SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use super::{InboxError, wal::Wal};
 
@@ -90,10 +93,35 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
+        let (queued, written) = self.enqueue(rows, change);
+        queued.await;
+        written.await
+    }
+
+    /// As [`write`](Self::write), in two parts: the first has ended when the change has its place among the others, at
+    /// once unless too many wait; the second when it is durable or has failed.
+    pub(super) fn enqueue<T, F>(
+        &self,
+        rows: usize,
+        change: F,
+    ) -> (impl Future<Output = ()> + use<T, F>, impl Future<Output = Result<T, InboxError>> + use<T, F>)
+    where
+        T: Send + 'static,
+        F: FnMut(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        let request = Box::new(Request { change, rows, value: None, reply });
-        self.jobs.send(request).await.map_err(|_| InboxError::Closed)?;
-        answer.await.map_err(|_| InboxError::Closed)?
+        let request: Box<dyn Job> = Box::new(Request { change, rows, value: None, reply });
+        let full = match self.jobs.try_send(request) {
+            Err(TrySendError::Full(request)) => Some((self.jobs.clone(), request)),
+            // A closed queue drops the request, and the answer says so.
+            Ok(()) | Err(TrySendError::Closed(_)) => None,
+        };
+        let queued = async move {
+            if let Some((jobs, request)) = full {
+                let _ = jobs.send(request).await;
+            }
+        };
+        (queued, async move { answer.await.map_err(|_| InboxError::Closed)? })
     }
 }
 

@@ -43,10 +43,12 @@ impl SessionLimits {
         self.take(Holder::Address(address), self.per_address)
     }
 
-    /// A session of this subject; `None` if it has too many.
+    /// A session of this subject; `None` if it has too many. Those without a login share one: as many as an account may
+    /// have.
     #[must_use]
     pub fn admit_subject(&self, subject: Subject) -> Option<Seat> {
-        self.take(Holder::Subject(subject), self.per_user)
+        let limit = if matches!(subject, Subject::Anonymous(_)) { self.per_account } else { self.per_user };
+        self.take(Holder::Subject(subject), limit)
     }
 
     /// A session in this account's rooms; `None` if it has too many.

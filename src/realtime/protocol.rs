@@ -23,8 +23,8 @@ pub enum ClientFrame {
     Subscribe {
         /// `dashboard`, `account:<id>`, `operators:<id>`.
         room: String,
-        /// The last position that was seen.
-        since: Option<String>,
+        /// The last position that was seen; for several rooms, that of each.
+        since: Option<Since>,
         /// Only these types.
         types: Option<Vec<String>>,
     },
@@ -35,6 +35,16 @@ pub enum ClientFrame {
     },
     /// Received up to here. Noted as a sign of life.
     Ack {},
+}
+
+/// Where a client was when it left.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Since {
+    /// In the room that it asks for.
+    One(String),
+    /// In each room, by its name; `null` in one that had no envelope yet. As in `subscribed.rooms` and `heartbeat`.
+    Each(BTreeMap<String, Option<String>>),
 }
 
 /// A client frame with what its answer is to refer to.
@@ -86,16 +96,16 @@ pub enum ServerFrame<'a> {
         heartbeat: u64,
         /// Rooms that may be subscribed.
         rooms: &'a [String],
-        /// Whether `since` brings back what was missed. Not yet: see `subscribed.recovered`.
+        /// Whether `since` brings back what was missed.
         resume: bool,
     },
-    /// The room is live from here.
+    /// What was missed follows, up to here; from here the room is live.
     Subscribed {
         /// As asked for.
         room: &'a str,
         /// Its newest position; none if it never had an envelope.
         position: Option<Position>,
-        /// `complete`, `partial` or `none`.
+        /// Whether everything after `since` follows: `complete`, `partial` (of some of the rooms), `none`.
         recovered: &'static str,
         /// For `dashboard`: the rooms that it stands for.
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Context, Handler, Message, Recipient, ResponseFuture, WrapFuture,
     dev::ContextFutureSpawner,
 };
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 
 use super::{Deliver, Drain, encode, rooms};
 use crate::{
@@ -143,12 +143,20 @@ impl Handler<Publish> for SessionRegistry {
             }
         };
         let what = envelope.body.type_name();
-        self.deliver(&Deliver { room, types: rooms::type_bit(what), position, frame: encoded.frame }, ctx);
+        let entry = LogEntry { account: envelope.account, room, position, at: clock::now(), envelope: encoded.json() };
+        // It has its place in the log before a session sees it: who then waits until the log has settled finds it there.
+        let (queued, logged) = self.inbox.publish(entry, event);
+        let mut queued = Box::pin(queued);
+        let is_queued = (&mut queued).now_or_never().is_some();
+        let delivery = Deliver { room, types: rooms::type_bit(what), position, prev, envelope: Arc::new(encoded) };
+        self.deliver(&delivery, ctx);
+        if !is_queued {
+            // The log is far behind. Later envelopes must not get ahead of this one there.
+            queued.into_actor(self).wait(ctx);
+        }
         self.metrics.published_envelopes.get_or_create(&Labelled { what }).inc();
-        let entry = LogEntry { account: envelope.account, room, position, at: clock::now(), envelope: encoded.json };
-        let inbox = self.inbox.clone();
         Box::pin(async move {
-            inbox.publish(entry, event).await?;
+            logged.await?;
             Ok(position)
         })
     }

@@ -11,9 +11,14 @@ pub fn type_bit(name: &str) -> u32 {
         "new_lead" => 1,
         "lead:updated" => 1 << 1,
         "source:health" => 1 << 2,
+        "message:new" | "message:edited" | "message:deleted" | "message:reaction" | "message:read"
+        | "message:delivered" => MESSAGES,
         _ => 0,
     }
 }
+
+/// Everything about messages.
+pub const MESSAGES: u32 = 1 << 3;
 
 /// All types.
 pub const ANY_TYPE: u32 = u32::MAX;

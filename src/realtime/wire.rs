@@ -1,14 +1,19 @@
-//! A socket's writing side, shared on one thread by the session that reads it and the shard that writes to it.
+//! A session's writing side, shared on one thread by the session that reads and the shard that writes.
 //!
 //! What the socket does not take at once waits here, and the bytes are counted: the shard sees a client that does not
 //! read, whatever its session is doing, and cuts the connection itself. Full means: the session is over.
+//!
+//! A session without a socket of its own (its transport is HTTP) has a wire that is pulled: all frames wait until a
+//! request fetches them.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
+    future::poll_fn,
     io,
     net::Shutdown,
     rc::Rc,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -16,7 +21,10 @@ use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes};
 use socket2::SockRef;
 
-use super::{close::Close, encode};
+use super::{
+    close::Close,
+    encode::{self, Encoding},
+};
 
 /// How long a client has to take the close frame before the connection is cut.
 const LINGER: Duration = Duration::from_millis(800);
@@ -36,32 +44,73 @@ pub enum Sent {
 
 /// The writing side.
 pub struct Wire {
-    io: TcpStream,
+    /// None while the wire is pulled.
+    io: OnceCell<TcpStream>,
+    encoding: Encoding,
     limit: usize,
     waiting: RefCell<VecDeque<Bytes>>,
     bytes: Cell<usize>,
     flushing: Cell<bool>,
     over: Cell<bool>,
+    /// Of a pulled wire: whoever waits for a frame.
+    puller: RefCell<Option<Waker>>,
+    /// Whoever waits until less is waiting.
+    patient: RefCell<Option<Waker>>,
+    /// Of a pulled wire: the connection that a stalled client keeps, to cut it.
+    line: Option<Rc<TcpStream>>,
 }
 
 impl Wire {
     /// Takes a socket over; `limit` is the most bytes that may wait.
     #[must_use]
-    pub fn new(io: TcpStream, limit: usize) -> Rc<Self> {
+    pub fn new(io: TcpStream, encoding: Encoding, limit: usize) -> Rc<Self> {
+        Self::build(OnceCell::from(io), encoding, limit, None)
+    }
+
+    /// A wire whose frames are fetched by requests. `line`: a handle of the connection, if there is but one.
+    #[must_use]
+    pub fn pulled(encoding: Encoding, limit: usize, line: Option<Rc<TcpStream>>) -> Rc<Self> {
+        Self::build(OnceCell::new(), encoding, limit, line)
+    }
+
+    fn build(io: OnceCell<TcpStream>, encoding: Encoding, limit: usize, line: Option<Rc<TcpStream>>) -> Rc<Self> {
         Rc::new(Self {
             io,
+            encoding,
             limit,
             waiting: RefCell::default(),
             bytes: Cell::default(),
             flushing: Cell::default(),
             over: Cell::default(),
+            puller: RefCell::default(),
+            patient: RefCell::default(),
+            line,
         })
     }
 
-    /// The socket, to read from.
+    /// The socket, to read from; none while the wire is pulled.
     #[must_use]
-    pub fn socket(&self) -> &TcpStream {
-        &self.io
+    pub fn socket(&self) -> Option<&TcpStream> {
+        self.io.get()
+    }
+
+    /// Gives a pulled wire a socket: what waits goes out there. A second one is dropped.
+    pub fn attach(self: &Rc<Self>, io: TcpStream) {
+        if self.io.set(io).is_ok() && self.bytes.get() > 0 {
+            self.begin_flush();
+        }
+    }
+
+    /// How this session's frames are written.
+    #[must_use]
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// The most bytes that may wait.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Whether the session was ended or its socket failed.
@@ -82,9 +131,13 @@ impl Wire {
             self.keep(frame.clone());
             return Sent::Kept;
         }
+        let Some(io) = self.io.get() else {
+            self.keep(frame.clone());
+            return Sent::Kept;
+        };
         // Past the runtime's own book-keeping, which costs a cache miss a session: a socket that takes nothing says so
         // again when the rest is flushed, and the runtime notes it there.
-        match SockRef::from(&self.io).send(frame) {
+        match SockRef::from(io).send(frame) {
             Ok(written) if written == frame.len() => Sent::Kept,
             Ok(written) => {
                 self.keep(frame.slice(written..));
@@ -101,20 +154,52 @@ impl Wire {
         }
     }
 
+    /// The next frame of a pulled wire; `None` when the session is over and nothing is left.
+    pub fn poll_pull(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(frame) = self.pull() {
+            return Poll::Ready(Some(frame));
+        }
+        if self.over.get() {
+            return Poll::Ready(None);
+        }
+        *self.puller.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The next frame of a pulled wire, if one waits.
+    pub fn pull(&self) -> Option<Bytes> {
+        let frame = self.waiting.borrow_mut().pop_front()?;
+        self.took(frame.len());
+        Some(frame)
+    }
+
+    /// Ends when no more than `bytes` wait, or the session is over.
+    pub async fn drained(&self, bytes: usize) {
+        poll_fn(|cx| {
+            if self.bytes.get() <= bytes || self.over.get() {
+                return Poll::Ready(());
+            }
+            *self.patient.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Ends the session: the close frame goes out if the client takes it within a second, then the connection is cut.
     /// What else was waiting is dropped; a client that resumes gets it from the log.
     pub fn end(self: &Rc<Self>, ending: Close) {
         if self.over.replace(true) {
             return;
         }
-        {
+        // What is pulled is not in the close frame's way.
+        if self.io.get().is_some() {
             let mut waiting = self.waiting.borrow_mut();
             // A frame that has begun must be finished, or the close frame would end up inside it.
             let begun = self.flushing.get() && waiting.front().is_some();
             waiting.truncate(usize::from(begun));
             self.bytes.set(waiting.iter().map(Bytes::len).sum());
         }
-        self.keep(encode::close(ending));
+        self.keep(encode::close(self.encoding, ending));
         let wire = Rc::clone(self);
         actix_rt::spawn(async move {
             actix_rt::time::sleep(LINGER).await;
@@ -128,10 +213,22 @@ impl Wire {
             // The answer, or the close frame that is still on its way, goes after the frame that has begun.
             return self.end(Close::Normal);
         }
+        let Some(io) = self.io.get() else { return };
         if !self.over.replace(true) {
-            let _ = self.io.try_write(&encode::close(Close::Normal));
+            let _ = io.try_write(&encode::close(Encoding::Native, Close::Normal));
         }
-        let _ = SockRef::from(&self.io).shutdown(Shutdown::Both);
+        let _ = SockRef::from(io).shutdown(Shutdown::Both);
+    }
+
+    /// The session is over without a word from either side.
+    pub fn abandon(&self) {
+        if self.io.get().is_some() {
+            return self.cut();
+        }
+        // The connection is not the session's own: an answer may be on its way there.
+        self.over.set(true);
+        wake(&self.puller);
+        wake(&self.patient);
     }
 
     /// Ends the connection now; the reading side sees its end.
@@ -139,7 +236,10 @@ impl Wire {
         self.over.set(true);
         self.waiting.borrow_mut().clear();
         self.bytes.set(0);
-        let socket = SockRef::from(&self.io);
+        wake(&self.puller);
+        wake(&self.patient);
+        let io = self.io.get().map(SockRef::from);
+        let Some(socket) = io.or_else(|| self.line.as_deref().map(SockRef::from)) else { return };
         // Without lingering the kernel drops what the client has not read, instead of keeping it for minutes.
         let _ = socket.set_linger(Some(Duration::ZERO));
         let _ = socket.shutdown(Shutdown::Both);
@@ -148,6 +248,14 @@ impl Wire {
     fn keep(self: &Rc<Self>, frame: Bytes) {
         self.bytes.set(self.bytes.get() + frame.len());
         self.waiting.borrow_mut().push_back(frame);
+        if self.io.get().is_some() {
+            self.begin_flush();
+        } else {
+            wake(&self.puller);
+        }
+    }
+
+    fn begin_flush(self: &Rc<Self>) {
         if !self.flushing.replace(true) {
             let wire = Rc::clone(self);
             actix_rt::spawn(async move {
@@ -163,8 +271,9 @@ impl Wire {
 
     /// Writes what waits, several frames in one call.
     async fn flush(&self) -> io::Result<()> {
+        let Some(io) = self.io.get() else { return Ok(()) };
         while self.bytes.get() > 0 {
-            self.io.writable().await?;
+            io.writable().await?;
             let written = {
                 let waiting = self.waiting.borrow();
                 let mut slices = [io::IoSlice::new(&[]); VECTORED];
@@ -173,11 +282,11 @@ impl Wire {
                     *slice = io::IoSlice::new(frame);
                     count += 1;
                 }
-                self.io.try_write_vectored(&slices[..count])
+                io.try_write_vectored(&slices[..count])
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => self.took(written),
+                Ok(written) => self.wrote(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
@@ -185,8 +294,13 @@ impl Wire {
         Ok(())
     }
 
-    fn took(&self, mut written: usize) {
-        self.bytes.set(self.bytes.get() - written);
+    fn took(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() - bytes);
+        wake(&self.patient);
+    }
+
+    fn wrote(&self, mut written: usize) {
+        self.took(written);
         let mut waiting = self.waiting.borrow_mut();
         while let Some(frame) = waiting.front_mut() {
             if written < frame.len() {
@@ -196,5 +310,11 @@ impl Wire {
             written -= frame.len();
             waiting.pop_front();
         }
+    }
+}
+
+fn wake(waiting: &RefCell<Option<Waker>>) {
+    if let Some(waker) = waiting.borrow_mut().take() {
+        waker.wake();
     }
 }

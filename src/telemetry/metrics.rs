@@ -36,6 +36,8 @@ pub struct Metrics {
     pub published_envelopes: Counters,
     pub push_seconds: Histogram,
     pub delivered_frames: Counter,
+    pub replayed_frames: Counter,
+    pub resumed_sessions: Counters,
     pub sessions: Gauge,
     pub closed_sessions: Counters,
     pub refused_sessions: Counters,
@@ -78,6 +80,8 @@ impl Metrics {
             published_envelopes: Counters::default(),
             push_seconds: seconds(),
             delivered_frames: Counter::default(),
+            replayed_frames: Counter::default(),
+            resumed_sessions: Counters::default(),
             sessions: Gauge::default(),
             closed_sessions: Counters::default(),
             refused_sessions: Counters::default(),
@@ -109,6 +113,8 @@ impl Metrics {
         r.register("published_envelopes", "Envelopes pushed, by type", self.published_envelopes.clone());
         r.register_with_unit("push", "From a webhook's acceptance to its push", Unit::Seconds, self.push_seconds.clone());
         r.register("delivered_frames", "Envelopes handed to sessions' sockets", self.delivered_frames.clone());
+        r.register("replayed_frames", "Envelopes from the log handed to sessions that came back", self.replayed_frames.clone());
+        r.register("resumed_sessions", "Subscriptions with a position, by how much was brought back", self.resumed_sessions.clone());
         r.register("sessions", "Connected dashboards", self.sessions.clone());
         r.register("closed_sessions", "Sessions that the hub closed, by close code", self.closed_sessions.clone());
         r.register("refused_sessions", "Sessions refused, by reason", self.refused_sessions.clone());

@@ -220,8 +220,12 @@ impl Socket {
         self.subscribe_with(json!({"room": room, "since": since})).await
     }
 
-    /// Frames that come before the answer are kept for [`next`](Self::next).
-    async fn subscribe_with(&mut self, mut frame: Value) -> Result<Value> {
+    /// Subscribes with a frame that has a `room` and what else is wanted; the `subscribed` frame. What comes before it is
+    /// kept for [`next`](Self::next).
+    ///
+    /// # Errors
+    /// If the hub refuses.
+    pub async fn subscribe_with(&mut self, mut frame: Value) -> Result<Value> {
         self.references += 1;
         let reference = format!("subscribe-{}", self.references);
         frame["type"] = "subscribe".into();

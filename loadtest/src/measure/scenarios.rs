@@ -5,17 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde::de::DeserializeOwned;
 use toml::{Spanned, Table, Value, de::DeTable};
 
-use super::{Common, Report, run as leads};
+use super::{Common, Report, fanout, ingest, run as leads, storm};
 
 /// Those that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
     ("deploy", include_str!("../../scenarios/deploy.toml")),
+    ("fanout", include_str!("../../scenarios/fanout.toml")),
+    ("fanout-burst", include_str!("../../scenarios/fanout-burst.toml")),
     ("hostile-clients", include_str!("../../scenarios/hostile-clients.toml")),
+    ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("lead", include_str!("../../scenarios/lead.toml")),
     ("noisy-tenant", include_str!("../../scenarios/noisy-tenant.toml")),
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
@@ -40,6 +44,10 @@ pub struct Run {
     /// Set a key of the scenario to another value; `phases.0.rate=100` is the rate of the first phase.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Also measure the least that anything doing the hub's work must do, on this machine and in this run, and quote
+    /// ratios: a bare HTTP endpoint for leads and ingest, a bare loop of send(2) for fan-out.
+    #[arg(long)]
+    pub(super) baseline: bool,
     /// Where databases can be made, for scenarios with PostgreSQL: `postgres://user:password@host:port/database`.
     #[arg(long, value_name = "URL", env = "LOADTEST_POSTGRES", hide_env_values = true)]
     pub(super) postgres: Option<String>,
@@ -76,6 +84,9 @@ pub fn run(options: &Run) -> Result<Option<Report>> {
     }
     match &scenario.keys {
         Kind::Leads(keys) => leads::measure(options, name, keys),
+        Kind::Ingest(keys) => ingest::measure(options, name, keys),
+        Kind::Fanout(keys) => fanout::measure(options, name, keys),
+        Kind::ConnectStorm(keys) => storm::measure(options, name, keys),
     }
     .map(Some)
 }
@@ -119,7 +130,7 @@ fn put(table: &mut Table, path: &str, value: Value) -> Result<()> {
             let one = number.parse().ok().and_then(|number: usize| all.get_mut(number)?.as_table_mut());
             put(one.with_context(|| format!("`{first}` has no {number}"))?, rest, value)
         }
-        _ => anyhow::bail!("`{first}` has no keys of its own"),
+        _ => bail!("`{first}` has no keys of its own"),
     }
 }
 
@@ -135,7 +146,13 @@ pub(super) struct Scenario {
 #[derive(Debug)]
 enum Kind {
     /// Leads on a schedule: due, acknowledged, pushed, stored.
-    Leads(leads::Scenario),
+    Leads(Box<leads::Scenario>),
+    /// Webhooks as fast as they are accepted.
+    Ingest(ingest::Scenario),
+    /// Envelopes to very many sessions.
+    Fanout(fanout::Scenario),
+    /// Very many sessions at once.
+    ConnectStorm(storm::Scenario),
 }
 
 /// The keys of a kind.
@@ -161,8 +178,11 @@ fn parse(text: &str) -> Result<Scenario> {
     let kind = take("kind").transpose()?;
     let about = take("about").context("about: say in a sentence what it is for")??;
     let keys = match kind.as_deref().unwrap_or("leads") {
-        "leads" => Kind::Leads(keys(table, text)?),
-        other => anyhow::bail!("kind = \"{other}\": use leads"),
+        "leads" => Kind::Leads(Box::new(keys(table, text)?)),
+        "ingest" => Kind::Ingest(keys(table, text)?),
+        "fanout" => Kind::Fanout(keys(table, text)?),
+        "connect-storm" => Kind::ConnectStorm(keys(table, text)?),
+        other => bail!("kind = \"{other}\": use leads, ingest, fanout or connect-storm"),
     };
     Ok(Scenario { about, keys })
 }
@@ -223,6 +243,27 @@ mod tests {
         let wrong = |change: &str| format!("{:#}", set(&[change]).unwrap_err());
         assert!(wrong("phases.7.rate=1").contains("`phases` has no 7"), "{}", wrong("phases.7.rate=1"));
         assert!(wrong("about.x=1").contains("no keys of its own") && wrong("count").contains("key=value"));
+    }
+
+    #[test]
+    fn each_kind_refuses_what_is_impossible_and_what_belongs_to_another() {
+        let wrong = |name: &str, change: &str| {
+            let text = with(text(name).unwrap(), &[change.to_owned()]).unwrap();
+            format!("{:#}", read(name, &text).unwrap_err())
+        };
+        for (name, change, told) in [
+            ("ingest", "connections=0", "connections = 0: use 1 to 4096"),
+            ("ingest", "what=everything", "unknown variant `everything`"),
+            ("fanout", "rounds=201", "rounds = 201: use 1 to 200"),
+            ("fanout", "burst=7", "| burst = 7"),
+            ("fanout-burst", "phases=1", "unknown field `phases`"),
+            ("connect-storm", "quiet_seconds=-1.0", "quiet_seconds = -1: use 0.1 to 3600"),
+            ("connect-storm", "targets.push_p50_ms=1", "unknown field `push_p50_ms`"),
+            ("lead", "sessions=3", "unknown field `sessions`"),
+        ] {
+            let message = wrong(name, change);
+            assert!(message.contains(told), "{name} {change}: {message}");
+        }
     }
 
     #[test]

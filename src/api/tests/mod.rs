@@ -101,6 +101,7 @@ impl Hub {
             jwks_ttl: Duration::from_mins(1),
             login_attempts: 3,
             origins: Origins::default(),
+            anonymous: None,
         });
         let (publisher, attention) = (seen.clone(), seen.clone());
         let state = ApiState { store, auth: auth.unwrap(), directory, publisher, attention, trust_proxy: true };

@@ -67,7 +67,8 @@ impl Frames {
     fn read(&mut self) -> io::Result<usize> {
         BUFFER.with(|buffer| {
             let mut buffer = buffer.borrow_mut();
-            let count = self.wire.socket().try_read(&mut buffer)?;
+            let Some(socket) = self.wire.socket() else { return Ok(0) };
+            let count = socket.try_read(&mut buffer)?;
             self.partial.extend_from_slice(&buffer[..count]);
             Ok(count)
         })
@@ -100,7 +101,8 @@ impl Stream for Frames {
             if self.partial.is_empty() {
                 self.partial = BytesMut::new();
             }
-            if ready!(self.wire.socket().poll_read_ready(cx)).is_err() {
+            let Some(socket) = self.wire.socket() else { return Poll::Ready(None) };
+            if ready!(socket.poll_read_ready(cx)).is_err() {
                 return Poll::Ready(None);
             }
             match self.read() {

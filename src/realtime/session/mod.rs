@@ -3,6 +3,7 @@
 //! The only folder that names `actix-web-actors` (its WebSocket types). Writing is the [`Wire`]'s business, so a client
 //! that does not read stops nothing here.
 
+mod conversation;
 mod frames;
 
 use std::rc::Rc;
@@ -12,36 +13,23 @@ use actix::{
 };
 use actix_web_actors::ws::{Frame, ProtocolError};
 use bytes::{Bytes, BytesMut};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use serde_json::Value;
 
 use super::{
     close::Close,
-    encode,
+    encode::{self, Encoding},
     limits::Seat,
-    protocol::{Asked, ClientFrame, Refusal, ServerFrame},
-    rooms::{ANY_TYPE, type_bit},
-    shard::{JoinError, ShardState},
-    wire::{Sent, Wire},
+    shard::ShardState,
+    wire::Wire,
 };
-use crate::{
-    auth::{AuthError, Credentials, Principal},
-    domain::{Room, SessionId, envelope::Position},
-};
+use crate::auth::Credentials;
 
+pub use conversation::{Conversation, DASHBOARD, Introduction};
 pub use frames::{Frames, Inbound};
-
-/// The room that stands for every account the user may see.
-const DASHBOARD: &str = "dashboard";
 
 /// The actor.
 pub struct Session {
-    id: SessionId,
-    key: usize,
-    shard: Rc<ShardState>,
-    wire: Rc<Wire>,
+    conversation: Conversation,
     head: Credentials,
-    bucket: DefaultDirectRateLimiter,
     /// A message whose fragments are still coming: whether it is text, and what came.
     fragments: Option<(bool, BytesMut)>,
 }
@@ -50,136 +38,45 @@ impl Session {
     /// Starts a session on an upgraded socket. `read`: bytes that came along with the request; `head`: what the
     /// request says about who sent it.
     pub fn open(shard: &Rc<ShardState>, wire: Rc<Wire>, read: BytesMut, head: Credentials, address: Seat) {
-        let settings = &shard.settings;
-        let one = std::num::NonZeroU32::MIN;
-        let quota = Quota::per_second(settings.frames_per_second.try_into().unwrap_or(one))
-            .allow_burst(settings.frame_burst.try_into().unwrap_or(one));
-        let key = shard.enter(Rc::clone(&wire), address);
-        let session = Self {
-            id: SessionId::generate(),
-            key,
-            shard: Rc::clone(shard),
-            wire: Rc::clone(&wire),
-            head,
-            bucket: RateLimiter::direct(quota),
-            fragments: None,
-        };
-        let limit = usize::try_from(settings.max_frame.as_u64()).unwrap_or(usize::MAX);
+        let limit = usize::try_from(shard.settings.max_frame.as_u64()).unwrap_or(usize::MAX);
+        let conversation = Conversation::open(shard, Rc::clone(&wire), address);
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(1);
             ctx.add_stream(Frames::new(wire, read, limit));
-            session
+            Self { conversation, head, fragments: None }
         });
     }
 
     fn close(&self, ending: Close) {
-        self.shard.close(&self.wire, ending);
-    }
-
-    fn send(&self, frame: &ServerFrame<'_>) {
-        self.shard.send(&self.wire, frame);
-    }
-
-    fn reply(&self, reference: Option<Value>, outcome: Result<(), Refusal>) {
-        if let Some(reference) = reference {
-            self.send(&ServerFrame::Reply { reference, ok: outcome.is_ok(), error: outcome.err() });
-        }
+        self.conversation.close(ending);
     }
 
     /// One whole message, from one frame or several.
     fn message(&mut self, text: bool, payload: &[u8], ctx: &mut Context<Self>) {
+        if self.conversation.wire().encoding() == Encoding::Plain && self.conversation.is_known() {
+            // Its client may say what it likes; nobody listened to it before.
+            return;
+        }
         if !text {
             return self.close(Close::Protocol);
         }
         if std::str::from_utf8(payload).is_err() {
             return self.close(Close::NotUtf8);
         }
-        let Some(Asked { reference, frame }) = Asked::read(payload) else { return self.close(Close::Protocol) };
-        let known = self.shard.principal(self.key).is_some();
-        match frame {
-            Ok(ClientFrame::Auth { token }) => self.authenticate(Credentials::token(token), reference, ctx),
-            _ if !known => self.close(Close::Unauthenticated),
-            Ok(ClientFrame::Subscribe { room, since, types }) => {
-                let outcome = self.subscribe(&room, since.as_deref(), types.as_deref());
-                self.reply(reference, outcome);
-            }
-            Ok(ClientFrame::Unsubscribe { room }) => {
-                let outcome = read_room(&room).map(|room| self.shard.unsubscribe(self.key, room));
-                self.reply(reference, outcome);
-            }
-            Ok(ClientFrame::Ack {}) => self.reply(reference, Ok(())),
-            Err(refusal) => self.reply(reference, Err(refusal)),
+        if let Some(introduction) = self.conversation.text(payload) {
+            self.authenticate(introduction, ctx);
         }
     }
 
     /// Further frames wait until it is known who the session is.
-    fn authenticate(&self, credentials: Credentials, reference: Option<Value>, ctx: &mut Context<Self>) {
-        let auth = self.shard.auth.clone();
+    fn authenticate(&self, Introduction { credentials, reference }: Introduction, ctx: &mut Context<Self>) {
+        let auth = self.conversation.shard().auth.clone();
         async move { auth.authenticate(credentials).await }
             .into_actor(self)
-            .map(|outcome, session, _| session.authenticated(outcome, reference))
+            .map(|outcome, session, _| {
+                session.conversation.authenticated(outcome, reference);
+            })
             .wait(ctx);
-    }
-
-    fn authenticated(&self, outcome: Result<Principal, AuthError>, reference: Option<Value>) {
-        let known = self.shard.principal(self.key).is_some();
-        match outcome {
-            Ok(principal) => match self.shard.identify(self.key, principal) {
-                Ok(()) if known => self.reply(reference, Ok(())),
-                Ok(()) => {
-                    self.welcome();
-                    self.reply(reference, Ok(()));
-                }
-                Err(ending) => self.close(ending),
-            },
-            // The token it has may still be good.
-            Err(error) if known => {
-                self.reply(reference, Err(Refusal { code: "unauthenticated", message: error.to_string() }));
-            }
-            Err(error) => self.close(Close::from_code(error.close_code())),
-        }
-    }
-
-    fn welcome(&self) {
-        let Some(principal) = self.shard.principal(self.key) else { return };
-        let mut rooms = vec![DASHBOARD.to_owned()];
-        for account in principal.accounts() {
-            rooms.push(Room::Account(account).to_string());
-            if principal.role_in(account).is_some_and(crate::domain::Role::may_operate) {
-                rooms.push(Room::Operators(account).to_string());
-            }
-        }
-        self.send(&ServerFrame::Welcome {
-            session: self.id,
-            user: principal.subject.to_string(),
-            heartbeat: self.shard.settings.heartbeat.as_secs(),
-            rooms: &rooms,
-            resume: false,
-        });
-    }
-
-    fn subscribe(&self, name: &str, since: Option<&str>, types: Option<&[String]>) -> Result<(), Refusal> {
-        let room = read_room(name)?;
-        let mask = types.map_or(ANY_TYPE, |types| types.iter().fold(0, |mask, name| mask | type_bit(name)));
-        if mask == 0 {
-            return Err(Refusal { code: "bad_frame", message: "none of these types is known".to_owned() });
-        }
-        let tops = self.shard.subscribe(self.key, room, mask).map_err(refused)?;
-        let position = room.and_then(|_| tops.values().next().copied().flatten());
-        // Without replay only a client that missed nothing is complete; any other is told to read the snapshot, and so is
-        // one whose position can't be read.
-        let seen: Option<Position> = since.and_then(|since| since.parse().ok());
-        let complete = seen.is_some() && seen == position;
-        self.send(&ServerFrame::Subscribed {
-            room: name,
-            position,
-            recovered: if complete { "complete" } else { "none" },
-            rooms: room.is_none().then_some(tops),
-        });
-        if since.is_some() && !complete {
-            self.send(&ServerFrame::Resync { room: name, reason: "envelopes_missed" });
-        }
-        Ok(())
     }
 
     fn fragment(&mut self, text: Option<bool>, data: &Bytes) {
@@ -188,7 +85,7 @@ impl Session {
             (None, Some(fragments)) => fragments,
             (None, None) => return self.close(Close::WebSocket),
         };
-        if (so_far.len() + data.len()) as u64 > self.shard.settings.max_frame.as_u64() {
+        if (so_far.len() + data.len()) as u64 > self.conversation.shard().settings.max_frame.as_u64() {
             self.fragments = None;
             return self.close(Close::TooLarge);
         }
@@ -198,8 +95,8 @@ impl Session {
     fn frame(&mut self, frame: Frame, ctx: &mut Context<Self>) {
         use actix_http::ws::Item;
         // Whatever it is costs the same to read: a flood of pongs or of empty fragments is a flood of frames.
-        if !matches!(frame, Frame::Close(_)) && self.bucket.check().is_err() {
-            return self.close(Close::Protocol);
+        if !matches!(frame, Frame::Close(_)) && !self.conversation.admit() {
+            return;
         }
         match frame {
             Frame::Text(payload) => self.message(true, &payload, ctx),
@@ -214,13 +111,11 @@ impl Session {
                 }
             }
             Frame::Ping(payload) => {
-                if self.wire.send(&encode::pong(&payload)) == Sent::Full {
-                    self.close(Close::Slow);
-                }
+                self.conversation.shard().write(self.conversation.wire(), &encode::pong(&payload));
             }
             Frame::Pong(_) => {}
             Frame::Close(_) => {
-                self.wire.end_answered();
+                self.conversation.wire().end_answered();
                 ctx.stop();
             }
         }
@@ -232,25 +127,18 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if !self.head.is_empty() {
-            let head = std::mem::take(&mut self.head);
-            self.authenticate(head, None, ctx);
+            let credentials = std::mem::take(&mut self.head);
+            self.authenticate(Introduction { credentials, reference: None }, ctx);
         }
-    }
-}
-
-impl Drop for Session {
-    /// However it ended, a panic included.
-    fn drop(&mut self) {
-        self.shard.exit(self.key);
     }
 }
 
 impl StreamHandler<Inbound> for Session {
     fn handle(&mut self, inbound: Inbound, ctx: &mut Self::Context) {
-        self.shard.heard(self.key);
+        self.conversation.heard();
         match inbound {
             // After the end was announced only the client's own close frame matters.
-            Inbound::Frame(frame) if !self.wire.is_over() || matches!(frame, Frame::Close(_)) => {
+            Inbound::Frame(frame) if !self.conversation.wire().is_over() || matches!(frame, Frame::Close(_)) => {
                 self.frame(frame, ctx);
             }
             Inbound::Frame(_) => {}
@@ -269,24 +157,4 @@ fn ending_for(error: &ProtocolError) -> Close {
         ProtocolError::Overflow => Close::TooLarge,
         _ => Close::WebSocket,
     }
-}
-
-/// A room's name; `None` is the dashboard.
-fn read_room(name: &str) -> Result<Option<Room>, Refusal> {
-    if name == DASHBOARD {
-        return Ok(None);
-    }
-    name.parse().map(Some).map_err(|error: crate::domain::room::ParseRoomError| Refusal {
-        code: "no_such_room",
-        message: error.to_string(),
-    })
-}
-
-fn refused(error: JoinError) -> Refusal {
-    let (code, message) = match error {
-        JoinError::Forbidden => ("forbidden", "this room is not yours to see"),
-        JoinError::TooManyRooms => ("too_many_rooms", "leave a room first"),
-        JoinError::AccountFull => ("account_full", "the account has too many sessions: try again later"),
-    };
-    Refusal { code, message: message.to_owned() }
 }

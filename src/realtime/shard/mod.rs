@@ -3,12 +3,17 @@
 //! Sessions share its state on their thread without locks. Its mailbox is bounded: full means that the registry waits.
 //! One clock serves all heartbeats, deadlines and token ends.
 
+mod beat;
+mod catch_up;
 mod farewell;
+mod gates;
 mod membership;
+mod subscribe;
 mod vitals;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -23,16 +28,13 @@ use slab::Slab;
 use smallvec::{SmallVec, smallvec};
 use tokio::sync::Notify;
 
-use self::{
-    membership::Membership,
-    vitals::{Due, Vitals},
-};
+use self::{gates::Gates, membership::Membership, subscribe::Job, vitals::Vitals};
 use super::{
     AddShard,
     close::Close,
-    encode,
+    encode::{self, Encoded},
     limits::{Seat, SessionLimits},
-    protocol::{ServerFrame, Tops},
+    protocol::ServerFrame,
     rooms::Rooms,
     wire::{Sent, Wire},
 };
@@ -40,10 +42,12 @@ use crate::{
     auth::{Authenticator, Principal},
     config::Realtime,
     domain::{Room, clock, directory::Watch, envelope::Position},
+    inbox::Inbox,
     telemetry::Metrics,
 };
 
 pub use membership::JoinError;
+pub use subscribe::Subscribe;
 
 /// Deliveries that may wait for a shard.
 const MAILBOX: usize = 1024;
@@ -58,8 +62,10 @@ pub struct Deliver {
     pub types: u32,
     /// Its place.
     pub position: Position,
-    /// The WebSocket frame.
-    pub frame: Bytes,
+    /// The place before it in the room.
+    pub prev: Option<Position>,
+    /// What is written.
+    pub envelope: Arc<Encoded>,
 }
 
 /// The hub stops: say goodbye to every session, and to those that still come. The answer comes when they have left.
@@ -79,8 +85,13 @@ pub struct ShardState {
     pub metrics: Arc<Metrics>,
     /// The newest directory.
     pub directory: Watch,
+    /// The envelope log.
+    inbox: Inbox,
     members: RefCell<Slab<Member>>,
     rooms: RefCell<Rooms<Wire>>,
+    gates: RefCell<Gates>,
+    /// How many subscriptions had to catch up.
+    jobs: Cell<u64>,
     draining: Cell<bool>,
     /// A session has left.
     left: Notify,
@@ -91,6 +102,8 @@ struct Member {
     wire: Rc<Wire>,
     principal: Option<Rc<Principal>>,
     membership: Membership,
+    /// Subscriptions that have to catch up, in the order in which they came. Bounded like the client's frames.
+    jobs: VecDeque<Job>,
     vitals: Vitals,
     /// Held while the session lives: its place among those of its address and of its user.
     seats: SmallVec<[Seat; 2]>,
@@ -104,6 +117,7 @@ impl ShardState {
         auth: Authenticator,
         limits: SessionLimits,
         directory: Watch,
+        inbox: Inbox,
         metrics: Arc<Metrics>,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -112,8 +126,11 @@ impl ShardState {
             limits,
             metrics,
             directory,
+            inbox,
             members: RefCell::default(),
             rooms: RefCell::default(),
+            gates: RefCell::default(),
+            jobs: Cell::default(),
             draining: Cell::default(),
             left: Notify::new(),
         })
@@ -126,6 +143,7 @@ impl ShardState {
             wire,
             principal: None,
             membership: Membership::default(),
+            jobs: VecDeque::new(),
             vitals: Vitals::new(clock::now()),
             seats: smallvec![address],
         })
@@ -137,11 +155,12 @@ impl ShardState {
         self.metrics.sessions.dec();
         if !member.wire.is_over() {
             // The client left without a word. What waits for it must not wait on: half a connection may stay for ever.
-            member.wire.cut();
+            member.wire.abandon();
         }
-        let mut rooms = self.rooms.borrow_mut();
+        let (mut rooms, mut gates) = (self.rooms.borrow_mut(), self.gates.borrow_mut());
         for room in member.membership.rooms() {
             rooms.leave(room, key);
+            gates.close(room, key);
         }
         self.left.notify_one();
     }
@@ -181,32 +200,6 @@ impl ShardState {
         self.members.borrow().get(key)?.principal.clone()
     }
 
-    /// Lets a session into a room, or (`None`) into every account room that it may see.
-    ///
-    /// # Errors
-    /// If it may not, or a limit is reached: nothing was changed.
-    pub fn subscribe(&self, key: usize, room: Option<Room>, types: u32) -> Result<Tops, JoinError> {
-        let mut members = self.members.borrow_mut();
-        let Some(member) = members.get_mut(key) else { return Ok(Tops::new()) };
-        let principal = member.principal.clone().ok_or(JoinError::Forbidden)?;
-        let asked = (room, types);
-        let joined = member.membership.subscribe(&principal, asked, &self.limits, self.settings.rooms_per_session)?;
-        for room in &joined {
-            self.reseat(member, key, *room);
-        }
-        let rooms = self.rooms.borrow();
-        Ok(joined.into_iter().map(|room| (room.to_string(), rooms.top(room))).collect())
-    }
-
-    /// Lets a session out of what it subscribed.
-    pub fn unsubscribe(&self, key: usize, room: Option<Room>) {
-        let mut members = self.members.borrow_mut();
-        let Some(member) = members.get_mut(key) else { return };
-        for room in member.membership.unsubscribe(room) {
-            self.reseat(member, key, room);
-        }
-    }
-
     /// Closes a session and counts why.
     pub fn close(&self, wire: &Rc<Wire>, ending: Close) {
         if !wire.is_over() {
@@ -217,35 +210,35 @@ impl ShardState {
 
     /// Sends a frame of the protocol to one session.
     pub fn send(&self, wire: &Rc<Wire>, frame: &ServerFrame<'_>) {
-        match serde_json::to_vec(frame) {
-            Ok(json) => {
-                if wire.send(&encode::text(&json)) == Sent::Full {
-                    self.close(wire, Close::Slow);
-                }
+        match encode::server_frame(wire.encoding(), frame) {
+            Ok(Some(frame)) => {
+                self.write(wire, &frame);
             }
+            Ok(None) => {}
             Err(error) => tracing::error!(%error, "a server frame can't be encoded"),
         }
     }
 
-    /// Puts a session into a room as its remaining subscriptions want it, or out of it.
-    fn reseat(&self, member: &Member, key: usize, room: Room) {
-        let mut rooms = self.rooms.borrow_mut();
-        match member.membership.types_for(room) {
-            0 => rooms.leave(room, key),
-            types => rooms.join(room, key, types, &member.wire),
+    /// Writes to one session, or ends it if too much waits; whether it took the frame.
+    pub fn write(&self, wire: &Rc<Wire>, frame: &Bytes) -> bool {
+        let sent = wire.send(frame);
+        if sent == Sent::Full {
+            self.close(wire, Close::Slow);
         }
+        sent == Sent::Kept
     }
 
     fn deliver(&self, delivery: &Deliver) {
         let mut rooms = self.rooms.borrow_mut();
         rooms.advance(delivery.room, delivery.position);
+        self.gates.borrow_mut().hold(delivery);
         let mut slow = Vec::new();
         let mut delivered = 0;
         for member in rooms.members(delivery.room) {
             if member.types & delivery.types == 0 {
                 continue;
             }
-            match member.wire.send(&delivery.frame) {
+            match member.wire.send(delivery.envelope.frame(member.wire.encoding())) {
                 Sent::Kept => delivered += 1,
                 Sent::Full => slow.push(Rc::clone(&member.wire)),
                 Sent::Over => {}
@@ -284,45 +277,6 @@ impl ShardState {
 
     fn keys(&self) -> Vec<usize> {
         self.members.borrow().iter().map(|(key, _)| key).collect()
-    }
-
-    /// Once a second: heartbeats for the sessions whose turn it is, deadlines for all.
-    fn tick(&self, tick: u64) {
-        let now = clock::now();
-        let Realtime { auth_timeout, token_grace, .. } = self.settings;
-        let period = self.settings.heartbeat.as_secs().max(1);
-        let mut members = self.members.borrow_mut();
-        for (key, member) in &mut *members {
-            let due = match &member.principal {
-                None => member.vitals.unknown(now, auth_timeout),
-                Some(principal) => member.vitals.known(now, principal.expires_at, token_grace),
-            };
-            match due {
-                Due::Nothing => {}
-                Due::Warning => self.send(&member.wire, &ServerFrame::TokenExpired { grace: token_grace.as_secs() }),
-                Due::End(ending) => {
-                    self.close(&member.wire, ending);
-                    continue;
-                }
-            }
-            if key as u64 % period == tick % period {
-                self.heartbeat(member);
-            }
-        }
-    }
-
-    fn heartbeat(&self, member: &mut Member) {
-        if !member.vitals.beat() {
-            self.close(&member.wire, Close::NoHeartbeat);
-            return;
-        }
-        let rooms = self.rooms.borrow();
-        let positions = member.membership.rooms().map(|room| (room.to_string(), rooms.top(room))).collect();
-        drop(rooms);
-        self.send(&member.wire, &ServerFrame::Heartbeat { positions });
-        if member.wire.send(&encode::ping()) == Sent::Full {
-            self.close(&member.wire, Close::Slow);
-        }
     }
 }
 

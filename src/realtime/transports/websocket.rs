@@ -1,25 +1,23 @@
-//! `/ws`: takes over the TCP stream of an upgrade request and starts a session on it.
+//! `/ws` and `/ws/messages`: takes over the TCP stream of an upgrade request and starts a session on it.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use actix_codec::Framed;
 use actix_http::{HttpMessage, Request, StatusCode, h1, ws};
 use actix_rt::net::TcpStream;
 use actix_web::http::header::{self, HeaderMap};
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 
-use super::super::{close::Close, protocol::SUB_PROTOCOL, session::Session, shard::ShardState, wire::Wire};
+use super::{
+    super::{close::Close, encode::Encoding, protocol::SUB_PROTOCOL, session::Session, shard::ShardState, wire::Wire},
+    TrustProxy,
+    line::bound_kernel_buffer,
+};
 use crate::{
-    auth::{Credentials, Purpose, client_address},
+    auth::{Credentials, Purpose},
     telemetry::Metrics,
 };
-
-/// Whether the peer is a proxy whose word about the client's address is taken.
-#[derive(Debug, Clone, Copy)]
-pub struct TrustProxy(pub bool);
 
 /// Answers an upgrade request: a session, or an HTTP error.
 ///
@@ -33,9 +31,12 @@ pub async fn upgrade(
 ) -> Result<(), actix_web::Error> {
     let parts = framed.into_parts();
     let mut io = parts.io;
-    if request.path() != "/ws" {
-        return refuse(&mut io, StatusCode::NOT_FOUND, "There is no socket here: connect to /ws\n").await;
-    }
+    let encoding = match request.path() {
+        "/ws" => Encoding::Native,
+        // The SetDM inbox's client connects here and reads `{type, payload}`.
+        "/ws/messages" => Encoding::Plain,
+        _ => return refuse(&mut io, StatusCode::NOT_FOUND, "There is no socket here: connect to /ws\n").await,
+    };
     if let Err(error) = ws::verify_handshake(request.head()) {
         let status = match error {
             ws::HandshakeError::GetMethodRequired => StatusCode::METHOD_NOT_ALLOWED,
@@ -46,11 +47,11 @@ pub async fn upgrade(
     }
     io.write_all(&accepted(request.headers())).await?;
     let limit = usize::try_from(shard.settings.max_waiting.as_u64()).unwrap_or(usize::MAX);
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    let address = client_address(request.headers(), peer, trust.0).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let address = trust.address(request.headers(), request.peer_addr());
     let head = Credentials::from_head(request.headers(), Purpose::Socket, shard.auth.origins());
     drop(request);
-    let wire = Wire::new(io, limit);
+    bound_kernel_buffer(&SockRef::from(&io));
+    let wire = Wire::new(io, encoding, limit);
     if shard.is_draining() {
         shard.turn_away(&wire);
         return Ok(());

@@ -5,12 +5,14 @@
 
 mod authentication;
 mod drain;
+mod events;
 mod frames;
 mod heartbeat;
 mod limits;
 mod many;
 mod positions;
 mod raw;
+mod resume;
 mod revocation;
 mod rooms;
 mod slow;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::{
-    super::{requests::HAPPENED, scenarios::Run},
+    super::{progress, scenarios::Run},
     faults::{Broken, Platform},
     plan::Plan,
     scenario::Scenario,
+    stored,
 };
 use crate::{
     fault::Clock,
@@ -30,6 +31,7 @@ pub(super) struct Stage {
 impl Stage {
     /// A hub whose accounts all belong to one agency, each with a page and a user of its own.
     pub(super) async fn open(options: &Run, scenario: &Scenario, plan: &Plan, store: Option<&str>) -> Result<Self> {
+        let _step = progress::step("starting the hub");
         let clock = scenario.has(Broken::ClockJump).then(|| Clock::new(options.faketime.as_deref())).transpose();
         let clock = clock.context("clock-jump needs libfaketime (--faketime FILE says where it is)")?;
         let latency = Duration::from_millis(scenario.platform.latency_ms);
@@ -42,7 +44,9 @@ impl Stage {
             let token = format!("EAAB-run-{index}");
             tenants.push(hub.add_tenant_of(&agency, &format!("Account {index}"), page, &token).await?);
             let leads = simulator.add_page(page, &token);
-            leads.generate_leads(plan.first_id..=u64::MAX, |id| platform::Lead::generated(id, HAPPENED));
+            let first = plan.first_id;
+            let happened = move |id: u64| stored::happened(usize::try_from(id - first).unwrap_or(usize::MAX));
+            leads.generate_leads(first..=u64::MAX, move |id| platform::Lead::generated(id, happened(id)));
             pages.push(leads);
         }
         hub.start().await?;
@@ -51,11 +55,8 @@ impl Stage {
 }
 
 fn setup(options: &Run, scenario: &Scenario, store: Option<&str>, clock: Option<&Clock>) -> Result<Setup> {
-    // Those that come and go may be there twice for a moment.
-    let enough = scenario.accounts.sessions * scenario.accounts.count + 10 * scenario.clients.count() + 100;
-    let mut setup = ["user", "account", "address"]
-        .iter()
-        .fold(options.common.setup()?, |setup, of| setup.set(&format!("realtime.sessions_per_{of}"), enough));
+    let sessions = scenario.accounts.sessions * scenario.accounts.count + 10 * scenario.clients.count();
+    let mut setup = options.common.setup_for(sessions)?;
     if let Some(url) = store {
         setup = setup.store_url(url);
     }

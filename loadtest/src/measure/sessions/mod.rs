@@ -1,10 +1,12 @@
 //! Many dashboards in one process, as cheap as can be: one task and one socket each, one buffer for all of them, frames
 //! counted by their headers. A process of its own, so that its CPU time is not the hub's, nor the publisher's.
 //!
-//! It says `connected <n>` as they connect, `ready` when all are subscribed, `done <number>` when all have the envelope of
-//! that number, and `tally <json>` when it is told to `finish`.
+//! Told to `connect`, it says `connected <n>` meanwhile and `ready <json>` when all are subscribed; told to `cut`, it breaks
+//! all connections at once and says `gone`; told to `finish`, it says `tally <json>` and ends. It says `done <number> <ms>`
+//! when all have the envelope of that number.
 
 mod connect;
+mod remote;
 mod tally;
 
 use std::{
@@ -12,18 +14,24 @@ use std::{
     io::ErrorKind,
     net::SocketAddr,
     rc::Rc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpStream,
-    sync::{mpsc, oneshot},
-    task::LocalSet,
+    sync::mpsc,
+    task::{JoinSet, LocalSet},
 };
 
-use super::frames::{self, Scanner};
+use super::{
+    frames::{self, Scanner},
+    latency::{Latencies, Quantiles},
+};
+pub(super) use remote::{Remote, Wanted};
 pub(super) use tally::{Summary, marked, sample};
 use tally::{Tally, seen};
 
@@ -42,31 +50,42 @@ pub struct Sessions {
     /// The room to subscribe to; without one, frames come as soon as there is a connection.
     #[arg(long)]
     room: Option<String>,
+    /// Connections that are being made at once.
+    #[arg(long)]
+    at_once: usize,
+    /// Sign in with the first frame.
+    #[arg(long)]
+    first_frame: bool,
 }
 
 /// The variable that has the token.
 pub(super) const TOKEN: &str = "LOADTEST_TOKEN";
 
-/// Connections that are being made at once.
-const AT_ONCE: usize = 64;
+/// How the sessions came up.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Connected {
+    /// From the first connection to the last subscription.
+    pub seconds: f64,
+    /// From connecting to subscribed, of one session.
+    pub each: Quantiles,
+}
 
 /// Connects, counts, and ends when it is told to.
 ///
 /// # Errors
 /// If a session can't be had, or one ends before its time.
 pub fn run(options: &Sessions) -> Result<()> {
-    let files = u64::try_from(options.count)? + 64;
-    raise_file_limit(files)?;
+    raise_file_limit(u64::try_from(options.count)? + 64)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, serve(options))
 }
 
-/// Lets this process, and those it starts, open this many files.
+/// Lets this process, and those it starts, open as many files as the hard limit allows: at least this many.
 ///
 /// # Errors
 /// If the hard limit is lower.
 pub fn raise_file_limit(files: u64) -> Result<()> {
-    let got = rlimit::increase_nofile_limit(files).context("can't read the limit of open files")?;
+    let got = rlimit::increase_nofile_limit(u64::MAX).context("can't read the limit of open files")?;
     if got < files {
         bail!(
             "{files} open files are needed, but the hard limit is {got}: raise it (`ulimit -Hn {files}`), or take fewer sessions"
@@ -78,43 +97,73 @@ pub fn raise_file_limit(files: u64) -> Result<()> {
 async fn serve(options: &Sessions) -> Result<()> {
     let tally = Rc::new(RefCell::new(Tally::new(options.count, options.envelopes)?));
     let (broken, mut breaks) = mpsc::channel::<String>(1);
-    let token = std::env::var(TOKEN).unwrap_or_default();
-    let mut connected = 0;
-    while connected < options.count {
-        let batch = AT_ONCE.min(options.count - connected);
-        let wanted = (connected..connected + batch).map(|index| connect::open(options, &token, index));
-        for (index, (socket, scanner)) in (connected..).zip(futures_util::future::try_join_all(wanted).await?) {
-            let (tally, broken) = (Rc::clone(&tally), broken.clone());
-            tokio::task::spawn_local(async move {
-                let why = count(socket, scanner, index, &tally).await;
-                // Full means that the first break, which is what is shown, is there already.
-                let _ = broken.try_send(format!("session {index} ended: {why}"));
-            });
-        }
-        connected += batch;
-        println!("connected {connected}");
-    }
-    println!("ready");
-    let mut order = first_line();
-    tokio::select! {
-        line = &mut order => match line?.trim() {
-            "finish" | "" => {}
+    let (mut orders, mut sessions, mut times) = (orders(), JoinSet::new(), 0);
+    loop {
+        let order = tokio::select! {
+            order = orders.recv() => order.unwrap_or_default(),
+            Some(why) = breaks.recv() => bail!(why),
+        };
+        match order.as_str() {
+            "connect" => {
+                let connected = connect(options, times, &mut sessions, &tally, &broken).await?;
+                println!("ready {}", serde_json::to_string(&connected)?);
+                times += 1;
+            }
+            "cut" => {
+                sessions.shutdown().await;
+                println!("gone");
+            }
+            "finish" | "" => break,
             other => bail!("`{other}` is no order"),
-        },
-        Some(why) = breaks.recv() => bail!(why),
+        }
     }
     println!("tally {}", serde_json::to_string(&tally.borrow().summary())?);
     Ok(())
 }
 
-/// Waits for a line on stdin, in a thread that nobody has to wait for.
-fn first_line() -> oneshot::Receiver<String> {
-    let (tell, told) = oneshot::channel();
+/// Connects all sessions, for the first time or again.
+async fn connect(
+    options: &Sessions,
+    times: usize,
+    sessions: &mut JoinSet<()>,
+    tally: &Rc<RefCell<Tally>>,
+    broken: &mpsc::Sender<String>,
+) -> Result<Connected> {
+    let token = std::env::var(TOKEN).unwrap_or_default();
+    let (begin, mut each) = (Instant::now(), Latencies::new()?);
+    let opening = |index| {
+        let token = &token;
+        async move {
+            let begin = Instant::now();
+            let other = |payload: &[u8]| note(payload, index, tally, SystemTime::now());
+            let opened = connect::open(options, token, index, times, other).await;
+            anyhow::Ok((index, begin.elapsed(), opened?))
+        }
+    };
+    let mut opened = std::pin::pin!(stream::iter(0..options.count).map(opening).buffer_unordered(options.at_once));
+    while let Some(next) = opened.next().await {
+        let (index, took, (socket, scanner)) = next?;
+        each.record(took);
+        let (tally, broken) = (Rc::clone(tally), broken.clone());
+        sessions.spawn_local(async move {
+            let why = count(socket, scanner, index, &tally).await;
+            // Full means that the first break, which is what is shown, is there already.
+            let _ = broken.try_send(format!("session {index} ended: {why}"));
+        });
+        if sessions.len().is_multiple_of(64) {
+            println!("connected {}", sessions.len());
+        }
+    }
+    let each = each.quantiles().context("there are no sessions")?;
+    Ok(Connected { seconds: begin.elapsed().as_secs_f64(), each })
+}
+
+/// The lines on stdin, read in a thread that nobody has to wait for.
+fn orders() -> mpsc::Receiver<String> {
+    let (tell, told) = mpsc::channel(4);
     std::thread::spawn(move || {
-        let mut line = String::new();
         // An end of the input, for whatever reason, is an order to finish.
-        let _ = std::io::stdin().read_line(&mut line);
-        tell.send(line)
+        std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| tell.blocking_send(line).ok())
     });
     told
 }
@@ -156,19 +205,22 @@ fn take(
     let now = SystemTime::now();
     let mut end = Ok(());
     scanner.feed(bytes, |frame| match frame.opcode {
-        frames::TEXT => {
-            if let Some(mark) = seen(frame.payload)
-                && let Some(number) = tally.borrow_mut().record(index, mark, now)
-            {
-                println!("done {number}");
-            }
-        }
+        frames::TEXT => note(frame.payload, index, tally, now),
         // A pong is a few bytes on a socket that we hardly write to: it fits.
         frames::PING => drop(socket.try_write(&frames::pong(frame.payload))),
         frames::CLOSE => end = Err(format!("closed by the hub: {}", close_reason(frame.payload))),
         _ => {}
     });
     end
+}
+
+/// Notes a text frame, if it is a measured envelope.
+fn note(payload: &[u8], index: usize, tally: &RefCell<Tally>, now: SystemTime) {
+    if let Some(mark) = seen(payload)
+        && let Some((number, p99)) = tally.borrow_mut().record(index, mark, now)
+    {
+        println!("done {number} {p99}");
+    }
 }
 
 fn close_reason(payload: &[u8]) -> String {

@@ -6,7 +6,10 @@ use anyhow::Result;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use super::{super::latency::Latencies, wall_clock};
+use super::{
+    super::latency::{Latencies, Quantiles},
+    wall_clock,
+};
 
 /// The mark that a measured envelope carries in its text: its number, and when it was published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub(super) struct Tally {
     duplicated: u64,
     unexpected: u64,
     latencies: Latencies,
+    /// Since the last envelope that all had.
+    recent: Latencies,
 }
 
 /// What the process reports at its end.
@@ -60,20 +65,19 @@ pub(in super::super) struct Summary {
     pub delivered: u64,
     pub duplicated: u64,
     pub unexpected: u64,
-    pub p50_ms: f64,
-    pub p99_ms: f64,
-    pub max_ms: f64,
+    pub latency: Option<Quantiles>,
 }
 
 impl Tally {
     pub(super) fn new(sessions: usize, envelopes: usize) -> Result<Self> {
         let got = vec![vec![0; envelopes.div_ceil(64)]; sessions];
         let complete = vec![0; envelopes];
-        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies: Latencies::new()? })
+        let (latencies, recent) = (Latencies::new()?, Latencies::new()?);
+        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies, recent })
     }
 
-    /// Notes an envelope; its number if now all sessions have it.
-    pub(super) fn record(&mut self, session: usize, mark: Mark, now: SystemTime) -> Option<usize> {
+    /// Notes an envelope; if now all sessions have it, its number and the p99 of what came since the last such.
+    pub(super) fn record(&mut self, session: usize, mark: Mark, now: SystemTime) -> Option<(usize, f64)> {
         let word = self.got.get_mut(session).and_then(|words| words.get_mut(mark.number / 64));
         let (Some(word), Some(complete)) = (word, self.complete.get_mut(mark.number)) else {
             self.unexpected += 1;
@@ -86,19 +90,23 @@ impl Tally {
         }
         *word |= bit;
         *complete += 1;
-        self.latencies.record(Duration::from_nanos(wall_clock(now).saturating_sub(mark.published)));
-        (*complete == self.sessions).then_some(mark.number)
+        let latency = Duration::from_nanos(wall_clock(now).saturating_sub(mark.published));
+        self.latencies.record(latency);
+        self.recent.record(latency);
+        if *complete < self.sessions {
+            return None;
+        }
+        let p99 = self.recent.quantile(0.99).unwrap_or_default();
+        self.recent.clear();
+        Some((mark.number, p99))
     }
 
     pub(super) fn summary(&self) -> Summary {
-        let quantile = |share| self.latencies.quantile(share).unwrap_or_default();
         Summary {
             delivered: self.complete.iter().map(|&sessions| sessions as u64).sum(),
             duplicated: self.duplicated,
             unexpected: self.unexpected,
-            p50_ms: quantile(0.5),
-            p99_ms: quantile(0.99),
-            max_ms: self.latencies.max().unwrap_or_default(),
+            latency: self.latencies.quantiles(),
         }
     }
 }
@@ -127,7 +135,7 @@ mod tests {
         let now = SystemTime::now();
         assert_eq!(tally.record(0, mark, now), None);
         assert_eq!(tally.record(0, mark, now), None, "a second copy");
-        assert_eq!(tally.record(1, mark, now), Some(70));
+        assert_eq!(tally.record(1, mark, now).unwrap().0, 70);
         tally.record(1, Mark { number: 100, published: 0 }, now);
         let summary = tally.summary();
         assert_eq!((summary.delivered, summary.duplicated, summary.unexpected), (2, 1, 1));

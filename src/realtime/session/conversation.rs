@@ -1,0 +1,242 @@
+//! What a client asks and what it is told, on whatever transport.
+
+use std::rc::Rc;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde_json::Value;
+
+use super::super::{
+    close::Close,
+    encode::Encoding,
+    limits::Seat,
+    protocol::{Asked, ClientFrame, Refusal, ServerFrame, Since},
+    rooms::{ANY_TYPE, MESSAGES, type_bit},
+    shard::{JoinError, ShardState, Subscribe},
+    wire::Wire,
+};
+use crate::{
+    auth::{AuthError, Credentials, Principal},
+    domain::{Room, SessionId},
+};
+
+/// The room that stands for every account the user may see.
+pub const DASHBOARD: &str = "dashboard";
+
+/// One session's side of its shard; the session is over when it is dropped.
+pub struct Conversation {
+    id: SessionId,
+    key: usize,
+    shard: Rc<ShardState>,
+    wire: Rc<Wire>,
+    bucket: DefaultDirectRateLimiter,
+}
+
+/// Somebody says who they are: the transport asks, and gives the answer to [`Conversation::authenticated`]. What comes
+/// meanwhile must wait.
+pub struct Introduction {
+    /// What they show.
+    pub credentials: Credentials,
+    /// What the reply is to refer to.
+    pub reference: Option<Value>,
+}
+
+impl Conversation {
+    /// Enters the shard.
+    #[must_use]
+    pub fn open(shard: &Rc<ShardState>, wire: Rc<Wire>, address: Seat) -> Self {
+        let one = std::num::NonZeroU32::MIN;
+        let quota = Quota::per_second(shard.settings.frames_per_second.try_into().unwrap_or(one))
+            .allow_burst(shard.settings.frame_burst.try_into().unwrap_or(one));
+        let key = shard.enter(Rc::clone(&wire), address);
+        let bucket = RateLimiter::direct(quota);
+        Self { id: SessionId::generate(), key, shard: Rc::clone(shard), wire, bucket }
+    }
+
+    /// The thread's state.
+    #[must_use]
+    pub fn shard(&self) -> &Rc<ShardState> {
+        &self.shard
+    }
+
+    /// The writing side.
+    #[must_use]
+    pub fn wire(&self) -> &Rc<Wire> {
+        &self.wire
+    }
+
+    /// Something came from the client.
+    pub fn heard(&self) {
+        self.shard.heard(self.key);
+    }
+
+    /// Whether the client may send another frame now; if not, the session is closed.
+    #[must_use]
+    pub fn admit(&self) -> bool {
+        let admitted = self.bucket.check().is_ok();
+        if !admitted {
+            self.close(Close::Protocol);
+        }
+        admitted
+    }
+
+    /// Ends the session.
+    pub fn close(&self, ending: Close) {
+        self.shard.close(&self.wire, ending);
+    }
+
+    /// Whether it is known who the client is.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.shard.principal(self.key).is_some()
+    }
+
+    /// Answers a frame of JSON text.
+    pub fn text(&self, payload: &[u8]) -> Option<Introduction> {
+        if let Some(asked) = Asked::read(payload) {
+            return self.asked(asked);
+        }
+        self.close(Close::Protocol);
+        None
+    }
+
+    /// Answers a frame, unless the transport has to find out first who sent it.
+    pub fn asked(&self, Asked { reference, frame }: Asked) -> Option<Introduction> {
+        match frame {
+            Ok(ClientFrame::Auth { token }) => {
+                return Some(Introduction { credentials: Credentials::token(token), reference });
+            }
+            _ if !self.is_known() => self.close(Close::Unauthenticated),
+            Ok(ClientFrame::Subscribe { room, since, types }) => {
+                let outcome = self.subscribe(room, since, types.as_deref(), reference.clone());
+                if outcome.is_err() {
+                    self.reply(reference, outcome);
+                }
+            }
+            Ok(ClientFrame::Unsubscribe { room }) => {
+                let outcome = read_room(&room).map(|room| self.shard.unsubscribe(self.key, room));
+                self.reply(reference, outcome);
+            }
+            Ok(ClientFrame::Ack {}) => self.reply(reference, Ok(())),
+            Err(refusal) => self.reply(reference, Err(refusal)),
+        }
+        None
+    }
+
+    /// What became of an introduction. `false`: it is still not known who the client is, and the session is closed.
+    pub fn authenticated(&self, outcome: Result<Principal, AuthError>, reference: Option<Value>) -> bool {
+        let known = self.is_known();
+        match outcome {
+            Ok(principal) => match self.shard.identify(self.key, principal) {
+                Ok(()) => {
+                    if !known {
+                        self.welcome();
+                    }
+                    self.reply(reference, Ok(()));
+                    known || self.follows_messages()
+                }
+                Err(ending) => {
+                    self.close(ending);
+                    false
+                }
+            },
+            // The token it has may still be good.
+            Err(error) if known => {
+                self.reply(reference, Err(Refusal { code: "unauthenticated", message: error.to_string() }));
+                true
+            }
+            Err(error) => {
+                self.close(Close::from_code(error.close_code()));
+                false
+            }
+        }
+    }
+
+    /// Subscribes to a room by its name; the answer comes as a frame.
+    ///
+    /// # Errors
+    /// If it is refused: it is then for the caller to say so.
+    pub fn subscribe(
+        &self,
+        name: String,
+        since: Option<Since>,
+        types: Option<&[String]>,
+        reference: Option<Value>,
+    ) -> Result<(), Refusal> {
+        let room = read_room(&name)?;
+        let types = types.map_or(ANY_TYPE, |types| types.iter().fold(0, |mask, name| mask | type_bit(name)));
+        if types == 0 {
+            return Err(Refusal { code: "bad_frame", message: "none of these types is known".to_owned() });
+        }
+        self.shard.subscribe(self.key, Subscribe { name, room, types, since, reference }).map_err(refused)
+    }
+
+    /// A client of plain envelopes asks for nothing: it gets the messages of every account that it may see. `false`: it
+    /// can't have them, and the session is closed.
+    fn follows_messages(&self) -> bool {
+        if self.wire.encoding() != Encoding::Plain {
+            return true;
+        }
+        let asked = Subscribe { name: DASHBOARD.to_owned(), room: None, types: MESSAGES, since: None, reference: None };
+        let Err(refused) = self.shard.subscribe(self.key, asked) else { return true };
+        self.close(match refused {
+            JoinError::Forbidden => Close::Forbidden,
+            JoinError::TooManyRooms | JoinError::AccountFull => Close::TooMany,
+        });
+        false
+    }
+
+    fn send(&self, frame: &ServerFrame<'_>) {
+        self.shard.send(&self.wire, frame);
+    }
+
+    fn reply(&self, reference: Option<Value>, outcome: Result<(), Refusal>) {
+        if let Some(reference) = reference {
+            self.send(&ServerFrame::Reply { reference, ok: outcome.is_ok(), error: outcome.err() });
+        }
+    }
+
+    fn welcome(&self) {
+        let Some(principal) = self.shard.principal(self.key) else { return };
+        let mut rooms = vec![DASHBOARD.to_owned()];
+        for account in principal.accounts() {
+            rooms.push(Room::Account(account).to_string());
+            if principal.role_in(account).is_some_and(crate::domain::Role::may_operate) {
+                rooms.push(Room::Operators(account).to_string());
+            }
+        }
+        self.send(&ServerFrame::Welcome {
+            session: self.id,
+            user: principal.subject.to_string(),
+            heartbeat: self.shard.settings.heartbeat.as_secs(),
+            rooms: &rooms,
+            resume: true,
+        });
+    }
+}
+
+impl Drop for Conversation {
+    /// However it ended, a panic included.
+    fn drop(&mut self) {
+        self.shard.exit(self.key);
+    }
+}
+
+/// A room's name; `None` is the dashboard.
+fn read_room(name: &str) -> Result<Option<Room>, Refusal> {
+    if name == DASHBOARD {
+        return Ok(None);
+    }
+    name.parse().map(Some).map_err(|error: crate::domain::room::ParseRoomError| Refusal {
+        code: "no_such_room",
+        message: error.to_string(),
+    })
+}
+
+fn refused(error: JoinError) -> Refusal {
+    let (code, message) = match error {
+        JoinError::Forbidden => ("forbidden", "this room is not yours to see"),
+        JoinError::TooManyRooms => ("too_many_rooms", "leave a room first"),
+        JoinError::AccountFull => ("account_full", "the account has too many sessions: try again later"),
+    };
+    Refusal { code, message: message.to_owned() }
+}

@@ -1,0 +1,53 @@
+//! The shard's clock: heartbeats, and the ends of sessions' time.
+
+use super::{Member, ShardState, vitals::Due};
+use crate::{
+    config::Realtime,
+    domain::clock,
+    realtime::{close::Close, encode, protocol::ServerFrame},
+};
+
+impl ShardState {
+    /// Once a second: heartbeats for the sessions whose turn it is, deadlines for all.
+    pub(super) fn tick(&self, tick: u64) {
+        let now = clock::now();
+        let Realtime { auth_timeout, token_grace, .. } = self.settings;
+        let period = self.settings.heartbeat.as_secs().max(1);
+        let mut members = self.members.borrow_mut();
+        for (key, member) in &mut *members {
+            let due = match &member.principal {
+                None => member.vitals.unknown(now, auth_timeout),
+                Some(principal) => member.vitals.known(now, principal.expires_at, token_grace),
+            };
+            match due {
+                Due::Nothing => {}
+                Due::Warning => self.send(&member.wire, &ServerFrame::TokenExpired { grace: token_grace.as_secs() }),
+                Due::End(ending) => {
+                    self.close(&member.wire, ending);
+                    continue;
+                }
+            }
+            if key as u64 % period == tick % period {
+                self.heartbeat(member);
+            }
+        }
+    }
+
+    fn heartbeat(&self, member: &mut Member) {
+        let encoding = member.wire.encoding();
+        // Who can't answer is found to be gone by the connection.
+        if encode::ping(encoding).is_some() && !member.vitals.beat() {
+            self.close(&member.wire, Close::NoHeartbeat);
+            return;
+        }
+        let rooms = self.rooms.borrow();
+        // Where it is catching up it would take for lost what is still to come.
+        let live = member.membership.rooms().filter(|room| !member.is_catching_up(*room));
+        let positions = live.map(|room| (room.to_string(), rooms.top(room))).collect();
+        drop(rooms);
+        self.send(&member.wire, &ServerFrame::Heartbeat { positions });
+        if let Some(ping) = encode::ping(encoding) {
+            self.write(&member.wire, &ping);
+        }
+    }
+}

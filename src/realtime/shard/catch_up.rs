@@ -1,0 +1,224 @@
+//! What a session has missed, from the log, then live envelopes, in order and without a gap.
+//!
+//! A session is told page by page, no faster than it reads, and the others' pages come in between. Close to the end a
+//! gate holds live envelopes back; once the log has been read up to where the gate was opened, what it holds goes out and
+//! the session is live. One task a session, one room after the other.
+
+use std::rc::Rc;
+
+use super::{
+    ShardState,
+    subscribe::{Standing, Subscribe},
+};
+use crate::{
+    domain::{Room, envelope::Position},
+    inbox::{InboxError, Logged},
+    realtime::{encode::Encoded, protocol::ServerFrame, rooms::type_bit, wire::Wire},
+};
+
+/// So often is the log given time to contain what was pushed, before it is taken for failing.
+const SETTLING: u32 = 5;
+
+/// Starts the task that works on a session's jobs.
+pub(super) fn start(shard: &Rc<ShardState>, key: usize, wire: &Rc<Wire>) {
+    let task = CatchUp { shard: Rc::clone(shard), key, wire: Rc::clone(wire) };
+    actix_rt::spawn(async move { task.run().await });
+}
+
+struct CatchUp {
+    shard: Rc<ShardState>,
+    key: usize,
+    wire: Rc<Wire>,
+}
+
+impl CatchUp {
+    async fn run(&self) {
+        while let Some(job) = self.next_job() {
+            let (behind, reaches) = match self.look_up(job).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(%error, "the log can't be read: sessions have to read their lists again");
+                    (self.behind(job), Vec::new())
+                }
+            };
+            if self.wire.is_over() {
+                return;
+            }
+            let mut reaches = reaches.into_iter();
+            let (found, lost): (Vec<_>, Vec<_>) = behind.into_iter().partition(|_| reaches.next().unwrap_or_default());
+            self.answer(job, &lost);
+            for (room, since) in found {
+                self.replay(job, room, since).await;
+                if self.wire.is_over() {
+                    return;
+                }
+            }
+            self.done(job);
+        }
+    }
+
+    /// The number of the session's oldest job.
+    fn next_job(&self) -> Option<u64> {
+        if self.wire.is_over() {
+            return None;
+        }
+        Some(self.shard.members.borrow().get(self.key)?.jobs.front()?.number)
+    }
+
+    /// The rooms that the job still has to bring up to date.
+    fn behind(&self, job: u64) -> Vec<(Room, Position)> {
+        let members = self.shard.members.borrow();
+        let jobs = members.get(self.key).map(|member| &member.jobs);
+        let job = jobs.and_then(|jobs| jobs.iter().find(|one| one.number == job));
+        let rooms = job.into_iter().flat_map(|job| &job.rooms);
+        rooms
+            .filter_map(|(room, standing)| match standing {
+                Standing::Behind(since) => Some((*room, *since)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// For each room whether the log reaches back to where the session was.
+    async fn look_up(&self, job: u64) -> Result<(Vec<(Room, Position)>, Vec<bool>), InboxError> {
+        let mut settled = false;
+        loop {
+            let behind = self.behind(job);
+            let first = self.shard.inbox.first_after(behind.clone()).await?;
+            if !settled && first.iter().any(Option::is_none) {
+                // Pushed a moment ago and not in the log yet, or in it once and removed since.
+                self.shard.inbox.settle().await?;
+                settled = true;
+                continue;
+            }
+            let reaches = behind.iter().zip(first).map(|(asked, first)| continues(asked.1, first.as_ref())).collect();
+            return Ok((behind, reaches));
+        }
+    }
+
+    /// Answers the subscription. The rooms that can't be brought up to date are live from here.
+    fn answer(&self, job: u64, lost: &[(Room, Position)]) {
+        let mut members = self.shard.members.borrow_mut();
+        let Some(member) = members.get_mut(self.key) else { return };
+        let Some(place) = member.jobs.iter().position(|one| one.number == job) else { return };
+        for (room, standing) in &mut member.jobs[place].rooms {
+            if lost.iter().any(|one| one.0 == *room) {
+                *standing = Standing::Lost("envelopes_missed");
+            }
+        }
+        for (room, _) in lost {
+            self.shard.reseat(member, self.key, *room);
+        }
+        let nothing = Subscribe { name: String::new(), room: None, types: 0, since: None, reference: None };
+        let asked = std::mem::replace(&mut member.jobs[place].asked, nothing);
+        let rooms = member.jobs[place].rooms.clone();
+        drop(members);
+        self.shard.subscribed(&self.wire, &asked, &rooms);
+    }
+
+    /// Brings one room up to date and makes it live.
+    async fn replay(&self, job: u64, room: Room, mut seen: Position) {
+        let budget = self.wire.limit() / 4;
+        let mut patience = SETTLING;
+        loop {
+            self.wire.drained(budget).await;
+            if !self.is_wanted(job, room) {
+                return;
+            }
+            let page = match self.shard.inbox.log_after(room, seen, budget).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "the log can't be read: sessions have to read their lists again");
+                    return self.go_live(room, seen, Some("log_unavailable"));
+                }
+            };
+            if !self.is_wanted(job, room) {
+                return;
+            }
+            if let Some(last) = page.entries.last().map(|entry| entry.position) {
+                patience = SETTLING;
+                self.tell(room, seen, &page.entries);
+                seen = last;
+            }
+            if page.more {
+                continue;
+            }
+            if self.has_all_but_the_held(room, seen) {
+                return self.go_live(room, seen, None);
+            }
+            if patience == 0 {
+                return self.go_live(room, seen, Some("log_unavailable"));
+            }
+            patience -= 1;
+            if self.shard.inbox.settle().await.is_err() {
+                patience = 0;
+            }
+        }
+    }
+
+    /// Whether the room is still to be brought up to date by this job.
+    fn is_wanted(&self, job: u64, room: Room) -> bool {
+        !self.wire.is_over() && self.behind(job).iter().any(|one| one.0 == room)
+    }
+
+    /// Sends a page.
+    fn tell(&self, room: Room, mut seen: Position, entries: &[Logged]) {
+        let types = self.shard.members.borrow().get(self.key).map_or(0, |member| member.membership.types_for(room));
+        let mut told = 0;
+        for entry in entries {
+            if !continues(seen, Some(entry)) {
+                // One that was pushed did not get into the log. What it carries comes again, but it is not here.
+                self.shard
+                    .send(&self.wire, &ServerFrame::Resync { room: &room.to_string(), reason: "envelopes_missed" });
+            }
+            seen = entry.position;
+            if types & type_bit(&entry.kind) != 0 {
+                let frame = Encoded::new(&entry.envelope);
+                told += u64::from(self.shard.write(&self.wire, frame.frame(self.wire.encoding())));
+            }
+        }
+        self.shard.metrics.replayed_frames.inc_by(told);
+    }
+
+    /// Whether everything that was pushed in the room has been told or is held by the gate; opens one if it is time.
+    fn has_all_but_the_held(&self, room: Room, seen: Position) -> bool {
+        let top = self.shard.rooms.borrow().top(room);
+        let mut gates = self.shard.gates.borrow_mut();
+        match gates.held(room, self.key).map(<[_]>::first) {
+            Some(Some(first)) => first.prev <= Some(seen),
+            Some(None) => Some(seen) >= top,
+            None if Some(seen) >= top => true,
+            None => {
+                gates.open(room, self.key, self.wire.limit() / 2);
+                false
+            }
+        }
+    }
+
+    /// Sends what the gate holds and lets the session into the room.
+    fn go_live(&self, room: Room, seen: Position, missed: Option<&'static str>) {
+        let mut members = self.shard.members.borrow_mut();
+        let Some(member) = members.get_mut(self.key) else { return };
+        member.forget_catching_up(room);
+        let types = member.membership.types_for(room);
+        if let Some(reason) = missed {
+            self.shard.send(&self.wire, &ServerFrame::Resync { room: &room.to_string(), reason });
+        }
+        let held = self.shard.gates.borrow_mut().close(room, self.key).unwrap_or_default();
+        for delivery in held.iter().filter(|held| held.position > seen && held.types & types != 0) {
+            self.shard.write(&self.wire, delivery.envelope.frame(self.wire.encoding()));
+        }
+        self.shard.reseat(member, self.key, room);
+    }
+
+    fn done(&self, job: u64) {
+        if let Some(member) = self.shard.members.borrow_mut().get_mut(self.key) {
+            member.jobs.retain(|one| one.number != job);
+        }
+    }
+}
+
+/// Whether nothing is between a position and the first envelope that the log has after it.
+fn continues(seen: Position, first: Option<&Logged>) -> bool {
+    first.is_some_and(|first| first.prev <= Some(seen))
+}

@@ -1,0 +1,219 @@
+//! Letting sessions into rooms and out of them. Who comes back with the position that it saw last gets what it missed
+//! first ([`catch_up`](super::catch_up)).
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::{JoinError, Member, ShardState, catch_up};
+use crate::{
+    domain::{Room, envelope::Position},
+    realtime::protocol::{ServerFrame, Since, Tops},
+    telemetry::Metrics,
+};
+
+/// What a session asks for.
+pub struct Subscribe {
+    /// The room as the client named it.
+    pub name: String,
+    /// `None` for every account room that it may see.
+    pub room: Option<Room>,
+    /// Only these types, as bits.
+    pub types: u32,
+    /// Where it was before.
+    pub since: Option<Since>,
+    /// What the reply is to refer to.
+    pub reference: Option<Value>,
+}
+
+/// Where a session stands in a room that it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has not said where it was: it begins here.
+    New,
+    /// It has missed nothing.
+    Complete,
+    /// It has to be told what came after this.
+    Behind(Position),
+    /// What it missed can't be brought back, in one word why.
+    Lost(&'static str),
+}
+
+/// A subscription that has to catch up before it is answered.
+pub(super) struct Job {
+    pub number: u64,
+    pub asked: Subscribe,
+    pub rooms: Vec<(Room, Standing)>,
+}
+
+/// A client that was in the room when it had no envelope yet.
+const BEGINNING: Position = Position { epoch: 0, count: 0 };
+
+impl ShardState {
+    /// Lets a session into a room, or into every account room that it may see, and tells it so: at once, or after it was
+    /// looked up what it has missed.
+    ///
+    /// # Errors
+    /// If it may not, or a limit is reached: nothing was changed, and it was told nothing.
+    pub fn subscribe(self: &Rc<Self>, key: usize, asked: Subscribe) -> Result<(), JoinError> {
+        let mut members = self.members.borrow_mut();
+        let Some(member) = members.get_mut(key) else { return Ok(()) };
+        let principal = member.principal.clone().ok_or(JoinError::Forbidden)?;
+        let wanted = (asked.room, asked.types);
+        let joined = member.membership.subscribe(&principal, wanted, &self.limits, self.settings.rooms_per_session)?;
+        let mut rooms = Vec::with_capacity(joined.len());
+        for room in joined {
+            member.forget_catching_up(room);
+            self.gates.borrow_mut().close(room, key);
+            let standing = standing(asked.since.as_ref(), room, self.rooms.borrow().top(room), self.inbox.epoch());
+            if matches!(standing, Standing::Behind(_)) {
+                self.rooms.borrow_mut().leave(room, key);
+            } else {
+                self.reseat(member, key, room);
+            }
+            rooms.push((room, standing));
+        }
+        if !rooms.iter().any(|(_, standing)| matches!(standing, Standing::Behind(_))) {
+            let wire = Rc::clone(&member.wire);
+            drop(members);
+            self.subscribed(&wire, &asked, &rooms);
+            return Ok(());
+        }
+        let number = self.jobs.replace(self.jobs.get() + 1);
+        member.jobs.push_back(Job { number, asked, rooms });
+        if member.jobs.len() == 1 {
+            catch_up::start(self, key, &member.wire);
+        }
+        Ok(())
+    }
+
+    /// Lets a session out of what it subscribed.
+    pub fn unsubscribe(&self, key: usize, room: Option<Room>) {
+        let mut members = self.members.borrow_mut();
+        let Some(member) = members.get_mut(key) else { return };
+        for room in member.membership.unsubscribe(room) {
+            self.reseat(member, key, room);
+        }
+    }
+
+    /// Tells a session that it is in the rooms that it asked for, and which of them it has to read again.
+    pub(super) fn subscribed(&self, wire: &Rc<super::Wire>, asked: &Subscribe, rooms: &[(Room, Standing)]) {
+        let tops: Tops = {
+            let table = self.rooms.borrow();
+            rooms.iter().map(|(room, _)| (room.to_string(), table.top(*room))).collect()
+        };
+        let brought_back =
+            rooms.iter().filter(|(_, standing)| matches!(standing, Standing::Complete | Standing::Behind(_))).count();
+        let recovered = match brought_back {
+            0 => "none",
+            count if count < rooms.len() => "partial",
+            _ => "complete",
+        };
+        if asked.since.is_some() {
+            Metrics::count(&self.metrics.resumed_sessions, recovered);
+        }
+        let position = asked.room.and_then(|_| tops.values().next().copied().flatten());
+        let all = asked.room.is_none().then_some(tops);
+        self.send(wire, &ServerFrame::Subscribed { room: &asked.name, position, recovered, rooms: all });
+        for (room, standing) in rooms {
+            if let Standing::Lost(reason) = standing {
+                self.send(wire, &ServerFrame::Resync { room: &room.to_string(), reason });
+            }
+        }
+        if let Some(reference) = asked.reference.clone() {
+            self.send(wire, &ServerFrame::Reply { reference, ok: true, error: None });
+        }
+    }
+
+    /// Puts a session into a room as its remaining subscriptions want it, or out of it; one that is catching up there
+    /// comes in when it has.
+    pub(super) fn reseat(&self, member: &mut Member, key: usize, room: Room) {
+        let mut rooms = self.rooms.borrow_mut();
+        match member.membership.types_for(room) {
+            0 => {
+                rooms.leave(room, key);
+                drop(rooms);
+                member.forget_catching_up(room);
+                self.gates.borrow_mut().close(room, key);
+            }
+            _ if member.is_catching_up(room) => {}
+            types => rooms.join(room, key, types, &member.wire),
+        }
+    }
+}
+
+impl Member {
+    pub(super) fn is_catching_up(&self, room: Room) -> bool {
+        self.jobs.iter().flat_map(|job| &job.rooms).any(|one| one.0 == room && matches!(one.1, Standing::Behind(_)))
+    }
+
+    /// It is live, or a later subscription or its end has the last word.
+    pub(super) fn forget_catching_up(&mut self, room: Room) {
+        let rooms = self.jobs.iter_mut().flat_map(|job| &mut job.rooms);
+        for (_, standing) in rooms.filter(|one| one.0 == room && matches!(one.1, Standing::Behind(_))) {
+            *standing = Standing::New;
+        }
+    }
+}
+
+/// Where a client stands that says it was at `since` in a room whose newest position is `top`, in the boot `epoch`.
+fn standing(since: Option<&Since>, room: Room, top: Option<Position>, epoch: u32) -> Standing {
+    let Some(since) = since else { return Standing::New };
+    let text = match since {
+        Since::One(position) => Some(Some(position)),
+        Since::Each(positions) => positions.get(&room.to_string()).map(Option::as_ref),
+    };
+    let seen = match text {
+        None => return Standing::Lost("no_position"),
+        Some(None) => BEGINNING,
+        Some(Some(text)) => match text.parse::<Position>() {
+            Ok(position) => position,
+            Err(_) => return Standing::Lost("bad_position"),
+        },
+    };
+    match top {
+        Some(top) if seen < top => Standing::Behind(seen),
+        Some(top) if seen == top => Standing::Complete,
+        None if seen == BEGINNING => Standing::Complete,
+        // Pushed and seen, but the hub died before it was in the log: what it carries comes again under the same id.
+        Some(_) if seen.epoch < epoch => Standing::Complete,
+        _ => Standing::Lost("unknown_position"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::AccountId;
+
+    fn at(epoch: u32, count: u64) -> Position {
+        Position { epoch, count }
+    }
+
+    #[test]
+    fn a_client_is_behind_only_when_the_room_went_on() {
+        let room = Room::Account(AccountId::generate());
+        let stands = |since: &str, top| standing(Some(&Since::One(since.to_owned())), room, top, 3);
+        assert_eq!(standing(None, room, Some(at(3, 9)), 3), Standing::New);
+        assert_eq!(stands("3-8", Some(at(3, 9))), Standing::Behind(at(3, 8)));
+        assert_eq!(stands("2-70", Some(at(3, 9))), Standing::Behind(at(2, 70)));
+        assert_eq!(stands("3-9", Some(at(3, 9))), Standing::Complete);
+        assert_eq!(stands("2-71", Some(at(2, 70))), Standing::Complete, "the crash came before the log");
+        assert_eq!(stands("3-10", Some(at(3, 9))), Standing::Lost("unknown_position"));
+        assert_eq!(stands("4-1", Some(at(3, 9))), Standing::Lost("unknown_position"));
+        assert_eq!(stands("2-70", None), Standing::Lost("unknown_position"));
+        assert_eq!(stands("soup", Some(at(3, 9))), Standing::Lost("bad_position"));
+    }
+
+    #[test]
+    fn of_several_rooms_each_has_its_own_place() {
+        let [first, second, third] = [(); 3].map(|()| Room::Account(AccountId::generate()));
+        let since: Since =
+            serde_json::from_value(serde_json::json!({first.to_string(): "1-1", second.to_string(): null})).unwrap();
+        let stands = |room, top| standing(Some(&since), room, top, 1);
+        assert_eq!(stands(first, Some(at(1, 2))), Standing::Behind(at(1, 1)));
+        assert_eq!(stands(second, None), Standing::Complete);
+        assert_eq!(stands(second, Some(at(1, 2))), Standing::Behind(BEGINNING));
+        assert_eq!(stands(third, None), Standing::Lost("no_position"));
+    }
+}
