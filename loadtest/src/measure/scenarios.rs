@@ -1,6 +1,9 @@
 //! Scenarios: data, in TOML. `kind` says what is measured; the other keys depend on it.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -15,6 +18,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("deploy", include_str!("../../scenarios/deploy.toml")),
     ("fanout", include_str!("../../scenarios/fanout.toml")),
     ("fanout-burst", include_str!("../../scenarios/fanout-burst.toml")),
+    ("hostile-clients", include_str!("../../scenarios/hostile-clients.toml")),
     ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("lead", include_str!("../../scenarios/lead.toml")),
     ("noisy-tenant", include_str!("../../scenarios/noisy-tenant.toml")),
@@ -47,6 +51,9 @@ pub struct Run {
     /// Where databases can be made, for scenarios with PostgreSQL: `postgres://user:password@host:port/database`.
     #[arg(long, value_name = "URL", env = "LOADTEST_POSTGRES", hide_env_values = true)]
     pub(super) postgres: Option<String>,
+    /// Where libfaketimeMT.so.1 is, for scenarios with a clock that jumps, if it is not where systems keep it.
+    #[arg(long, value_name = "FILE", env = "LOADTEST_FAKETIME")]
+    pub(super) faketime: Option<PathBuf>,
 }
 
 impl Run {
@@ -139,7 +146,7 @@ pub(super) struct Scenario {
 #[derive(Debug)]
 enum Kind {
     /// Leads on a schedule: due, acknowledged, pushed, stored.
-    Leads(leads::Scenario),
+    Leads(Box<leads::Scenario>),
     /// Webhooks as fast as they are accepted.
     Ingest(ingest::Scenario),
     /// Envelopes to very many sessions.
@@ -171,7 +178,7 @@ fn parse(text: &str) -> Result<Scenario> {
     let kind = take("kind").transpose()?;
     let about = take("about").context("about: say in a sentence what it is for")??;
     let keys = match kind.as_deref().unwrap_or("leads") {
-        "leads" => Kind::Leads(keys(table, text)?),
+        "leads" => Kind::Leads(Box::new(keys(table, text)?)),
         "ingest" => Kind::Ingest(keys(table, text)?),
         "fanout" => Kind::Fanout(keys(table, text)?),
         "connect-storm" => Kind::ConnectStorm(keys(table, text)?),
