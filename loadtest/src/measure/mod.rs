@@ -16,6 +16,7 @@ mod progress;
 mod report;
 mod requests;
 mod run;
+mod scenarios;
 mod sessions;
 
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub use fanout::{Fanout, measure as fanout};
 pub use ingest::{Ingest, measure as ingest};
 pub use platform::{Platform, run as platform};
 pub use report::{Compare, Report, compare};
-pub use run::{Run, measure as run};
+pub use scenarios::{Run, run};
 pub use sessions::{Sessions, raise_file_limit, run as sessions};
 
 /// What all measurements take.

@@ -1,4 +1,4 @@
-//! Runs a scenario: leads on a schedule, dashboards that watch, faults in between, and a book of it all.
+//! `kind = "leads"`: leads on a schedule, dashboards that watch, faults in between, and a book of it all.
 //!
 //! Latencies count from when a webhook was *due*, not from when it was sent: a hub that makes the sender wait does not
 //! look better for it (coordinated omission).
@@ -19,13 +19,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
 use tokio::task::LocalSet;
 
 use super::{
-    Common, Report, progress,
+    Report, progress,
     report::{LedgerRow, Mark, Sample, Timeline},
     requests::HAPPENED,
+    scenarios::Run,
     sessions::raise_file_limit,
 };
 use crate::{
@@ -35,60 +35,21 @@ use crate::{
 };
 use ledger::{Ledger, Sums};
 use plan::Plan;
-use scenario::{Scenario, Store, Targets};
+pub(in crate::measure) use scenario::Scenario;
+use scenario::{Store, Targets};
 use stored::Stored;
-
-/// Run a scenario: what is sent, who watches, what breaks meanwhile, and what must hold.
-#[derive(Debug, Args)]
-pub struct Run {
-    #[command(flatten)]
-    common: Common,
-    /// One of those that `--list` shows, or a file whose name ends with .toml.
-    #[arg(required_unless_present = "list")]
-    scenario: Option<String>,
-    /// Show the scenarios that come along.
-    #[arg(long)]
-    list: bool,
-    /// Show the scenario's text: the beginning of one of your own.
-    #[arg(long)]
-    print: bool,
-    /// Where databases can be made, for scenarios with PostgreSQL: `postgres://user:password@host:port/database`.
-    #[arg(long, value_name = "URL", env = "LOADTEST_POSTGRES", hide_env_values = true)]
-    postgres: Option<String>,
-}
-
-impl Run {
-    /// What all measurements take.
-    #[must_use]
-    pub const fn common(&self) -> &Common {
-        &self.common
-    }
-}
 
 /// Before the first webhook, so that all is in place by then.
 const LEAD_IN: Duration = Duration::from_millis(300);
 const FIRST_PAGE: u64 = 100_200_300_400_700;
 
-/// Runs the scenario; no report when it was only to be shown.
+/// Runs the scenario.
 ///
 /// # Errors
-/// If the scenario can't be used, or the hub can't be started or filled.
-pub fn measure(options: &Run) -> Result<Option<Report>> {
-    if options.list {
-        for (name, about) in scenario::list()? {
-            println!("{name:14} {about}");
-        }
-        return Ok(None);
-    }
-    let name = options.scenario.as_deref().unwrap_or_default();
-    let text = scenario::text(name)?;
-    if options.print {
-        print!("{text}");
-        return Ok(None);
-    }
-    let scenario = scenario::parse(name, &text)?;
+/// If the hub can't be started or filled.
+pub(super) fn measure(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, run(options, name, &scenario)).map(Some)
+    LocalSet::new().block_on(&runtime, run(options, name, scenario))
 }
 
 async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {

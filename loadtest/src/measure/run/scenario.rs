@@ -1,44 +1,33 @@
-//! Scenarios: what is sent, by whom it is seen, what breaks meanwhile, and what must hold. Data, in TOML.
+//! The keys of `kind = "leads"`: what is sent, by whom it is seen, what breaks meanwhile, and what must hold.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::scenarios::{Keys, between, within};
 use crate::platform::{Failure, meta::Deliveries};
-
-/// Those that come with the program: name and text.
-const BUILT_IN: [(&str, &str); 6] = [
-    ("deploy", include_str!("../../../scenarios/deploy.toml")),
-    ("lead", include_str!("../../../scenarios/lead.toml")),
-    ("noisy-tenant", include_str!("../../../scenarios/noisy-tenant.toml")),
-    ("platform-trouble", include_str!("../../../scenarios/platform-trouble.toml")),
-    ("smoke", include_str!("../../../scenarios/smoke.toml")),
-    ("soak", include_str!("../../../scenarios/soak.toml")),
-];
 
 /// One run.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Scenario {
-    /// What it is for, in a sentence.
-    pub about: String,
+pub(in crate::measure) struct Scenario {
     #[serde(default)]
-    pub hub: HubSettings,
-    pub accounts: Accounts,
+    pub(super) hub: HubSettings,
+    pub(super) accounts: Accounts,
     #[serde(default)]
-    pub webhooks: Webhooks,
+    pub(super) webhooks: Webhooks,
     #[serde(default)]
-    pub platform: Platform,
-    pub phases: Vec<Phase>,
+    pub(super) platform: Platform,
+    pub(super) phases: Vec<Phase>,
     #[serde(default)]
-    pub faults: Vec<Fault>,
+    pub(super) faults: Vec<Fault>,
     /// How long to wait, at the end, for what was not pushed or stored yet.
     #[serde(default = "a_minute")]
-    pub drain_seconds: f64,
+    pub(super) drain_seconds: f64,
     #[serde(default)]
-    pub targets: Targets,
+    pub(super) targets: Targets,
 }
 
 /// The hub under test.
@@ -232,32 +221,6 @@ const fn a_minute() -> f64 {
     60.0
 }
 
-/// Names and what they are for.
-pub(super) fn list() -> Result<Vec<(&'static str, String)>> {
-    BUILT_IN.iter().map(|(name, text)| Ok((*name, parse(name, text)?.about))).collect()
-}
-
-/// The text of a scenario, by its name or its file.
-pub(super) fn text(name: &str) -> Result<String> {
-    if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
-        return Ok((*text).to_owned());
-    }
-    let known: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-    let is_file = Path::new(name).extension().is_some_and(|extension| extension == "toml");
-    ensure!(is_file, "there is no scenario `{name}`: use {}, or a file whose name ends with .toml", known.join(", "));
-    fs::read_to_string(name).with_context(|| format!("can't read the scenario {name}"))
-}
-
-/// Reads a scenario and refuses one that can't be run.
-///
-/// # Errors
-/// With the line where TOML or a key is wrong, else with the key.
-pub(super) fn parse(name: &str, text: &str) -> Result<Scenario> {
-    let scenario: Scenario = toml::from_str(text).with_context(|| format!("the scenario {name} can't be used"))?;
-    scenario.check().with_context(|| format!("the scenario {name} can't be used"))?;
-    Ok(scenario)
-}
-
 impl Scenario {
     pub(super) fn length(&self) -> Duration {
         Duration::from_secs_f64(self.phases.iter().map(|phase| phase.seconds).sum())
@@ -268,7 +231,9 @@ impl Scenario {
         let cutting = [Broken::HubKilled, Broken::HubRestarted, Broken::ClientsCut];
         self.faults.iter().any(|fault| cutting.contains(&fault.what))
     }
+}
 
+impl Keys for Scenario {
     fn check(&self) -> Result<()> {
         // With one, nobody could see a leak.
         within("accounts.count", self.accounts.count, 2, 1000)?;
@@ -305,29 +270,14 @@ impl Scenario {
     }
 }
 
-fn within(key: &str, value: usize, least: usize, most: usize) -> Result<()> {
-    ensure!((least..=most).contains(&value), "{key} = {value}: use {least} to {most}");
-    Ok(())
-}
-
-fn between(key: &str, value: f64, least: f64, most: f64) -> Result<()> {
-    ensure!((least..=most).contains(&value), "{key} = {value}: use {least} to {most}");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::super::scenarios;
 
     const SMALL: &str = "about = \"x\"\naccounts = { count = 2, sessions = 1 }\n";
 
     fn wrong(text: &str) -> String {
-        format!("{:#}", parse("mine", &format!("{SMALL}{text}")).unwrap_err())
-    }
-
-    #[test]
-    fn those_that_come_along_can_be_used() {
-        assert_eq!(list().unwrap().len(), BUILT_IN.len());
+        format!("{:#}", scenarios::read("mine", &format!("{SMALL}{text}")).unwrap_err())
     }
 
     #[test]
@@ -340,11 +290,5 @@ mod tests {
         let phase = "[[phases]]\nname = \"a\"\nseconds = 1.0\nrate = 1.0\n";
         assert!(wrong(&format!("{phase}[[faults]]\nat = 0.5\nwhat = \"database-stopped\"\n")).contains("postgres"));
         assert!(wrong(&format!("{phase}[[faults]]\nat = 9.0\nwhat = \"hub-killed\"\n")).contains("faults: at = 9"));
-    }
-
-    #[test]
-    fn an_unknown_name_is_told_from_a_missing_file() {
-        assert!(text("nothing").unwrap_err().to_string().contains("smoke"));
-        assert!(text("/nowhere/mine.toml").unwrap_err().to_string().contains("/nowhere/mine.toml"));
     }
 }
