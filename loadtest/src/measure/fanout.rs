@@ -109,9 +109,7 @@ async fn run(options: &Fanout) -> Result<Report> {
     report.must_be_zero("not expected", tally.unexpected);
     report.count("envelopes that were late or lost", lost);
     report.figure("RSS an idle session", per_session(resident, options.sessions), "KiB");
-    report.figure("delivery latency p50", tally.p50_ms, "ms");
-    report.figure("delivery latency p99", tally.p99_ms, "ms");
-    report.figure("delivery latency max", tally.max_ms, "ms");
+    report.latencies("delivery latency", tally.latency);
     report.figure_of("hub: CPU a delivery, median round", &costs, "µs");
     let own_rates: Vec<f64> = own_costs.iter().map(|micros| 1e6 / micros).collect();
     report.figure_of("harness: frames read in a second of a core", &own_rates, "/s");
@@ -120,7 +118,7 @@ async fn run(options: &Fanout) -> Result<Report> {
         let tally = finish(&mut bare.sessions).await?;
         report.must_be_zero("bare send: lost", expected.saturating_sub(tally.delivered));
         report.figure_of("bare send: CPU a send, median round", &bare_costs, "µs");
-        report.figure("bare send: latency p99", tally.p99_ms, "ms");
+        report.latencies("bare send: latency", tally.latency);
         let ratios: Vec<f64> = costs.iter().zip(&bare_costs).map(|(hub, bare)| hub / bare).collect();
         report.figure_of("hub / bare send, CPU, median of rounds", &ratios, "×");
     }

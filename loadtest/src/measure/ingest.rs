@@ -254,7 +254,7 @@ fn describe(report: &mut Report, name: &str, rounds: &[Round]) -> Result<()> {
     let cpu: Vec<f64> = rounds.iter().map(Round::cpu_micros).collect();
     report.figure_of(format!("{name}: acknowledgements, median round"), &rates, "/s");
     report.figure_of(format!("{name}: CPU an acknowledgement, median round"), &cpu, "µs");
-    report.latencies(&format!("{name}: acknowledgement"), &latencies);
+    report.latencies(&format!("{name}: acknowledgement"), latencies.quantiles());
     report.count(format!("{name}: refused with 503"), rounds.iter().map(|round| round.refused).sum());
     Ok(())
 }

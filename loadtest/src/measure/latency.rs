@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 /// A histogram of latencies from a microsecond to ten minutes, with three digits.
 pub(super) struct Latencies(Histogram<u64>);
@@ -29,10 +30,21 @@ impl Latencies {
         (!self.0.is_empty()).then(|| millis(self.0.value_at_quantile(share)))
     }
 
-    /// The longest, in milliseconds.
-    pub(super) fn max(&self) -> Option<f64> {
-        (!self.0.is_empty()).then(|| millis(self.0.max()))
+    /// What is told of them; none when there are no latencies.
+    pub(super) fn quantiles(&self) -> Option<Quantiles> {
+        let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|share| self.quantile(share));
+        Some(Quantiles { p50: p50?, p90: p90?, p99: p99?, p999: p999?, max: millis(self.0.max()) })
     }
+}
+
+/// Milliseconds that these shares of all took at most.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Quantiles {
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most ten minutes of microseconds")]
@@ -67,6 +79,6 @@ mod tests {
         (1..=100).for_each(|millis| latencies.record(Duration::from_millis(millis)));
         let median = latencies.quantile(0.5).unwrap();
         assert!((49.9..50.2).contains(&median), "{median}");
-        assert!(latencies.max().unwrap() >= 100.0);
+        assert!(latencies.quantiles().unwrap().max >= 100.0);
     }
 }

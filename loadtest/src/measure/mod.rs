@@ -5,6 +5,7 @@
 
 mod bare;
 mod child;
+mod events;
 mod fanout;
 mod frames;
 mod http;
@@ -18,6 +19,7 @@ mod requests;
 mod run;
 mod scenarios;
 mod sessions;
+mod target;
 
 use std::path::PathBuf;
 

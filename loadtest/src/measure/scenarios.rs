@@ -7,7 +7,7 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 use toml::{Spanned, Table, Value, de::DeTable};
 
-use super::{Common, Report, run as leads};
+use super::{Common, Report, run as leads, target};
 
 /// Those that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -17,6 +17,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("soak", include_str!("../../scenarios/soak.toml")),
+    ("target-centrifugo", include_str!("../../scenarios/target-centrifugo.toml")),
+    ("target-raw", include_str!("../../scenarios/target-raw.toml")),
+    ("target-socketio", include_str!("../../scenarios/target-socketio.toml")),
+    ("target-sse", include_str!("../../scenarios/target-sse.toml")),
 ];
 
 /// Run a scenario: what is sent, who watches, what breaks meanwhile, and what must hold.
@@ -56,7 +60,7 @@ impl Run {
 pub fn run(options: &Run) -> Result<Option<Report>> {
     if options.list {
         for (name, text) in BUILT_IN {
-            println!("{name:16} {}", read(name, text)?.about);
+            println!("{name:18} {}", read(name, text)?.about);
         }
         return Ok(None);
     }
@@ -69,6 +73,7 @@ pub fn run(options: &Run) -> Result<Option<Report>> {
     }
     match &scenario.keys {
         Kind::Leads(keys) => leads::measure(options, name, keys),
+        Kind::Target(keys) => target::measure(options, name, keys),
     }
     .map(Some)
 }
@@ -129,6 +134,8 @@ pub(super) struct Scenario {
 enum Kind {
     /// Leads on a schedule: due, acknowledged, pushed, stored.
     Leads(leads::Scenario),
+    /// Any hub that runs already.
+    Target(target::Scenario),
 }
 
 /// The keys of a kind.
@@ -155,7 +162,8 @@ fn parse(text: &str) -> Result<Scenario> {
     let about = take("about").context("about: say in a sentence what it is for")??;
     let keys = match kind.as_deref().unwrap_or("leads") {
         "leads" => Kind::Leads(keys(table, text)?),
-        other => anyhow::bail!("kind = \"{other}\": use leads"),
+        "target" => Kind::Target(keys(table, text)?),
+        other => anyhow::bail!("kind = \"{other}\": use leads or target"),
     };
     Ok(Scenario { about, keys })
 }

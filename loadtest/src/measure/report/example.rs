@@ -39,7 +39,7 @@ pub(super) fn report() -> Report {
     };
     report.ledger(vec![row("Dental <Berlin>", 12_250, 0), row("Solar Leipzig", 12_248, 2), row("Gym", 12_251, 0)]);
     report.figure_of("acknowledged", &[499.2, 500.1, 498.8, 500.4, 499.9, 500.0, 497.3], "/s");
-    report.latencies("pushed after", &latencies(1.1, 60.0));
+    report.latencies("pushed after", latencies(1.1, 60.0).quantiles());
     report.figure_of("hub: CPU a lead", &[412.0, 398.5, 431.7, 405.2, 409.9, 402.3], "µs");
     report.count("webhooks due", 36_749);
     report.must_be_zero("lost", 2);

@@ -10,7 +10,10 @@ use super::{
     parts::{Curve, Figure, Machine, Target},
     spread, table,
 };
-use crate::measure::{Common, latency::Latencies};
+use crate::measure::{
+    Common,
+    latency::{Latencies, Quantiles},
+};
 
 /// The figures of one measurement, and its problems: with any, the run has failed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,14 +71,11 @@ impl Report {
         }
     }
 
-    pub(in crate::measure) fn latencies(&mut self, name: &str, latencies: &Latencies) {
-        for (label, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)] {
-            if let Some(millis) = latencies.quantile(share) {
-                self.figure(format!("{name} {label}"), millis, "ms");
-            }
-        }
-        if let Some(millis) = latencies.max() {
-            self.figure(format!("{name} max"), millis, "ms");
+    /// Five figures of it; none when there are no latencies.
+    pub(in crate::measure) fn latencies(&mut self, name: &str, latencies: Option<Quantiles>) {
+        let Some(Quantiles { p50, p90, p99, p999, max }) = latencies else { return };
+        for (label, millis) in [("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", max)] {
+            self.figure(format!("{name} {label}"), millis, "ms");
         }
     }
 

@@ -190,8 +190,8 @@ impl Book {
         report.count("deliveries", all(|sums| sums.pushed));
         report.count("read in the list after being away", all(|sums| sums.in_list));
         report.count("repeated after a crash, dropped by id", repeated);
-        report.latencies("acknowledged after", acks);
-        report.latencies("pushed after", pushes);
+        report.latencies("acknowledged after", acks.quantiles());
+        report.latencies("pushed after", pushes.quantiles());
         report.percentiles("acknowledged", acks);
         report.percentiles("pushed", pushes);
         report.must_be_zero("lost", all(|sums| sums.lost));

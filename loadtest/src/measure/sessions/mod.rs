@@ -1,10 +1,12 @@
-//! Many dashboards in one process, as cheap as can be: one task and one socket each, one buffer for all of them, frames
-//! counted by their headers. A process of its own, so that its CPU time is not the hub's, nor the publisher's.
+//! Many dashboards in one process, as cheap as can be: one task and one socket each, one buffer for all of them, messages
+//! counted by a mark in their text. A process of its own, so that its CPU time is not the hub's, nor the publisher's.
 //!
 //! It says `connected <n>` as they connect, `ready` when all are subscribed, `done <number>` when all have the envelope of
 //! that number, and `tally <json>` when it is told to `finish`.
 
 mod connect;
+mod plan;
+mod remote;
 mod tally;
 
 use std::{
@@ -23,9 +25,12 @@ use tokio::{
     task::LocalSet,
 };
 
-use super::frames::{self, Scanner};
+use super::frames;
+use connect::Scanner;
+pub(super) use plan::{Plan, Wire};
+pub(super) use remote::Remote;
+use tally::{Mark, Tally, seen};
 pub(super) use tally::{Summary, marked, sample};
-use tally::{Tally, seen};
 
 /// The hidden command.
 #[derive(Debug, Args)]
@@ -39,13 +44,15 @@ pub struct Sessions {
     /// How many envelopes will come at most.
     #[arg(long)]
     envelopes: usize,
-    /// The room to subscribe to; without one, frames come as soon as there is a connection.
+    /// The room to subscribe to; without one, and without a plan, frames come as soon as there is a connection.
     #[arg(long)]
     room: Option<String>,
 }
 
 /// The variable that has the token.
 pub(super) const TOKEN: &str = "LOADTEST_TOKEN";
+/// The variable that has a plan, for sessions at another hub. It is no argument, for there are tokens in it.
+pub(super) const PLAN: &str = "LOADTEST_PLAN";
 
 /// Connections that are being made at once.
 const AT_ONCE: usize = 64;
@@ -78,15 +85,15 @@ pub fn raise_file_limit(files: u64) -> Result<()> {
 async fn serve(options: &Sessions) -> Result<()> {
     let tally = Rc::new(RefCell::new(Tally::new(options.count, options.envelopes)?));
     let (broken, mut breaks) = mpsc::channel::<String>(1);
-    let token = std::env::var(TOKEN).unwrap_or_default();
+    let plan = Rc::new(plan_of(options)?);
     let mut connected = 0;
     while connected < options.count {
         let batch = AT_ONCE.min(options.count - connected);
-        let wanted = (connected..connected + batch).map(|index| connect::open(options, &token, index));
+        let wanted = (connected..connected + batch).map(|index| connect::open(options.address, &plan, index));
         for (index, (socket, scanner)) in (connected..).zip(futures_util::future::try_join_all(wanted).await?) {
-            let (tally, broken) = (Rc::clone(&tally), broken.clone());
+            let (plan, tally, broken) = (Rc::clone(&plan), Rc::clone(&tally), broken.clone());
             tokio::task::spawn_local(async move {
-                let why = count(socket, scanner, index, &tally).await;
+                let why = count(socket, scanner, &plan, index, &tally).await;
                 // Full means that the first break, which is what is shown, is there already.
                 let _ = broken.try_send(format!("session {index} ended: {why}"));
             });
@@ -105,6 +112,15 @@ async fn serve(options: &Sessions) -> Result<()> {
     }
     println!("tally {}", serde_json::to_string(&tally.borrow().summary())?);
     Ok(())
+}
+
+fn plan_of(options: &Sessions) -> Result<Plan> {
+    if let Ok(plan) = std::env::var(PLAN) {
+        return serde_json::from_str(&plan).context("not a plan for sessions");
+    }
+    let token = std::env::var(TOKEN).unwrap_or_default();
+    let native = |room: &String| Plan::native(options.address, room, &token);
+    Ok(options.room.as_ref().map_or_else(Plan::bare, native))
 }
 
 /// Waits for a line on stdin, in a thread that nobody has to wait for.
@@ -127,14 +143,17 @@ thread_local! {
 }
 
 /// Counts what comes until the socket ends; why it ended.
-async fn count(socket: TcpStream, mut scanner: Scanner, index: usize, tally: &RefCell<Tally>) -> String {
+async fn count(socket: TcpStream, mut scanner: Scanner, plan: &Plan, index: usize, tally: &RefCell<Tally>) -> String {
     loop {
         if let Err(error) = socket.readable().await {
             return error.to_string();
         }
         let read = BUFFER.with_borrow_mut(|buffer| {
             let read = socket.try_read(buffer)?;
-            Ok(take(&socket, &mut scanner, &buffer[..read], index, tally).map(|()| read))
+            Ok(take(&socket, &mut scanner, &buffer[..read], plan, |mark, now| {
+                tally.borrow_mut().record(index, mark, now)
+            })
+            .map(|()| read))
         });
         match read {
             Ok(Ok(0)) => return "the hub closed the connection".to_owned(),
@@ -150,21 +169,26 @@ fn take(
     socket: &TcpStream,
     scanner: &mut Scanner,
     bytes: &[u8],
-    index: usize,
-    tally: &RefCell<Tally>,
+    plan: &Plan,
+    mut record: impl FnMut(Mark, SystemTime) -> Option<usize>,
 ) -> Result<(), String> {
     let now = SystemTime::now();
     let mut end = Ok(());
+    // An answer is a few bytes on a socket that we hardly write to: it fits.
+    let answer = |frame: &[u8]| drop(socket.try_write(frame));
     scanner.feed(bytes, |frame| match frame.opcode {
         frames::TEXT => {
-            if let Some(mark) = seen(frame.payload)
-                && let Some(number) = tally.borrow_mut().record(index, mark, now)
-            {
-                println!("done {number}");
+            for message in plan.messages(frame.payload) {
+                if let Some(mark) = seen(message) {
+                    if let Some(number) = record(mark, now) {
+                        println!("done {number}");
+                    }
+                } else if let Some(pong) = plan.pong(message) {
+                    answer(&frames::client_text(pong));
+                }
             }
         }
-        // A pong is a few bytes on a socket that we hardly write to: it fits.
-        frames::PING => drop(socket.try_write(&frames::pong(frame.payload))),
+        frames::PING => answer(&frames::pong(frame.payload)),
         frames::CLOSE => end = Err(format!("closed by the hub: {}", close_reason(frame.payload))),
         _ => {}
     });
