@@ -21,17 +21,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Platform(measure::Platform),
-    Ingest(measure::Ingest),
     Run(measure::Run),
-    Fanout(measure::Fanout),
     Compare(measure::Compare),
-    /// The baseline of `ingest`, which starts it.
+    /// The HTTP baseline of `run`, which starts it.
     #[command(hide = true)]
     BareEndpoint {
         #[arg(long)]
         workers: usize,
     },
-    /// The baseline of `fanout`, which starts it.
+    /// The fan-out baseline of `run`, which starts it.
     #[command(hide = true)]
     BareSend {
         #[arg(long)]
@@ -39,7 +37,7 @@ enum Command {
         #[arg(long)]
         bytes: usize,
     },
-    /// The dashboards of `fanout`, which starts it.
+    /// The many dashboards of `run`, which starts it.
     #[command(hide = true)]
     Sessions(measure::Sessions),
 }
@@ -57,13 +55,11 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Platform(options) => measure::platform(options)?,
-        Command::Ingest(options) => return publish(&measure::ingest(options)?, options.common()),
         Command::Run(options) => {
             if let Some(report) = measure::run(options)? {
                 return publish(&report, options.common());
             }
         }
-        Command::Fanout(options) => return publish(&measure::fanout(options)?, options.common()),
         Command::Compare(options) => return Ok(exit_code(measure::compare(options)?)),
         Command::BareEndpoint { workers } => measure::bare_endpoint(*workers)?,
         Command::BareSend { sessions, bytes } => {

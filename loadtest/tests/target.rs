@@ -179,7 +179,7 @@ async fn loadtest(scenario: &str, url: &str, json: &Path, more: &[&str]) -> Outp
         command.args(["--set", change]);
     }
     command.env("LOADTEST_TOKEN", "t").env("LOADTEST_KEY", "k").kill_on_drop(true);
-    timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap()
+    timeout(Duration::from_mins(1), command.output()).await.unwrap().unwrap()
 }
 
 fn figure(report: &Path, name: &str) -> Option<f64> {
@@ -205,7 +205,7 @@ async fn every_preset_finds_all_that_is_published_once() {
         #[expect(clippy::cast_precision_loss, reason = "a hundred")]
         let expected = (SESSIONS * ENVELOPES) as f64;
         assert_eq!(figure(&json, "deliveries"), Some(expected), "{scenario}");
-        assert!(figure(&json, "publish → received p99.9") > figure(&json, "publish → received p50"), "{scenario}");
+        assert!(figure(&json, "publish → received p99.9") >= figure(&json, "publish → received p50"), "{scenario}");
         // What they are is this test's own doing.
         for name in ["hub: CPU a delivery, median round", "RSS an idle session"] {
             assert!(figure(&json, name).is_some(), "{scenario}: {name}");

@@ -1,4 +1,4 @@
-//! How fast webhooks are accepted: a closed loop of signed POSTs over keep-alive connections.
+//! `kind = "ingest"`: how fast webhooks are accepted: a closed loop of signed POSTs over keep-alive connections.
 
 use std::{
     cell::RefCell,
@@ -8,52 +8,56 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use serde::Deserialize;
 
 use super::{
     Common, Report,
     child::Child,
     cores,
+    gauge::Gauge,
     http::Connection,
     latency::Latencies,
     process, progress,
     requests::{HAPPENED, Requests, What},
+    scenarios::{Keys, Run, between, within},
 };
 use crate::{
     hub::Hub,
     platform::{self, Settings, Simulator},
 };
 
-/// Measure how fast webhooks are accepted.
-#[derive(Debug, Args)]
-pub struct Ingest {
-    #[command(flatten)]
-    common: Common,
+/// The keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scenario {
     /// What the webhooks tell of.
-    #[arg(long, value_enum, default_value = "unclaimed")]
     what: What,
-    /// Also measure a bare actix-web endpoint in the same run, in turns, and quote the median ratio.
-    #[arg(long)]
-    baseline: bool,
     /// Keep-alive connections, each with one request under way.
-    #[arg(long, default_value_t = 64)]
     connections: usize,
     /// How long the hub is measured, over all rounds.
-    #[arg(long, default_value_t = 10)]
-    seconds: u32,
-    /// Rounds, between which hub and bare endpoint take turns.
-    #[arg(long, default_value_t = 5)]
+    seconds: f64,
+    /// Between which hub and bare endpoint take turns.
     rounds: u32,
     /// Worker threads of the hub and of the bare endpoint; by default one a core.
-    #[arg(long)]
     workers: Option<usize>,
+    #[serde(default)]
+    targets: Targets,
 }
 
-impl Ingest {
-    /// What all measurements take.
-    #[must_use]
-    pub const fn common(&self) -> &Common {
-        &self.common
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Targets {
+    acknowledge_p99_ms: Option<f64>,
+    /// Against a bare endpoint; looked at with `--baseline`.
+    rate_of_bare: Option<f64>,
+}
+
+impl Keys for Scenario {
+    fn check(&self) -> Result<()> {
+        within("connections", self.connections, 1, 4096)?;
+        between("seconds", self.seconds, 0.1, 3600.0)?;
+        within("rounds", self.rounds as usize, 1, 1000)?;
+        within("workers", self.workers.unwrap_or(1), 1, 1024)
     }
 }
 
@@ -102,74 +106,92 @@ impl Round {
 ///
 /// # Errors
 /// If the hub can't be started or filled, or a connection breaks.
-pub fn measure(options: &Ingest) -> Result<Report> {
+pub(super) fn measure(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     // One thread: the client then takes no more than one core, and no time for its threads to wake each other.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run(options))
+    runtime.block_on(run(options, name, scenario))
 }
 
 /// A hub with one page, whose leads are there to be fetched.
-async fn start_hub(options: &Ingest, workers: usize) -> Result<(Hub, Simulator)> {
-    let step = progress::step("starting the hub");
+async fn start_hub(common: &Common, workers: usize) -> Result<(Hub, Simulator)> {
+    let _step = progress::step("starting the hub");
     let simulator = Simulator::start(Settings::default())?;
     let page = simulator.add_page(PAGE, "EAAB-ingest");
     page.generate_leads(1..=u64::MAX, |id| platform::Lead::generated(id, HAPPENED));
-    let setup = options.common.setup()?.graph_url(&simulator.url()).set("server.workers", workers);
+    let setup = common.setup()?.graph_url(&simulator.url()).set("server.workers", workers);
     let mut hub = Hub::prepare(setup).await?;
     hub.add_tenant("Ingest", PAGE, "EAAB-ingest").await?;
     hub.start().await?;
-    step.finish_and_clear();
     Ok((hub, simulator))
 }
 
-async fn run(options: &Ingest) -> Result<Report> {
-    let workers = options.workers.unwrap_or_else(cores);
-    let (mut hub, _simulator) = start_hub(options, workers).await?;
+async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
+    let workers = scenario.workers.unwrap_or_else(cores);
+    let (mut hub, _simulator) = start_hub(&options.common, workers).await?;
     let side = |address, pid| {
-        let requests = Requests::new(options.what, PAGE, address, options.common.first_id());
+        let requests = Requests::new(scenario.what, PAGE, address, options.common.first_id());
         Side { address, pid, requests, rounds: Vec::new() }
     };
-    let mut hub_side = side(hub.address(), hub.pid().context("the hub has ended")?);
+    let pid = hub.pid().context("the hub has ended")?;
+    let mut hub_side = side(hub.address(), pid);
     let mut bare = None;
     if options.baseline {
-        let mut child = Child::start(&["bare-endpoint".into(), "--workers".into(), workers.to_string()], &[])?;
-        let address = child.hear_of("listening").await?.parse()?;
+        let (child, address) = bare_endpoint(workers).await?;
         bare = Some((side(address, child.pid()?), child));
     }
-
-    let mut acknowledged = hub_side.round(options.connections, WARM_UP).await?.acknowledged;
-    if let Some((bare, _)) = &mut bare {
-        bare.round(options.connections, WARM_UP).await?;
-    }
-    let rounds = options.rounds.max(1);
-    let length = Duration::from_secs(options.seconds.into()) / rounds;
-    let bar = progress::bar("rounds", rounds.into());
-    for _ in 0..rounds {
-        let round = hub_side.round(options.connections, length).await?;
-        acknowledged += round.acknowledged;
-        hub_side.rounds.push(round);
-        if let Some((bare, _)) = &mut bare {
-            let round = bare.round(options.connections, length).await?;
-            bare.rounds.push(round);
-        }
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-
+    let gauge = Gauge::start(pid)?;
+    let acknowledged = rounds(scenario, &mut hub_side, bare.as_mut().map(|(side, _)| side)).await?;
     let accepted = accepted(&hub, acknowledged).await?;
-    let mut report = Report::new("ingest", options.common.seed);
-    describe(&mut report, "hub", &hub_side.rounds)?;
+
+    let mut report = Report::new(name, options.common.seed);
+    let latencies = describe(&mut report, "hub", &hub_side.rounds)?;
     if let Some((bare, _)) = &bare {
         describe(&mut report, "bare", &bare.rounds)?;
-        compare(&mut report, &hub_side.rounds, &bare.rounds);
+        let rate = compare(&mut report, &hub_side.rounds, &bare.rounds);
+        report.at_least("hub / bare, rate", scenario.targets.rate_of_bare, Some(rate), "×");
     }
+    let p99 = latencies.quantile(0.99);
+    report.at_most("hub: acknowledgement p99", scenario.targets.acknowledge_p99_ms, p99, "ms");
+    report.percentiles("acknowledged", &latencies);
     report.count("acknowledged", acknowledged);
     report.count("accepted, by the hub's count", accepted);
     if accepted < acknowledged {
         report.problem(format!("{acknowledged} events were acknowledged, but the hub accepted {accepted}"));
     }
+    gauge.finish(&mut report);
     hub.stop().await?;
     Ok(report)
+}
+
+/// The bare endpoint in a process of its own, and its address.
+pub(super) async fn bare_endpoint(workers: usize) -> Result<(Child, SocketAddr)> {
+    let mut child = Child::start(&["bare-endpoint".into(), "--workers".into(), workers.to_string()], &[])?;
+    let address = child.hear_of("listening").await?.parse()?;
+    Ok((child, address))
+}
+
+/// Hub and bare endpoint take turns; how many the hub acknowledged.
+async fn rounds(scenario: &Scenario, hub: &mut Side, mut bare: Option<&mut Side>) -> Result<u64> {
+    let Scenario { connections, rounds, seconds, .. } = *scenario;
+    let mut acknowledged = hub.round(connections, WARM_UP).await?.acknowledged;
+    if let Some(bare) = &mut bare {
+        bare.round(connections, WARM_UP).await?;
+    }
+    let length = Duration::from_secs_f64(seconds) / rounds;
+    let bar = progress::bar("rounds", rounds.into());
+    for _ in 0..rounds {
+        let round = hub.round(connections, length).await?;
+        acknowledged += round.acknowledged;
+        let p99 = round.latencies.quantile(0.99).unwrap_or_default();
+        bar.say(format!("acknowledged {:.0}/s, p99 {p99:.1} ms", round.rate()));
+        bar.inc(1);
+        hub.rounds.push(round);
+        if let Some(bare) = &mut bare {
+            let round = bare.round(connections, length).await?;
+            bare.rounds.push(round);
+        }
+    }
+    Ok(acknowledged)
 }
 
 impl Side {
@@ -245,7 +267,7 @@ async fn accepted(hub: &Hub, acknowledged: u64) -> Result<u64> {
     }
 }
 
-fn describe(report: &mut Report, name: &str, rounds: &[Round]) -> Result<()> {
+fn describe(report: &mut Report, name: &str, rounds: &[Round]) -> Result<Latencies> {
     let mut latencies = Latencies::new()?;
     for round in rounds {
         latencies.add(&round.latencies)?;
@@ -256,12 +278,12 @@ fn describe(report: &mut Report, name: &str, rounds: &[Round]) -> Result<()> {
     report.figure_of(format!("{name}: CPU an acknowledgement, median round"), &cpu, "µs");
     report.latencies(&format!("{name}: acknowledgement"), latencies.quantiles());
     report.count(format!("{name}: refused with 503"), rounds.iter().map(|round| round.refused).sum());
-    Ok(())
+    Ok(latencies)
 }
 
-/// Hub and bare endpoint took turns: each round is compared with its neighbour.
-fn compare(report: &mut Report, hub: &[Round], bare: &[Round]) {
+/// Hub and bare endpoint took turns: each round is compared with its neighbour. The ratio of their rates.
+fn compare(report: &mut Report, hub: &[Round], bare: &[Round]) -> f64 {
     let ratios = |of: fn(&Round) -> f64| -> Vec<f64> { hub.iter().zip(bare).map(|(a, b)| of(a) / of(b)).collect() };
-    report.figure_of("hub / bare, rate, median of rounds", &ratios(Round::rate), "×");
     report.figure_of("hub / bare, CPU, median of rounds", &ratios(Round::cpu_micros), "×");
+    report.figure_of("hub / bare, rate, median of rounds", &ratios(Round::rate), "×")
 }

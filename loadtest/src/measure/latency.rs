@@ -35,6 +35,10 @@ impl Latencies {
         let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|share| self.quantile(share));
         Some(Quantiles { p50: p50?, p90: p90?, p99: p99?, p999: p999?, max: millis(self.0.max()) })
     }
+
+    pub(super) fn clear(&mut self) {
+        self.0.reset();
+    }
 }
 
 /// Milliseconds that these shares of all took at most.
@@ -80,5 +84,7 @@ mod tests {
         let median = latencies.quantile(0.5).unwrap();
         assert!((49.9..50.2).contains(&median), "{median}");
         assert!(latencies.quantiles().unwrap().max >= 100.0);
+        latencies.clear();
+        assert!(latencies.quantiles().is_none());
     }
 }

@@ -8,6 +8,7 @@ mod child;
 mod events;
 mod fanout;
 mod frames;
+mod gauge;
 mod http;
 mod ingest;
 mod latency;
@@ -19,6 +20,7 @@ mod requests;
 mod run;
 mod scenarios;
 mod sessions;
+mod storm;
 mod target;
 
 use std::path::PathBuf;
@@ -29,8 +31,6 @@ use clap::Args;
 use crate::hub::Setup;
 
 pub use bare::{endpoint as bare_endpoint, sender as bare_send};
-pub use fanout::{Fanout, measure as fanout};
-pub use ingest::{Ingest, measure as ingest};
 pub use platform::{Platform, run as platform};
 pub use report::{Compare, Report, compare};
 pub use scenarios::{Run, run};
@@ -56,6 +56,15 @@ pub struct Common {
 impl Common {
     fn setup(&self) -> Result<Setup> {
         self.hub.as_ref().map_or_else(Setup::beside_this_program, |path| Ok(Setup::new(path)))
+    }
+
+    /// A hub that takes so many sessions of one user, twice over: those that ended may still be counted.
+    fn setup_for(&self, sessions: usize) -> Result<Setup> {
+        let enough = 2 * sessions + 1000;
+        let setup = ["user", "account", "address"]
+            .iter()
+            .fold(self.setup()?, |setup, of| setup.set(&format!("realtime.sessions_per_{of}"), enough));
+        Ok(setup.set("server.max_connections", enough))
     }
 
     /// The first of the ids of this run. Seeds are a thousand million ids apart.

@@ -1,6 +1,9 @@
 //! What a process has used, as the kernel counts it.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 
@@ -49,9 +52,51 @@ fn resident_of(status: &str) -> Option<u64> {
     first_number(status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?)
 }
 
+/// What a process has taken until now.
+pub(super) struct Used {
+    pid: u32,
+    at: Instant,
+    cpu: Duration,
+    pub rss_kib: u64,
+}
+
+impl Used {
+    /// None while there is no such process.
+    pub(super) fn now(pid: Option<u32>) -> Option<Self> {
+        let pid = pid?;
+        let (cpu, rss_kib) = cpu(pid).ok().zip(resident_kib(pid).ok())?;
+        Some(Self { pid, at: Instant::now(), cpu, rss_kib })
+    }
+
+    /// Processors taken in between; none across a restart.
+    pub(super) fn cores_since(&self, before: &Self) -> Option<f64> {
+        let elapsed = self.at.duration_since(before.at).as_secs_f64();
+        (self.pid == before.pid && elapsed > 0.0).then(|| self.cpu.saturating_sub(before.cpu).as_secs_f64() / elapsed)
+    }
+}
+
+/// What the kernel holds for TCP sockets at the moment: queues and their bookkeeping, not the sockets themselves. Of all
+/// the machine, both ends of a loopback connection included. None where the kernel doesn't tell.
+pub(super) fn socket_kib() -> Option<u64> {
+    let pages = socket_pages(&fs::read_to_string("/proc/net/sockstat").ok()?)?;
+    Some(pages * u64::try_from(rustix::param::page_size()).ok()? / 1024)
+}
+
+fn socket_pages(sockstat: &str) -> Option<u64> {
+    let line = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    line.split_whitespace().skip_while(|word| *word != "mem").nth(1)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pages_of_tcp_are_not_those_of_udp() {
+        let text = "sockets: used 9\nUDP: inuse 1 mem 7\nTCP: inuse 5 orphan 0 tw 0 alloc 7 mem 31\nUDPLITE: inuse 0\n";
+        assert_eq!(socket_pages(text), Some(31));
+        assert_eq!(socket_pages("TCP: inuse 5\n"), None);
+    }
 
     #[test]
     fn the_fields_are_found_behind_a_name_with_spaces() {

@@ -2,11 +2,14 @@
 
 use std::{fmt::Write, net::SocketAddr};
 
+use serde::Deserialize;
+
 use crate::{hub::APP_SECRET, platform::meta};
 
 /// What the webhooks tell of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum What {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum What {
     /// Leads of a page that nobody has claimed, which the hub keeps and parks: the accept path alone.
     Unclaimed,
     /// Messages, which the hub keeps and doesn't work on: the accept path alone, with ids that don't grow with time.

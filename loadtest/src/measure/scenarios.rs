@@ -2,16 +2,20 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde::de::DeserializeOwned;
 use toml::{Spanned, Table, Value, de::DeTable};
 
-use super::{Common, Report, run as leads, target};
+use super::{Common, Report, fanout, ingest, run as leads, storm, target};
 
 /// Those that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
     ("deploy", include_str!("../../scenarios/deploy.toml")),
+    ("fanout", include_str!("../../scenarios/fanout.toml")),
+    ("fanout-burst", include_str!("../../scenarios/fanout-burst.toml")),
+    ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("lead", include_str!("../../scenarios/lead.toml")),
     ("noisy-tenant", include_str!("../../scenarios/noisy-tenant.toml")),
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
@@ -40,6 +44,10 @@ pub struct Run {
     /// Set a key of the scenario to another value; `phases.0.rate=100` is the rate of the first phase.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Also measure the least that anything doing the hub's work must do, on this machine and in this run, and quote
+    /// ratios: a bare HTTP endpoint for leads and ingest, a bare loop of send(2) for fan-out.
+    #[arg(long)]
+    pub(super) baseline: bool,
     /// Where databases can be made, for scenarios with PostgreSQL: `postgres://user:password@host:port/database`.
     #[arg(long, value_name = "URL", env = "LOADTEST_POSTGRES", hide_env_values = true)]
     pub(super) postgres: Option<String>,
@@ -73,6 +81,9 @@ pub fn run(options: &Run) -> Result<Option<Report>> {
     }
     match &scenario.keys {
         Kind::Leads(keys) => leads::measure(options, name, keys),
+        Kind::Ingest(keys) => ingest::measure(options, name, keys),
+        Kind::Fanout(keys) => fanout::measure(options, name, keys),
+        Kind::ConnectStorm(keys) => storm::measure(options, name, keys),
         Kind::Target(keys) => target::measure(options, name, keys),
     }
     .map(Some)
@@ -117,7 +128,7 @@ fn put(table: &mut Table, path: &str, value: Value) -> Result<()> {
             let one = number.parse().ok().and_then(|number: usize| all.get_mut(number)?.as_table_mut());
             put(one.with_context(|| format!("`{first}` has no {number}"))?, rest, value)
         }
-        _ => anyhow::bail!("`{first}` has no keys of its own"),
+        _ => bail!("`{first}` has no keys of its own"),
     }
 }
 
@@ -134,6 +145,12 @@ pub(super) struct Scenario {
 enum Kind {
     /// Leads on a schedule: due, acknowledged, pushed, stored.
     Leads(leads::Scenario),
+    /// Webhooks as fast as they are accepted.
+    Ingest(ingest::Scenario),
+    /// Envelopes to very many sessions.
+    Fanout(fanout::Scenario),
+    /// Very many sessions at once.
+    ConnectStorm(storm::Scenario),
     /// Any hub that runs already.
     Target(target::Scenario),
 }
@@ -162,8 +179,11 @@ fn parse(text: &str) -> Result<Scenario> {
     let about = take("about").context("about: say in a sentence what it is for")??;
     let keys = match kind.as_deref().unwrap_or("leads") {
         "leads" => Kind::Leads(keys(table, text)?),
+        "ingest" => Kind::Ingest(keys(table, text)?),
+        "fanout" => Kind::Fanout(keys(table, text)?),
+        "connect-storm" => Kind::ConnectStorm(keys(table, text)?),
         "target" => Kind::Target(keys(table, text)?),
-        other => anyhow::bail!("kind = \"{other}\": use leads or target"),
+        other => bail!("kind = \"{other}\": use leads, ingest, fanout, connect-storm or target"),
     };
     Ok(Scenario { about, keys })
 }

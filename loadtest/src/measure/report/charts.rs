@@ -75,8 +75,8 @@ fn over_time(timeline: &Timeline) -> Vec<Chart> {
     let over_time = OverTime { samples: &timeline.samples, bands, clock, end };
     let mut charts = over_time.of_the_leads();
     charts.extend(over_time.of_the_hub());
-    // A plot without one value would be empty axes.
-    charts.retain(|chart| values(&chart.plot.lines).next().is_some());
+    // A plot without one value, or of nothing that ever happened, would be empty axes.
+    charts.retain(|chart| values(&chart.plot.lines).any(|value| value > 0.0));
     charts
 }
 
@@ -108,9 +108,11 @@ impl OverTime<'_> {
 
     fn of_the_hub(&self) -> Vec<Chart> {
         let memory = self.line("memory", "hub", |sample| sample.rss_kib.map(|kib| number(kib) / 1024.0));
+        let sockets = self.line("sockets", "due", |sample| sample.socket_kib.map(|kib| number(kib) / 1024.0));
         let cpu = self.line("processor", "hub", |sample| sample.cpu_cores);
         vec![
             self.chart("Memory of the hub", "MiB resident", 152.0, vec![filled(memory)]),
+            self.chart("Kernel memory of TCP sockets", "MiB, of all the machine", 152.0, vec![filled(sockets)]),
             self.chart("Processor time of the hub", "cores", 152.0, vec![filled(cpu)]),
         ]
     }

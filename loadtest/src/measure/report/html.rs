@@ -212,7 +212,7 @@ mod tests {
         report.command = hostile.to_owned();
         report.machine.kernel = hostile.to_owned();
         report.problem(hostile);
-        report.target(hostile, hostile.to_owned(), 1.0, hostile, true);
+        report.at_most(hostile, Some(1.0), Some(1.0), hostile);
         report.figure(hostile, 1.0, hostile);
         report.ledger[0].account = hostile.to_owned();
         report.curves[0].name = hostile.to_owned();

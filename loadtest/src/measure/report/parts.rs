@@ -99,6 +99,9 @@ pub struct Sample {
     pub oldest_ms: f64,
     /// Resident memory of the hub.
     pub rss_kib: Option<u64>,
+    /// What the kernel holds for TCP sockets, of all the machine.
+    #[serde(default)]
+    pub socket_kib: Option<u64>,
     /// Processor time of the hub in this window, by its length.
     pub cpu_cores: Option<f64>,
 }

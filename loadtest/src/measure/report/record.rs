@@ -104,29 +104,43 @@ impl Report {
     }
 }
 
+#[derive(Clone, Copy)]
+enum Bound {
+    AtMost,
+    AtLeast,
+}
+
 /// What scenarios add to figures and counts.
 impl Report {
     /// The median of several rounds or windows, with how far it can be trusted (see `spread`).
-    pub(in crate::measure) fn figure_of(&mut self, name: impl Into<String>, values: &[f64], unit: &str) {
+    pub(in crate::measure) fn figure_of(&mut self, name: impl Into<String>, values: &[f64], unit: &str) -> f64 {
         let (value, spread) = spread::median_with_spread(values);
         self.add(name, value, unit).spread = spread;
+        value
     }
 
-    /// Something promised: when it is not met, the run has failed.
-    pub(in crate::measure) fn target(
-        &mut self,
-        name: impl Into<String>,
-        wanted: String,
-        measured: f64,
-        unit: &str,
-        met: bool,
-    ) {
-        let target = Target { name: name.into(), wanted, measured, unit: unit.to_owned(), met };
+    /// Something promised, where it is: this much at most. When it is not met, the run has failed.
+    pub(in crate::measure) fn at_most(&mut self, name: &str, wanted: Option<f64>, measured: Option<f64>, unit: &str) {
+        self.target(name, wanted, measured, unit, Bound::AtMost);
+    }
+
+    /// The same: this much at least.
+    pub(in crate::measure) fn at_least(&mut self, name: &str, wanted: Option<f64>, measured: Option<f64>, unit: &str) {
+        self.target(name, wanted, measured, unit, Bound::AtLeast);
+    }
+
+    fn target(&mut self, name: &str, wanted: Option<f64>, measured: Option<f64>, unit: &str, bound: Bound) {
+        let Some(limit) = wanted else { return };
+        let Some(measured) = measured else { return self.problem(format!("{name}: nothing was measured")) };
+        let (sign, met) = match bound {
+            Bound::AtMost => ('≤', measured <= limit),
+            Bound::AtLeast => ('≥', measured >= limit),
+        };
+        let wanted = format!("{sign} {limit} {unit}");
         if !met {
-            let measured = table::with_unit(measured, unit);
-            self.problem(format!("{}: {measured}, but {} is wanted", target.name, target.wanted));
+            self.problem(format!("{name}: {}, but {wanted} is wanted", table::with_unit(measured, unit)));
         }
-        self.targets.push(target);
+        self.targets.push(Target { name: name.to_owned(), wanted, measured, unit: unit.to_owned(), met });
     }
 
     /// One row an account. The rows fail nothing: counts that must be zero are to be given to `must_be_zero`.
@@ -166,10 +180,13 @@ mod tests {
     #[test]
     fn a_missed_target_fails_the_run() {
         let mut report = Report::new("steady", 1);
-        report.target("push p50", "≤ 5 ms".into(), 1.25, "ms", true);
-        assert!(report.is_good());
-        report.target("push p99", "≤ 25 ms".into(), 31.5, "ms", false);
-        assert_eq!(report.problems, ["push p99: 31.50 ms, but ≤ 25 ms is wanted"]);
+        report.at_most("push p50", Some(5.0), Some(1.25), "ms");
+        report.at_least("rate", Some(0.5), Some(0.5), "×");
+        report.at_most("push max", None, Some(99.0), "ms");
+        assert!(report.is_good() && report.targets.len() == 2);
+        report.at_most("push p99", Some(25.0), Some(31.5), "ms");
+        report.at_least("rate", Some(0.5), None, "×");
+        assert_eq!(report.problems, ["push p99: 31.50 ms, but ≤ 25 ms is wanted", "rate: nothing was measured"]);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! Latencies count from when a webhook was *due*, not from when it was sent: a hub that makes the sender wait does not
 //! look better for it (coordinated omission).
 
+mod bare;
 mod faults;
 mod ledger;
+mod outcome;
 mod plan;
 mod sample;
 mod scenario;
@@ -22,8 +24,8 @@ use anyhow::{Context, Result, ensure};
 use tokio::task::LocalSet;
 
 use super::{
-    Report, progress,
-    report::{LedgerRow, Mark, Sample, Timeline},
+    Report, process, progress,
+    report::{Mark, Sample},
     requests::HAPPENED,
     scenarios::Run,
     sessions::raise_file_limit,
@@ -33,11 +35,11 @@ use crate::{
     hub::{Hub, Tenant},
     platform::{self, Settings, Simulator},
 };
-use ledger::{Ledger, Sums};
+use ledger::Ledger;
 use plan::Plan;
 pub(in crate::measure) use scenario::Scenario;
-use scenario::{Store, Targets};
-use stored::Stored;
+use scenario::Store;
+use stored::{Looker, Stored};
 
 /// Before the first webhook, so that all is in place by then.
 const LEAD_IN: Duration = Duration::from_millis(300);
@@ -82,19 +84,22 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
     ensure!(plan.events() > 0, "the phases of {name} send nothing");
     let proxy = database.map(|database| Proxy::start(database.address())).transpose()?;
     let store = database.zip(proxy.as_ref()).map(|(database, proxy)| database.through(proxy.address()));
-    let step = progress::step("starting the hub");
-    let (mut hub, platform, tenants) = start_hub(options, scenario, &plan, store.as_deref()).await?;
-    step.finish_and_clear();
+    let (mut hub, platform, tenants, key) = start_hub(options, scenario, &plan, store.as_deref()).await?;
+    // Before there are sessions: a hub without any takes nothing meanwhile.
+    let connections = scenario.webhooks.connections;
+    let bare = if options.baseline { Some(bare::measure(&plan, &tenants, connections).await?) } else { None };
 
-    let book = Book::open(scenario, &plan, hub.pid())?;
+    let book = Book::open(scenario, &plan, Looker::new(&hub, key, &plan)?, hub.pid())?;
+    let before = resident(&hub)?;
     let (cut, cuts) = tokio::sync::watch::channel(0);
     let (ledger, ended) = (Rc::clone(&book.ledger), watch::Ended::default());
     let watch = watch::Watch { ledger, cut: cuts, may_end: scenario.cuts_sessions(), ended: Rc::clone(&ended) };
     watch.open(&hub, &tenants, scenario.accounts.sessions).await?;
+    let sessions_kib = resident(&hub)?.saturating_sub(before);
     let stored = book.keep(scenario, &mut hub, &platform, &tenants, &cut, proxy.as_ref()).await?;
 
     let mut report = Report::new(name, options.common.seed);
-    book.report(&mut report, scenario, &tenants, &stored);
+    outcome::report(&mut report, book, scenario, &tenants, &stored, sessions_kib, bare.as_ref());
     for closed in ended.borrow().iter() {
         report.problem(closed);
     }
@@ -102,18 +107,31 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
     Ok(report)
 }
 
+fn resident(hub: &Hub) -> Result<u64> {
+    process::resident_kib(hub.pid().context("the hub has ended")?)
+}
+
+/// Microseconds of each of so many.
+#[expect(clippy::cast_precision_loss, reason = "no run has 2^53 leads")]
+fn cost(cpu: Duration, count: u64) -> f64 {
+    cpu.as_secs_f64() * 1e6 / count.max(1) as f64
+}
+
 /// All that is noted of a run.
 struct Book {
     plan: Rc<Plan>,
     ledger: Rc<RefCell<Ledger>>,
+    looker: Looker,
     samples: RefCell<Vec<Sample>>,
+    /// How long it took until all was pushed; what comes after it is looking for what is stored.
+    pushed: Cell<Duration>,
     marks: RefCell<Vec<Mark>>,
     /// The hub's process, while it runs.
     pid: Cell<Option<u32>>,
 }
 
 impl Book {
-    fn open(scenario: &Scenario, plan: &Rc<Plan>, pid: Option<u32>) -> Result<Self> {
+    fn open(scenario: &Scenario, plan: &Rc<Plan>, looker: Looker, pid: Option<u32>) -> Result<Self> {
         let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan), Instant::now())?));
         let (mut marks, mut from_ms) = (Vec::new(), 0);
         for phase in &scenario.phases {
@@ -122,7 +140,8 @@ impl Book {
             from_ms = to_ms;
         }
         let (samples, marks) = (RefCell::default(), RefCell::new(marks));
-        Ok(Self { plan: Rc::clone(plan), ledger, samples, marks, pid: Cell::new(pid) })
+        let pushed = Cell::default();
+        Ok(Self { plan: Rc::clone(plan), ledger, looker, samples, pushed, marks, pid: Cell::new(pid) })
     }
 
     /// Sends, breaks and samples; ends when all is pushed and stored, or the time is up.
@@ -160,115 +179,33 @@ impl Book {
         };
         let work = async {
             tokio::try_join!(sender.send(&requests), breaker.break_hub(hub, cut), break_database, break_platform)?;
-            let step = progress::step("waiting until all are pushed and stored");
             while self.ledger.borrow_mut().waiting().0 > 0 && Instant::now() < end {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            let stored = stored::wait(hub, tenants, &self.ledger, end).await;
-            step.finish_and_clear();
-            stored
+            self.pushed.set(start.elapsed());
+            stored::wait(hub, tenants, &self.ledger, &self.looker.seen, end).await
         };
         tokio::select! {
             stored = work => stored,
+            () = self.looker.look(&self.ledger) => anyhow::bail!("the looks at the store ended"),
             broken = sample::take(&self.ledger, &self.plan, &self.pid, &self.samples) => {
                 broken.and_then(|()| anyhow::bail!("the samples ended"))
             }
         }
     }
-
-    fn report(self, report: &mut Report, scenario: &Scenario, tenants: &[Tenant], stored: &[Stored]) {
-        let ledger = self.ledger.borrow();
-        let (sums, (repeated, unexpected, refused, broken)) = (ledger.sums(), ledger.oddities());
-        let (acks, pushes, others) = ledger.latencies();
-        let all = |of: fn(&Sums) -> u64| sums.iter().map(of).sum::<u64>();
-        let of_store = |of: fn(&Stored) -> u64| stored.iter().map(of).sum::<u64>();
-        report.count("leads due", all(|sums| sums.due));
-        report.count("acknowledged", all(|sums| sums.acknowledged));
-        report.must_be_zero("never acknowledged", all(|sums| sums.due - sums.acknowledged));
-        report.count("refused with 503 and sent again", refused);
-        report.count("broken off and sent again", broken);
-        report.count("deliveries", all(|sums| sums.pushed));
-        report.count("read in the list after being away", all(|sums| sums.in_list));
-        report.count("repeated after a crash, dropped by id", repeated);
-        report.latencies("acknowledged after", acks.quantiles());
-        report.latencies("pushed after", pushes.quantiles());
-        report.percentiles("acknowledged", acks);
-        report.percentiles("pushed", pushes);
-        report.must_be_zero("lost", all(|sums| sums.lost));
-        report.must_be_zero("duplicated", all(|sums| sums.duplicated));
-        report.must_be_zero("out of order", all(|sums| sums.out_of_order));
-        report.must_be_zero("leaked to another account", all(|sums| sums.leaked));
-        report.must_be_zero("never asked for", unexpected);
-        report.must_be_zero("acknowledged, but not stored", of_store(|stored| stored.missing));
-        report.must_be_zero("stored twice", of_store(|stored| stored.duplicated));
-        report.must_be_zero("stored in another account", of_store(|stored| stored.foreign));
-        let samples = self.samples.into_inner();
-        let cores: Vec<f64> = samples.iter().filter_map(|sample| sample.cpu_cores).collect();
-        report.figure_of("hub: CPU, half-second windows", &cores, "cores");
-        let most = samples.iter().filter_map(|sample| sample.rss_kib).max().unwrap_or_default();
-        #[expect(clippy::cast_precision_loss, reason = "no process has 2^53 KiB")]
-        let rss_mib = most as f64 / 1024.0;
-        report.figure("hub: most resident memory", rss_mib, "MiB");
-        let measured = [acks.quantile(0.5), acks.quantile(0.99), pushes.quantile(0.5), pushes.quantile(0.99)];
-        targets(report, &scenario.targets, measured, others.quantile(0.99), rss_mib);
-        report.ledger(
-            tenants.iter().zip(&sums).zip(stored).map(|((tenant, sums), stored)| row(tenant, sums, stored)).collect(),
-        );
-        report.timeline(Timeline { samples, marks: self.marks.into_inner() });
-    }
 }
 
-fn targets(report: &mut Report, targets: &Targets, latencies: [Option<f64>; 4], others: Option<f64>, rss_mib: f64) {
-    let [ack_p50, ack_p99, push_p50, push_p99] = latencies;
-    let rows = [
-        ("acknowledged after p50", targets.acknowledge_p50_ms, ack_p50, "ms"),
-        ("acknowledged after p99", targets.acknowledge_p99_ms, ack_p99, "ms"),
-        ("pushed after p50", targets.push_p50_ms, push_p50, "ms"),
-        ("pushed after p99", targets.push_p99_ms, push_p99, "ms"),
-        ("accounts but the first: pushed after p99", targets.others_push_p99_ms, others, "ms"),
-        ("most resident memory", targets.rss_mib, Some(rss_mib), "MiB"),
-    ];
-    for (name, wanted, measured, unit) in rows {
-        match (wanted, measured) {
-            (Some(wanted), Some(measured)) => {
-                report.target(name, format!("≤ {wanted}"), measured, unit, measured <= wanted);
-            }
-            (Some(_), None) => report.problem(format!("{name}: nothing was measured")),
-            (None, _) => {}
-        }
-    }
-}
-
-fn row(tenant: &Tenant, sums: &Sums, stored: &Stored) -> LedgerRow {
-    LedgerRow {
-        account: tenant.account.clone(),
-        due: sums.due,
-        acknowledged: sums.acknowledged,
-        expected: sums.expected,
-        live: sums.pushed,
-        after_reconnect: sums.in_list,
-        stored: stored.found,
-        lost: sums.lost,
-        duplicated: sums.duplicated + stored.duplicated,
-        out_of_order: sums.out_of_order,
-        leaked: sums.leaked + stored.foreign,
-    }
-}
-
-/// A hub whose accounts all belong to one agency, each with a page and a user of its own.
+/// A hub whose accounts all belong to one agency, each with a page and a user of its own; and a key that sees them all.
 async fn start_hub(
     options: &Run,
     scenario: &Scenario,
     plan: &Plan,
     store: Option<&str>,
-) -> Result<(Hub, faults::Platform, Vec<Tenant>)> {
+) -> Result<(Hub, faults::Platform, Vec<Tenant>, String)> {
+    let _step = progress::step("starting the hub");
     let latency = Duration::from_millis(scenario.platform.latency_ms);
     let simulator = Simulator::start(Settings { latency, ..Settings::default() })?;
-    let enough = plan.sessions * plan.accounts + 100;
-    let mut setup = ["user", "account", "address"]
-        .iter()
-        .fold(options.common.setup()?, |setup, of| setup.set(&format!("realtime.sessions_per_{of}"), enough))
-        .graph_url(&simulator.url());
+    let mut setup = options.common.setup_for(plan.sessions * plan.accounts)?.graph_url(&simulator.url());
     if let Some(url) = store {
         setup = setup.store_url(url);
     }
@@ -285,6 +222,7 @@ async fn start_hub(
         leads.generate_leads(plan.first_id..=u64::MAX, |id| platform::Lead::generated(id, HAPPENED));
         pages.push(leads);
     }
+    let key = hub.add_key(&agency, None, "viewer").await?;
     hub.start().await?;
-    Ok((hub, faults::Platform { simulator, pages, latency }, tenants))
+    Ok((hub, faults::Platform { simulator, pages, latency }, tenants, key))
 }

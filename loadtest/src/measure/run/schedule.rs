@@ -14,7 +14,6 @@ use tokio::sync::Semaphore;
 use super::{
     super::{
         http::Connection,
-        progress,
         requests::{HAPPENED, lead_body, post},
     },
     ledger::Ledger,
@@ -53,20 +52,20 @@ pub(super) struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Sends what is planned, and returns when all is acknowledged or the time is up.
+    /// Sends what is planned, as far as there are requests for it, and returns when all is acknowledged or the time is up.
     pub(super) async fn send(&self, requests: &[Vec<u8>]) -> Result<()> {
         let start = self.ledger.borrow().start();
         let due = Arc::new(Semaphore::new(0));
         let clock = {
-            let (due, dues) =
-                (Arc::clone(&due), self.plan.posts.iter().map(|post| start + post.due).collect::<Vec<_>>());
+            let (due, dues) = (
+                Arc::clone(&due),
+                self.plan.posts.iter().take(requests.len()).map(|post| start + post.due).collect::<Vec<_>>(),
+            );
             thread::Builder::new().name("schedule".to_owned()).spawn(move || tick(&dues, &due))?
         };
-        let bar = progress::bar("webhooks", requests.len() as u64);
         let next = Cell::new(0);
-        let drivers = (0..self.connections).map(|_| self.drive(&due, &next, requests, &bar));
+        let drivers = (0..self.connections).map(|_| self.drive(&due, &next, requests));
         futures_util::future::try_join_all(drivers).await?;
-        bar.finish_and_clear();
         if clock.join().is_err() {
             bail!("the schedule's thread panicked");
         }
@@ -74,13 +73,7 @@ impl Sender<'_> {
     }
 
     /// One connection: takes whatever is due next.
-    async fn drive(
-        &self,
-        due: &Semaphore,
-        next: &Cell<usize>,
-        requests: &[Vec<u8>],
-        bar: &indicatif::ProgressBar,
-    ) -> Result<()> {
+    async fn drive(&self, due: &Semaphore, next: &Cell<usize>, requests: &[Vec<u8>]) -> Result<()> {
         let mut connection = None;
         loop {
             // A closed semaphore gives none, not even those that are left: what is left is taken below all the same.
@@ -96,7 +89,6 @@ impl Sender<'_> {
                 }
                 tokio::time::sleep(AGAIN).await;
             }
-            bar.inc(1);
         }
     }
 

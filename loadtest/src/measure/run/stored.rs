@@ -1,15 +1,18 @@
-//! Whether what was acknowledged is in the store, once and in its account, as the REST interface tells.
+//! What is in the store, and since when, as the REST interface tells: whether all that was acknowledged is there at the
+//! end, once and in its account, and how soon each lead was.
 
 use std::{
     cell::RefCell,
     collections::HashMap,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use tokio::time::MissedTickBehavior;
 
-use super::ledger::Ledger;
+use super::{super::latency::Latencies, ledger::Ledger, plan::Plan};
 use crate::hub::{Hub, Tenant};
 
 /// What the store has of one account's leads.
@@ -33,12 +36,105 @@ struct Row {
     account_id: String,
 }
 
+/// Between two looks at the list's newest.
+const LOOK: Duration = Duration::from_millis(50);
+/// A hub that doesn't answer by then is asked anew.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Leads in a look; if all of them are new, it looks at the next as well.
+const NEWEST: &str = "100";
+
+/// When the leads were first seen in the store.
+pub(super) struct Seen {
+    plan: Rc<Plan>,
+    known: Vec<bool>,
+    last: Option<Instant>,
+    /// From when a webhook was due.
+    pub after: Latencies,
+    /// From one look to the next: what the times are exact to.
+    pub apart: Latencies,
+}
+
+impl Seen {
+    fn new(plan: Rc<Plan>) -> Result<Self> {
+        let (after, apart) = (Latencies::new()?, Latencies::new()?);
+        Ok(Self { known: vec![false; plan.events()], plan, last: None, after, apart })
+    }
+
+    /// Whether the last of the rows was new.
+    fn note(&mut self, rows: &[Row], start: Instant, now: Instant) -> bool {
+        let mut is_new = false;
+        for row in rows {
+            let id = row.meta_lead_id.as_ref().and_then(|id| id.parse().ok());
+            let event = id.and_then(|id| self.plan.event_of(id));
+            is_new = event.is_some_and(|event| !std::mem::replace(&mut self.known[event], true));
+            if let Some(event) = event.filter(|_| is_new) {
+                self.after.record(now.saturating_duration_since(self.plan.due(start, event)));
+            }
+        }
+        is_new
+    }
+
+    fn looked(&mut self, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            self.apart.record(now.saturating_duration_since(last));
+        }
+    }
+}
+
+/// Who looks: one key that sees all accounts, so that one request does.
+pub(super) struct Looker {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+    pub seen: RefCell<Seen>,
+}
+
+impl Looker {
+    pub(super) fn new(hub: &Hub, key: String, plan: &Rc<Plan>) -> Result<Self> {
+        let seen = RefCell::new(Seen::new(Rc::clone(plan))?);
+        Ok(Self { http: hub.http().clone(), url: hub.url("/api/leads"), key, seen })
+    }
+
+    /// Looks for as long as it is polled. A hub that is away is asked again.
+    pub(super) async fn look(&self, ledger: &RefCell<Ledger>) {
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let mut page = self.page(None).await;
+            let now = Instant::now();
+            if page.is_some() {
+                self.seen.borrow_mut().looked(now);
+            }
+            while let Some(Listing { data, next }) = page {
+                let go_on = self.seen.borrow_mut().note(&data, ledger.borrow().start(), Instant::now());
+                let Some(next) = next.filter(|_| go_on) else { break };
+                page = self.page(Some(next)).await;
+            }
+        }
+    }
+
+    async fn page(&self, cursor: Option<String>) -> Option<Listing> {
+        let mut query = vec![("limit", NEWEST)];
+        query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+        let request = self.http.get(&self.url).query(&query).bearer_auth(&self.key).timeout(PATIENCE);
+        request.send().await.ok()?.error_for_status().ok()?.json().await.ok()
+    }
+}
+
 /// Looks until nothing is missing, or until the time is up; for each account what it found.
-pub(super) async fn wait(hub: &Hub, tenants: &[Tenant], ledger: &RefCell<Ledger>, end: Instant) -> Result<Vec<Stored>> {
+pub(super) async fn wait(
+    hub: &Hub,
+    tenants: &[Tenant],
+    ledger: &RefCell<Ledger>,
+    seen: &RefCell<Seen>,
+    end: Instant,
+) -> Result<Vec<Stored>> {
     loop {
         let mut all = Vec::with_capacity(tenants.len());
         for (account, tenant) in tenants.iter().enumerate() {
             let rows = list(hub, tenant).await?;
+            seen.borrow_mut().note(&rows, ledger.borrow().start(), Instant::now());
             let mut stored = Stored::default();
             stored.compare(&tenant.account, ledger.borrow().acknowledged_of(account), &rows);
             all.push(stored);
@@ -82,7 +178,23 @@ async fn list(hub: &Hub, tenant: &Tenant) -> Result<Vec<Row>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::scenario::{Accounts, Phase, Webhooks},
+        *,
+    };
+
+    #[test]
+    fn a_lead_is_stored_when_it_is_seen_first_and_a_look_goes_on_while_all_is_new() {
+        let accounts = Accounts { count: 1, sessions: 1, first_share: None };
+        let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None };
+        let plan = Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), 1));
+        let (mut seen, start) = (Seen::new(plan).unwrap(), Instant::now());
+        let row = |id: &str| Row { meta_lead_id: Some(id.into()), account_id: "a".into() };
+        assert!(seen.note(&[row("100")], start, start + Duration::from_millis(530)));
+        assert!(!seen.note(&[row("101"), row("100"), row("7")], start, start + Duration::from_secs(3)));
+        let after = seen.after.quantiles().unwrap();
+        assert!((after.p50 - 30.0).abs() < 0.1 && (after.max - 1500.0).abs() < 2.0, "{after:?}");
+    }
 
     #[test]
     fn missing_doubled_and_foreign_rows_are_counted() {

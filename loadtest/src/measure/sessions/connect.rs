@@ -17,11 +17,13 @@ use tokio::{
 
 use super::{
     super::{events, frames},
+    Sessions,
     plan::{Plan, Step, Wire},
 };
 
-/// Connections from one loopback address; beyond it, the next address is taken, for its ports run out at 28,000.
-const PER_ADDRESS: usize = 20_000;
+/// Connections from one loopback address; beyond it, the next address is taken, for its ports run out at 28,000, and those
+/// of connections that ended stay taken for a while.
+const PER_ADDRESS: usize = 10_000;
 /// How long a session may take until it is subscribed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,22 +42,32 @@ impl Scanner {
     }
 }
 
-/// Opens a session and goes through the steps of its plan.
-pub(super) async fn open(address: SocketAddr, plan: &Plan, index: usize) -> Result<(TcpStream, Scanner)> {
+/// Opens a session and goes through the steps of its plan. `times` is how often it was open before. Messages that are
+/// none of the plan's go to `other`.
+pub(super) async fn open(
+    options: &Sessions,
+    plan: &Plan,
+    index: usize,
+    times: usize,
+    other: impl FnMut(&[u8]),
+) -> Result<(TcpStream, Scanner)> {
+    let (address, addresses) = (options.address, options.count.div_ceil(PER_ADDRESS));
     let opened = timeout(PATIENCE, async {
-        let stream = connect(address, index).await.with_context(|| format!("can't connect to {address}"))?;
+        let stream = connect(address, times * addresses + index / PER_ADDRESS).await;
+        let stream = stream.with_context(|| format!("can't connect to {address}"))?;
         if plan.wire == Wire::Frames {
             return Ok((stream, Scanner::Frames(frames::Scanner::default())));
         }
-        join(stream, &plan.map(|text| text.replace("{session}", &index.to_string()))).await
+        join(stream, &plan.map(|text| text.replace("{session}", &index.to_string())), other).await
     });
     opened.await.with_context(|| format!("session {index} was not subscribed in time"))?
 }
 
-async fn connect(address: SocketAddr, index: usize) -> std::io::Result<TcpStream> {
+/// Connects; on the loopback device from one of its many addresses: the usual one, or one of its own.
+async fn connect(address: SocketAddr, from: usize) -> std::io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if index >= PER_ADDRESS && address.ip().is_loopback() && address.is_ipv4() {
-        let host = u8::try_from(1 + index / PER_ADDRESS).map_err(|_| ErrorKind::AddrNotAvailable)?;
+    if from > 0 && address.ip().is_loopback() && address.is_ipv4() {
+        let host = u8::try_from(1 + from).map_err(|_| ErrorKind::AddrNotAvailable)?;
         socket.bind((IpAddr::V4(Ipv4Addr::new(127, 0, 0, host)), 0).into())?;
     }
     let stream = socket.connect(address).await?;
@@ -64,7 +76,7 @@ async fn connect(address: SocketAddr, index: usize) -> std::io::Result<TcpStream
 }
 
 /// The handshake and the steps.
-async fn join(mut stream: TcpStream, plan: &Plan) -> Result<(TcpStream, Scanner)> {
+async fn join(mut stream: TcpStream, plan: &Plan, other: impl FnMut(&[u8])) -> Result<(TcpStream, Scanner)> {
     stream.write_all(request(plan)?.as_bytes()).await?;
     let mut bytes = Vec::new();
     let end = loop {
@@ -77,7 +89,7 @@ async fn join(mut stream: TcpStream, plan: &Plan) -> Result<(TcpStream, Scanner)
     };
     let early = bytes.split_off(end);
     let mut scanner = scanner(plan.wire, &String::from_utf8_lossy(&bytes))?;
-    follow(&mut stream, &mut scanner, early, plan).await?;
+    follow(&mut stream, &mut scanner, early, plan, other).await?;
     Ok((stream, scanner))
 }
 
@@ -119,7 +131,13 @@ fn scanner(wire: Wire, head: &str) -> Result<Scanner> {
 }
 
 /// Says and waits for what the plan wants; `bytes` was read before and is used up first.
-async fn follow(stream: &mut TcpStream, scanner: &mut Scanner, mut bytes: Vec<u8>, plan: &Plan) -> Result<()> {
+async fn follow(
+    stream: &mut TcpStream,
+    scanner: &mut Scanner,
+    mut bytes: Vec<u8>,
+    plan: &Plan,
+    mut other: impl FnMut(&[u8]),
+) -> Result<()> {
     let mut steps = plan.steps.as_slice();
     loop {
         let (mut refused, mut answers) = (None, Vec::new());
@@ -135,6 +153,8 @@ async fn follow(stream: &mut TcpStream, scanner: &mut Scanner, mut bytes: Vec<u8
                         refused = Some(String::from_utf8_lossy(message).into_owned());
                     } else if let Some(pong) = plan.pong(message) {
                         answers.push(frames::client_text(pong));
+                    } else {
+                        other(message);
                     }
                 }
             }
@@ -167,6 +187,10 @@ mod tests {
 
     use super::*;
 
+    fn options(address: SocketAddr) -> Sessions {
+        Sessions { address, count: 1, envelopes: 1, at_once: 1 }
+    }
+
     #[tokio::test]
     async fn a_session_shakes_hands_waits_for_the_welcome_and_subscribes() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -178,10 +202,14 @@ mod tests {
             assert_eq!(request.headers()["sec-websocket-protocol"], "leadwire.v1");
             socket.send(Message::text(json!({"type": "welcome"}).to_string())).await.unwrap();
             let subscribe = socket.next().await.unwrap().unwrap();
-            socket.send(Message::text(json!({"type": "subscribed"}).to_string())).await.unwrap();
+            for kind in ["new_lead", "subscribed"] {
+                socket.send(Message::text(json!({"type": kind}).to_string())).await.unwrap();
+            }
             subscribe.as_text().unwrap().to_owned()
         });
-        open(address, &Plan::native(address, "account:acc_1", "tok"), 0).await.unwrap();
+        let (plan, mut others) = (Plan::native(&address.to_string(), "account:acc_1", "tok", false), 0);
+        open(&options(address), &plan, 0, 1, |_| others += 1).await.unwrap();
+        assert_eq!(others, 1, "what is pushed meanwhile is not lost");
         let subscribe: serde_json::Value = serde_json::from_str(&hub.await.unwrap()).unwrap();
         assert_eq!(subscribe, json!({"type": "subscribe", "room": "account:acc_1"}));
     }
@@ -201,9 +229,9 @@ mod tests {
             steps: vec![a, b, Step::Send("session {session}".to_owned())],
             ping: Some(("{}".to_owned(), "{}".to_owned())),
             lines: true,
-            ..Plan::native(address, "", "")
+            ..Plan::native(&address.to_string(), "", "", false)
         };
-        open(address, &plan, 7).await.unwrap();
+        open(&options(address), &plan, 7, 0, |_| ()).await.unwrap();
         assert_eq!(hub.await.unwrap(), ["{}", "session 7"]);
     }
 
@@ -221,7 +249,8 @@ mod tests {
                 stream.write_all(answer.as_bytes()).await.unwrap();
                 stream
             });
-            let error = open(address, &Plan { wire, ..Plan::native(address, "r", "t") }, 0).await.err().unwrap();
+            let plan = Plan { wire, ..Plan::native(&address.to_string(), "r", "t", false) };
+            let error = open(&options(address), &plan, 0, 0, |_| ()).await.err().unwrap();
             assert!(error.to_string().contains(shown), "{error}");
             drop(hub.await);
         }

@@ -1,8 +1,9 @@
 //! Many dashboards in one process, as cheap as can be: one task and one socket each, one buffer for all of them, messages
 //! counted by a mark in their text. A process of its own, so that its CPU time is not the hub's, nor the publisher's.
 //!
-//! It says `connected <n>` as they connect, `ready` when all are subscribed, `done <number>` when all have the envelope of
-//! that number, and `tally <json>` when it is told to `finish`.
+//! Told to `connect`, it says `connected <n>` meanwhile and `ready <json>` when all are subscribed; told to `cut`, it breaks
+//! all connections at once and says `gone`; told to `finish`, it says `tally <json>` and ends. It says `done <number> <ms>`
+//! when all have the envelope of that number.
 
 mod connect;
 mod plan;
@@ -14,23 +15,28 @@ use std::{
     io::ErrorKind,
     net::SocketAddr,
     rc::Rc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpStream,
-    sync::{mpsc, oneshot},
-    task::LocalSet,
+    sync::mpsc,
+    task::{JoinSet, LocalSet},
 };
 
-use super::frames;
+use super::{
+    frames,
+    latency::{Latencies, Quantiles},
+};
 use connect::Scanner;
 pub(super) use plan::{Plan, Wire};
-pub(super) use remote::Remote;
-use tally::{Mark, Tally, seen};
+pub(super) use remote::{Remote, Wanted};
 pub(super) use tally::{Summary, marked, sample};
+use tally::{Tally, seen};
 
 /// The hidden command.
 #[derive(Debug, Args)]
@@ -44,36 +50,39 @@ pub struct Sessions {
     /// How many envelopes will come at most.
     #[arg(long)]
     envelopes: usize,
-    /// The room to subscribe to; without one, and without a plan, frames come as soon as there is a connection.
+    /// Connections that are being made at once.
     #[arg(long)]
-    room: Option<String>,
+    at_once: usize,
 }
 
-/// The variable that has the token.
-pub(super) const TOKEN: &str = "LOADTEST_TOKEN";
-/// The variable that has a plan, for sessions at another hub. It is no argument, for there are tokens in it.
-pub(super) const PLAN: &str = "LOADTEST_PLAN";
+/// The variable that has the plan. It is no argument, for there are tokens in it.
+const PLAN: &str = "LOADTEST_PLAN";
 
-/// Connections that are being made at once.
-const AT_ONCE: usize = 64;
+/// How the sessions came up.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Connected {
+    /// From the first connection to the last subscription.
+    pub seconds: f64,
+    /// From connecting to subscribed, of one session.
+    pub each: Quantiles,
+}
 
 /// Connects, counts, and ends when it is told to.
 ///
 /// # Errors
 /// If a session can't be had, or one ends before its time.
 pub fn run(options: &Sessions) -> Result<()> {
-    let files = u64::try_from(options.count)? + 64;
-    raise_file_limit(files)?;
+    raise_file_limit(u64::try_from(options.count)? + 64)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, serve(options))
 }
 
-/// Lets this process, and those it starts, open this many files.
+/// Lets this process, and those it starts, open as many files as the hard limit allows: at least this many.
 ///
 /// # Errors
 /// If the hard limit is lower.
 pub fn raise_file_limit(files: u64) -> Result<()> {
-    let got = rlimit::increase_nofile_limit(files).context("can't read the limit of open files")?;
+    let got = rlimit::increase_nofile_limit(u64::MAX).context("can't read the limit of open files")?;
     if got < files {
         bail!(
             "{files} open files are needed, but the hard limit is {got}: raise it (`ulimit -Hn {files}`), or take fewer sessions"
@@ -85,52 +94,74 @@ pub fn raise_file_limit(files: u64) -> Result<()> {
 async fn serve(options: &Sessions) -> Result<()> {
     let tally = Rc::new(RefCell::new(Tally::new(options.count, options.envelopes)?));
     let (broken, mut breaks) = mpsc::channel::<String>(1);
-    let plan = Rc::new(plan_of(options)?);
-    let mut connected = 0;
-    while connected < options.count {
-        let batch = AT_ONCE.min(options.count - connected);
-        let wanted = (connected..connected + batch).map(|index| connect::open(options.address, &plan, index));
-        for (index, (socket, scanner)) in (connected..).zip(futures_util::future::try_join_all(wanted).await?) {
-            let (plan, tally, broken) = (Rc::clone(&plan), Rc::clone(&tally), broken.clone());
-            tokio::task::spawn_local(async move {
-                let why = count(socket, scanner, &plan, index, &tally).await;
-                // Full means that the first break, which is what is shown, is there already.
-                let _ = broken.try_send(format!("session {index} ended: {why}"));
-            });
-        }
-        connected += batch;
-        println!("connected {connected}");
-    }
-    println!("ready");
-    let mut order = first_line();
-    tokio::select! {
-        line = &mut order => match line?.trim() {
-            "finish" | "" => {}
+    let plan = std::env::var(PLAN).context("sessions need a plan")?;
+    let plan = Rc::new(serde_json::from_str(&plan).context("not a plan for sessions")?);
+    let (mut orders, mut sessions, mut times) = (orders(), JoinSet::new(), 0);
+    loop {
+        let order = tokio::select! {
+            order = orders.recv() => order.unwrap_or_default(),
+            Some(why) = breaks.recv() => bail!(why),
+        };
+        match order.as_str() {
+            "connect" => {
+                let connected = connect(options, &plan, times, &mut sessions, &tally, &broken).await?;
+                println!("ready {}", serde_json::to_string(&connected)?);
+                times += 1;
+            }
+            "cut" => {
+                sessions.shutdown().await;
+                println!("gone");
+            }
+            "finish" | "" => break,
             other => bail!("`{other}` is no order"),
-        },
-        Some(why) = breaks.recv() => bail!(why),
+        }
     }
     println!("tally {}", serde_json::to_string(&tally.borrow().summary())?);
     Ok(())
 }
 
-fn plan_of(options: &Sessions) -> Result<Plan> {
-    if let Ok(plan) = std::env::var(PLAN) {
-        return serde_json::from_str(&plan).context("not a plan for sessions");
+/// Connects all sessions, for the first time or again.
+async fn connect(
+    options: &Sessions,
+    plan: &Rc<Plan>,
+    times: usize,
+    sessions: &mut JoinSet<()>,
+    tally: &Rc<RefCell<Tally>>,
+    broken: &mpsc::Sender<String>,
+) -> Result<Connected> {
+    let (begin, mut each) = (Instant::now(), Latencies::new()?);
+    let opening = |index| async move {
+        let begin = Instant::now();
+        let other = |message: &[u8]| {
+            note(message, index, tally, SystemTime::now());
+        };
+        let opened = connect::open(options, plan, index, times, other).await;
+        anyhow::Ok((index, begin.elapsed(), opened?))
+    };
+    let mut opened = std::pin::pin!(stream::iter(0..options.count).map(opening).buffer_unordered(options.at_once));
+    while let Some(next) = opened.next().await {
+        let (index, took, (socket, scanner)) = next?;
+        each.record(took);
+        let (plan, tally, broken) = (Rc::clone(plan), Rc::clone(tally), broken.clone());
+        sessions.spawn_local(async move {
+            let why = count(socket, scanner, &plan, index, &tally).await;
+            // Full means that the first break, which is what is shown, is there already.
+            let _ = broken.try_send(format!("session {index} ended: {why}"));
+        });
+        if sessions.len().is_multiple_of(64) {
+            println!("connected {}", sessions.len());
+        }
     }
-    let token = std::env::var(TOKEN).unwrap_or_default();
-    let native = |room: &String| Plan::native(options.address, room, &token);
-    Ok(options.room.as_ref().map_or_else(Plan::bare, native))
+    let each = each.quantiles().context("there are no sessions")?;
+    Ok(Connected { seconds: begin.elapsed().as_secs_f64(), each })
 }
 
-/// Waits for a line on stdin, in a thread that nobody has to wait for.
-fn first_line() -> oneshot::Receiver<String> {
-    let (tell, told) = oneshot::channel();
+/// The lines on stdin, read in a thread that nobody has to wait for.
+fn orders() -> mpsc::Receiver<String> {
+    let (tell, told) = mpsc::channel(4);
     std::thread::spawn(move || {
-        let mut line = String::new();
         // An end of the input, for whatever reason, is an order to finish.
-        let _ = std::io::stdin().read_line(&mut line);
-        tell.send(line)
+        std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| tell.blocking_send(line).ok())
     });
     told
 }
@@ -150,10 +181,8 @@ async fn count(socket: TcpStream, mut scanner: Scanner, plan: &Plan, index: usiz
         }
         let read = BUFFER.with_borrow_mut(|buffer| {
             let read = socket.try_read(buffer)?;
-            Ok(take(&socket, &mut scanner, &buffer[..read], plan, |mark, now| {
-                tally.borrow_mut().record(index, mark, now)
-            })
-            .map(|()| read))
+            Ok(take(&socket, &mut scanner, &buffer[..read], plan, |message, now| note(message, index, tally, now))
+                .map(|()| read))
         });
         match read {
             Ok(Ok(0)) => return "the hub closed the connection".to_owned(),
@@ -170,7 +199,7 @@ fn take(
     scanner: &mut Scanner,
     bytes: &[u8],
     plan: &Plan,
-    mut record: impl FnMut(Mark, SystemTime) -> Option<usize>,
+    note: impl Fn(&[u8], SystemTime) -> bool,
 ) -> Result<(), String> {
     let now = SystemTime::now();
     let mut end = Ok(());
@@ -179,11 +208,9 @@ fn take(
     scanner.feed(bytes, |frame| match frame.opcode {
         frames::TEXT => {
             for message in plan.messages(frame.payload) {
-                if let Some(mark) = seen(message) {
-                    if let Some(number) = record(mark, now) {
-                        println!("done {number}");
-                    }
-                } else if let Some(pong) = plan.pong(message) {
+                if !note(message, now)
+                    && let Some(pong) = plan.pong(message)
+                {
                     answer(&frames::client_text(pong));
                 }
             }
@@ -193,6 +220,15 @@ fn take(
         _ => {}
     });
     end
+}
+
+/// Notes a message, if it is a measured envelope; whether it is.
+fn note(message: &[u8], index: usize, tally: &RefCell<Tally>, now: SystemTime) -> bool {
+    let Some(mark) = seen(message) else { return false };
+    if let Some((number, p99)) = tally.borrow_mut().record(index, mark, now) {
+        println!("done {number} {p99}");
+    }
+    true
 }
 
 fn close_reason(payload: &[u8]) -> String {

@@ -10,7 +10,6 @@ use serde_json::json;
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum Wire {
     /// WebSocket frames, without a handshake: for a sender that knows nothing else.
-    #[serde(skip_deserializing)]
     Frames,
     WebSocket,
     /// Server-sent events.
@@ -49,19 +48,23 @@ pub(in super::super) struct Plan {
 }
 
 impl Plan {
-    /// Of this hub's own sessions: `/ws`, in one room.
-    pub(super) fn native(address: std::net::SocketAddr, room: &str, token: &str) -> Self {
-        let headers =
-            [("sec-websocket-protocol", "leadwire.v1".to_owned()), ("authorization", format!("Bearer {token}"))];
+    /// Of this hub's own sessions: `/ws`, in one room. They sign in with the first frame, or with a header of the handshake.
+    pub(in super::super) fn native(address: &str, room: &str, token: &str, first_frame: bool) -> Self {
+        let mut headers = BTreeMap::from([("sec-websocket-protocol".to_owned(), "leadwire.v1".to_owned())]);
+        let mut steps = Vec::new();
+        if first_frame {
+            steps.push(Step::Send(json!({"type": "auth", "token": token}).to_string()));
+        } else {
+            headers.insert("authorization".to_owned(), format!("Bearer {token}"));
+        }
+        steps.push(Step::Wait(r#""type":"welcome""#.to_owned()));
+        steps.push(Step::Send(json!({"type": "subscribe", "room": room}).to_string()));
+        steps.push(Step::Wait(r#""type":"subscribed""#.to_owned()));
         Self {
             wire: Wire::WebSocket,
             url: format!("http://{address}/ws"),
-            headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
-            steps: vec![
-                Step::Wait(r#""type":"welcome""#.to_owned()),
-                Step::Send(json!({"type": "subscribe", "room": room}).to_string()),
-                Step::Wait(r#""type":"subscribed""#.to_owned()),
-            ],
+            headers,
+            steps,
             refused: vec![r#""ok":false"#.to_owned()],
             ping: None,
             lines: false,
@@ -69,7 +72,7 @@ impl Plan {
     }
 
     /// Of a sender that sends to whoever connects.
-    pub(super) fn bare() -> Self {
+    pub(in super::super) fn bare() -> Self {
         let (headers, steps, refused) = (BTreeMap::new(), Vec::new(), Vec::new());
         Self { wire: Wire::Frames, url: String::new(), headers, steps, refused, ping: None, lines: false }
     }
@@ -96,7 +99,7 @@ impl Plan {
 
     /// What is to be answered, if this is a ping.
     pub(super) fn pong(&self, message: &[u8]) -> Option<&str> {
-        let (ping, pong) = self.ping.as_ref()?;
-        (ping.as_bytes() == message).then_some(pong)
+        let (question, answer) = self.ping.as_ref()?;
+        (question.as_bytes() == message).then_some(answer)
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Tally {
     duplicated: u64,
     unexpected: u64,
     latencies: Latencies,
+    /// Since the last envelope that all had.
+    recent: Latencies,
 }
 
 /// What the process reports at its end.
@@ -73,11 +75,12 @@ impl Tally {
     pub(super) fn new(sessions: usize, envelopes: usize) -> Result<Self> {
         let got = vec![vec![0; envelopes.div_ceil(64)]; sessions];
         let complete = vec![0; envelopes];
-        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies: Latencies::new()? })
+        let (latencies, recent) = (Latencies::new()?, Latencies::new()?);
+        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies, recent })
     }
 
-    /// Notes an envelope; its number if now all sessions have it.
-    pub(super) fn record(&mut self, session: usize, mark: Mark, now: SystemTime) -> Option<usize> {
+    /// Notes an envelope; if now all sessions have it, its number and the p99 of what came since the last such.
+    pub(super) fn record(&mut self, session: usize, mark: Mark, now: SystemTime) -> Option<(usize, f64)> {
         let word = self.got.get_mut(session).and_then(|words| words.get_mut(mark.number / 64));
         let (Some(word), Some(complete)) = (word, self.complete.get_mut(mark.number)) else {
             self.unexpected += 1;
@@ -90,8 +93,15 @@ impl Tally {
         }
         *word |= bit;
         *complete += 1;
-        self.latencies.record(Duration::from_nanos(wall_clock(now).saturating_sub(mark.published)));
-        (*complete == self.sessions).then_some(mark.number)
+        let latency = Duration::from_nanos(wall_clock(now).saturating_sub(mark.published));
+        self.latencies.record(latency);
+        self.recent.record(latency);
+        if *complete < self.sessions {
+            return None;
+        }
+        let p99 = self.recent.quantile(0.99).unwrap_or_default();
+        self.recent.clear();
+        Some((mark.number, p99))
     }
 
     pub(super) fn summary(&self) -> Summary {
@@ -130,7 +140,7 @@ mod tests {
         let now = SystemTime::now();
         assert_eq!(tally.record(0, mark, now), None);
         assert_eq!(tally.record(0, mark, now), None, "a second copy");
-        assert_eq!(tally.record(1, mark, now), Some(70));
+        assert_eq!(tally.record(1, mark, now).unwrap().0, 70);
         tally.record(1, Mark { number: 100, published: 0 }, now);
         let summary = tally.summary();
         assert_eq!((summary.delivered, summary.duplicated, summary.unexpected), (2, 1, 1));

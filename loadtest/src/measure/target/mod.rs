@@ -14,9 +14,11 @@ use tokio::{
 };
 
 use super::{
-    Report, process, progress,
+    Report,
+    fanout::{cost, per_session},
+    process, progress,
     scenarios::{Keys, Run, between, within},
-    sessions::{Plan, Remote, Summary, TOKEN, Wire, raise_file_limit},
+    sessions::{Plan, Remote, Summary, Wanted, Wire, raise_file_limit},
 };
 use publish::{Publish, Publisher};
 
@@ -54,12 +56,15 @@ impl Keys for Scenario {
         within("payload_bytes", self.payload_bytes, 0, 1_000_000)?;
         between("patience_seconds", self.patience_seconds, 0.1, 600.0)?;
         within("gap_ms", usize::try_from(self.gap_ms)?, 0, 60_000)?;
+        ensure!(self.subscribe.wire != Wire::Frames, "subscribe.wire: use websocket or sse");
         let is_sse = self.subscribe.wire == Wire::Sse;
         ensure!(!is_sse || self.subscribe.steps.is_empty(), "subscribe.steps: an event source says nothing");
         self.publish.check()
     }
 }
 
+/// The variable that has the token of the sessions.
+const TOKEN: &str = "LOADTEST_TOKEN";
 /// The variable that has the key for publishing.
 const KEY: &str = "LOADTEST_KEY";
 /// How long an address may take to answer.
@@ -74,7 +79,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// # Errors
 /// If the hub is not there, refuses a session or to publish, or ends a session.
 pub(super) fn measure(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
-    raise_file_limit(64)?;
+    ensure!(!options.baseline, "there is nothing bare to compare the kind target with: leave out --baseline");
+    // The process with the sessions inherits the limit.
+    raise_file_limit(scenario.sessions as u64 + 64)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(options, name, scenario))
 }
@@ -91,7 +98,8 @@ async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     let publisher = Publisher::new(scenario.publish.map(fill), scenario.payload_bytes)?;
 
     let before = resident_kib(&scenario.pids)?;
-    let mut sessions = Remote::start_plan(address, &plan, scenario.sessions, scenario.envelopes)?;
+    let Scenario { sessions: count, envelopes, .. } = *scenario;
+    let mut sessions = Remote::start(&Wanted { address: address.to_string(), plan, count, envelopes, at_once: 64 })?;
     sessions.connect(scenario.sessions).await?;
     sleep(SETTLE).await;
     let resident = resident_kib(&scenario.pids)?.saturating_sub(before);
@@ -191,30 +199,21 @@ impl Measuring<'_> {
     }
 
     /// Publishes each when all sessions have the one before; whether it makes sense to go on.
-    async fn round(&mut self, numbers: Range<u32>, bar: &indicatif::ProgressBar) -> Result<bool> {
+    async fn round(&mut self, numbers: Range<u32>, bar: &progress::Progress) -> Result<bool> {
         let (mut in_a_row, patience) = (0, Duration::from_secs_f64(self.scenario.patience_seconds));
         for number in numbers {
             self.publisher.publish(number).await?;
             self.published += 1;
-            let (late, _) = self.sessions.reached(number..number + 1, patience).await?;
+            let (late, p99) = self.sessions.reached(number..number + 1, patience).await?;
             self.late += late;
             in_a_row = if late > 0 { in_a_row + 1 } else { 0 };
             if in_a_row == GIVE_UP {
                 return Ok(false);
             }
+            bar.say(format!("p99 {p99:.1} ms"));
             bar.inc(1);
             sleep(Duration::from_millis(self.scenario.gap_ms)).await;
         }
         Ok(true)
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "kibibytes of one machine")]
-fn per_session(kib: u64, sessions: usize) -> f64 {
-    kib as f64 / sessions.max(1) as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no run has 2^53 deliveries")]
-fn cost(cpu: Duration, deliveries: usize) -> f64 {
-    cpu.as_secs_f64() * 1e6 / deliveries.max(1) as f64
 }
