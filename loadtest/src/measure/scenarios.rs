@@ -247,6 +247,27 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_refuses_what_is_impossible_and_what_belongs_to_another() {
+        let wrong = |name: &str, change: &str| {
+            let text = with(text(name).unwrap(), &[change.to_owned()]).unwrap();
+            format!("{:#}", read(name, &text).unwrap_err())
+        };
+        for (name, change, told) in [
+            ("ingest", "connections=0", "connections = 0: use 1 to 4096"),
+            ("ingest", "what=everything", "unknown variant `everything`"),
+            ("fanout", "rounds=201", "rounds = 201: use 1 to 200"),
+            ("fanout", "burst=7", "| burst = 7"),
+            ("fanout-burst", "phases=1", "unknown field `phases`"),
+            ("connect-storm", "quiet_seconds=-1.0", "quiet_seconds = -1: use 0.1 to 3600"),
+            ("connect-storm", "targets.push_p50_ms=1", "unknown field `push_p50_ms`"),
+            ("lead", "sessions=3", "unknown field `sessions`"),
+        ] {
+            let message = wrong(name, change);
+            assert!(message.contains(told), "{name} {change}: {message}");
+        }
+    }
+
+    #[test]
     fn a_kind_that_is_unknown_and_a_missing_sentence_are_named() {
         assert!(format!("{:#}", read("mine", "about = \"x\"\nkind = \"what\"\n").unwrap_err()).contains("what"));
         assert!(format!("{:#}", read("mine", "kind = \"leads\"\n").unwrap_err()).contains("about"));

@@ -231,3 +231,25 @@ impl Sides<'_> {
 pub(super) fn cost(cpu: Duration, deliveries: usize) -> f64 {
     cpu.as_secs_f64() * 1e6 / deliveries.max(1) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_one_step_and_else_each_envelope_is() {
+        let scenario = |burst| Scenario {
+            sessions: 1,
+            envelopes: 9,
+            bytes: 300,
+            rounds: 2,
+            burst,
+            gap_ms: 0,
+            workers: 0,
+            targets: Targets::default(),
+        };
+        assert_eq!(scenario(true).steps(4..9).collect::<Vec<_>>(), [4..9]);
+        assert_eq!(scenario(false).steps(7..9).collect::<Vec<_>>(), [7..8, 8..9]);
+        assert_eq!(scenario(true).steps(4..4).count(), 0);
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     super::{
         Report, gauge,
+        latency::Latencies,
         report::{LedgerRow, Sample, Timeline},
     },
     Book,
@@ -87,11 +88,14 @@ fn counts(report: &mut Report, ledger: &Ledger, sums: &[Sums], stored: &[Stored]
 
 fn latencies(report: &mut Report, ledger: &Ledger, seen: &Seen) {
     let (acks, pushes, _) = ledger.latencies();
-    for (name, latencies) in [("acknowledged", acks), ("pushed", pushes), ("stored", &seen.after)] {
+    let mut tell = |name: &str, latencies: &Latencies| {
         report.latencies(&format!("{name} after"), latencies.quantiles());
         report.percentiles(name, latencies);
-    }
+    };
+    tell("acknowledged", acks);
+    tell("pushed", pushes);
     if let Some(apart) = seen.apart.quantiles() {
+        tell("stored", &seen.after);
         report.figure("stored after: looks were apart, p50", apart.p50, "ms");
         report.figure("stored after: looks were apart, p99", apart.p99, "ms");
     }

@@ -36,28 +36,27 @@ struct Row {
     account_id: String,
 }
 
-/// Between two looks at the list's newest.
-const LOOK: Duration = Duration::from_millis(50);
+/// Between two looks, each at one account's newest: the accounts take turns.
+const LOOK: Duration = Duration::from_millis(25);
 /// A hub that doesn't answer by then is asked anew.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Leads in a look; if all of them are new, it looks at the next as well.
-const NEWEST: &str = "100";
+/// Leads in a look; when the last of them is new, it looks at those before as well.
+const NEWEST: &str = "20";
 
 /// When the leads were first seen in the store.
 pub(super) struct Seen {
     plan: Rc<Plan>,
     known: Vec<bool>,
-    last: Option<Instant>,
     /// From when a webhook was due.
     pub after: Latencies,
-    /// From one look to the next: what the times are exact to.
+    /// From one look at an account to the next: what the times are exact to.
     pub apart: Latencies,
 }
 
 impl Seen {
     fn new(plan: Rc<Plan>) -> Result<Self> {
         let (after, apart) = (Latencies::new()?, Latencies::new()?);
-        Ok(Self { known: vec![false; plan.events()], plan, last: None, after, apart })
+        Ok(Self { known: vec![false; plan.events()], plan, after, apart })
     }
 
     /// Whether the last of the rows was new.
@@ -73,52 +72,48 @@ impl Seen {
         }
         is_new
     }
-
-    fn looked(&mut self, now: Instant) {
-        if let Some(last) = self.last.replace(now) {
-            self.apart.record(now.saturating_duration_since(last));
-        }
-    }
 }
 
-/// Who looks: one key that sees all accounts, so that one request does.
+/// Who looks meanwhile. An account's leads are stored in the order of their times, so that the newest are enough.
 pub(super) struct Looker {
     http: reqwest::Client,
     url: String,
-    key: String,
+    tenants: Vec<Tenant>,
     pub seen: RefCell<Seen>,
 }
 
 impl Looker {
-    pub(super) fn new(hub: &Hub, key: String, plan: &Rc<Plan>) -> Result<Self> {
-        let seen = RefCell::new(Seen::new(Rc::clone(plan))?);
-        Ok(Self { http: hub.http().clone(), url: hub.url("/api/leads"), key, seen })
+    pub(super) fn new(hub: &Hub, tenants: &[Tenant], plan: &Rc<Plan>) -> Result<Self> {
+        let (seen, tenants) = (RefCell::new(Seen::new(Rc::clone(plan))?), tenants.to_vec());
+        Ok(Self { http: hub.http().clone(), url: hub.url("/api/leads"), tenants, seen })
     }
 
     /// Looks for as long as it is polled. A hub that is away is asked again.
     pub(super) async fn look(&self, ledger: &RefCell<Ledger>) {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        let mut last = vec![None; self.tenants.len()];
+        for turn in (0..self.tenants.len()).cycle() {
             ticks.tick().await;
-            let mut page = self.page(None).await;
-            let now = Instant::now();
+            let mut page = self.page(turn, None).await;
             if page.is_some() {
-                self.seen.borrow_mut().looked(now);
+                let now = Instant::now();
+                let before: Option<Instant> = last[turn].replace(now);
+                before.inspect(|before| self.seen.borrow_mut().apart.record(now.saturating_duration_since(*before)));
             }
             while let Some(Listing { data, next }) = page {
                 let go_on = self.seen.borrow_mut().note(&data, ledger.borrow().start(), Instant::now());
                 let Some(next) = next.filter(|_| go_on) else { break };
-                page = self.page(Some(next)).await;
+                page = self.page(turn, Some(next)).await;
             }
         }
     }
 
-    async fn page(&self, cursor: Option<String>) -> Option<Listing> {
+    async fn page(&self, account: usize, cursor: Option<String>) -> Option<Listing> {
         let mut query = vec![("limit", NEWEST)];
         query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-        let request = self.http.get(&self.url).query(&query).bearer_auth(&self.key).timeout(PATIENCE);
-        request.send().await.ok()?.error_for_status().ok()?.json().await.ok()
+        let request = self.http.get(&self.url).query(&query).bearer_auth(&self.tenants[account].token);
+        request.timeout(PATIENCE).send().await.ok()?.error_for_status().ok()?.json().await.ok()
     }
 }
 
