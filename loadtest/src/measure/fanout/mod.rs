@@ -248,8 +248,10 @@ mod tests {
             workers: 0,
             targets: Targets::default(),
         };
-        assert_eq!(scenario(true).steps(4..9).collect::<Vec<_>>(), [4..9]);
-        assert_eq!(scenario(false).steps(7..9).collect::<Vec<_>>(), [7..8, 8..9]);
+        let steps =
+            |burst, numbers| scenario(burst).steps(numbers).map(|step| (step.start, step.end)).collect::<Vec<_>>();
+        assert_eq!(steps(true, 4..9), [(4, 9)]);
+        assert_eq!(steps(false, 7..9), [(7, 8), (8, 9)]);
         assert_eq!(scenario(true).steps(4..4).count(), 0);
     }
 }

@@ -26,7 +26,6 @@ use tokio::task::LocalSet;
 use super::{
     Report, process, progress,
     report::{Mark, Sample},
-    requests::HAPPENED,
     scenarios::Run,
     sessions::raise_file_limit,
 };
@@ -222,9 +221,8 @@ async fn start_hub(
         let token = format!("EAAB-run-{index}");
         tenants.push(hub.add_tenant_of(&agency, &format!("Account {index}"), page, &token).await?);
         let leads = simulator.add_page(page, &token);
-        // Each a second after the one before, so that the hub's list of the newest begins with those that came last.
         let first = plan.first_id;
-        let happened = move |id: u64| HAPPENED + (id - first).cast_signed();
+        let happened = move |id: u64| stored::happened(usize::try_from(id - first).unwrap_or(usize::MAX));
         leads.generate_leads(first..=u64::MAX, move |id| platform::Lead::generated(id, happened(id)));
         pages.push(leads);
     }

@@ -9,10 +9,15 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, SecondsFormat};
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 
-use super::{super::latency::Latencies, ledger::Ledger, plan::Plan};
+use super::{
+    super::{latency::Latencies, requests::HAPPENED},
+    ledger::Ledger,
+    plan::Plan,
+};
 use crate::hub::{Hub, Tenant};
 
 /// What the store has of one account's leads.
@@ -38,6 +43,8 @@ struct Row {
 
 /// Between two looks, each at one account's newest: the accounts take turns.
 const LOOK: Duration = Duration::from_millis(25);
+/// A lead that is not among the newest by then may have been stored behind them: it is looked for.
+const LATE: Duration = Duration::from_secs(1);
 /// A hub that doesn't answer by then is asked anew.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Leads in a look; when the last of them is new, it looks at those before as well.
@@ -47,6 +54,8 @@ const NEWEST: &str = "20";
 pub(super) struct Seen {
     plan: Rc<Plan>,
     known: Vec<bool>,
+    /// For each account, the late lead that was looked for last.
+    tried: Vec<usize>,
     /// From when a webhook was due.
     pub after: Latencies,
     /// From one look at an account to the next: what the times are exact to.
@@ -56,7 +65,18 @@ pub(super) struct Seen {
 impl Seen {
     fn new(plan: Rc<Plan>) -> Result<Self> {
         let (after, apart) = (Latencies::new()?, Latencies::new()?);
-        Ok(Self { known: vec![false; plan.events()], plan, after, apart })
+        let (known, tried) = (vec![false; plan.events()], vec![0; plan.accounts]);
+        Ok(Self { plan, known, tried, after, apart })
+    }
+
+    /// A lead of the account that was due a while ago and is not known: one after the other, and then from the first on.
+    fn late(&mut self, account: usize, since_start: Duration) -> Option<usize> {
+        let due = self.plan.due_within(since_start.saturating_sub(LATE));
+        let is_late = |event: &usize| !self.known[*event] && self.plan.account_of(*event) == account;
+        let tried = self.tried[account];
+        let late = (tried + 1..due).find(is_late).or_else(|| (0..due.min(tried + 1)).find(is_late));
+        self.tried[account] = late.unwrap_or_default();
+        late
     }
 
     /// Whether the last of the rows was new.
@@ -74,7 +94,7 @@ impl Seen {
     }
 }
 
-/// Who looks meanwhile. An account's leads are stored in the order of their times, so that the newest are enough.
+/// Who looks meanwhile, at each account's newest leads and at one that is late.
 pub(super) struct Looker {
     http: reqwest::Client,
     url: String,
@@ -93,28 +113,49 @@ impl Looker {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = vec![None; self.tenants.len()];
-        for turn in (0..self.tenants.len()).cycle() {
+        for account in (0..self.tenants.len()).cycle() {
             ticks.tick().await;
-            let mut page = self.page(turn, None).await;
-            if page.is_some() {
-                let now = Instant::now();
-                let before: Option<Instant> = last[turn].replace(now);
-                before.inspect(|before| self.seen.borrow_mut().apart.record(now.saturating_duration_since(*before)));
+            let start = ledger.borrow().start();
+            if !self.look_at(account, start, None).await {
+                continue;
             }
-            while let Some(Listing { data, next }) = page {
-                let go_on = self.seen.borrow_mut().note(&data, ledger.borrow().start(), Instant::now());
-                let Some(next) = next.filter(|_| go_on) else { break };
-                page = self.page(turn, Some(next)).await;
+            let now = Instant::now();
+            let before: Option<Instant> = last[account].replace(now);
+            before.inspect(|before| self.seen.borrow_mut().apart.record(now.saturating_duration_since(*before)));
+            let late = self.seen.borrow_mut().late(account, start.elapsed());
+            if let Some(event) = late {
+                self.look_at(account, start, Some(("until", until(event)))).await;
             }
         }
     }
 
-    async fn page(&self, account: usize, cursor: Option<String>) -> Option<Listing> {
-        let mut query = vec![("limit", NEWEST)];
-        query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+    /// The newest of the account, or the newest until then, and those before as long as all are new. Whether it was answered.
+    async fn look_at(&self, account: usize, start: Instant, mut from: Option<(&str, String)>) -> bool {
+        loop {
+            let Some(Listing { data, next }) = self.page(account, from).await else { return false };
+            let go_on = self.seen.borrow_mut().note(&data, start, Instant::now());
+            let Some(next) = next.filter(|_| go_on) else { return true };
+            from = Some(("cursor", next));
+        }
+    }
+
+    async fn page(&self, account: usize, from: Option<(&str, String)>) -> Option<Listing> {
+        let mut query = vec![("limit", NEWEST.to_owned())];
+        query.extend(from);
         let request = self.http.get(&self.url).query(&query).bearer_auth(&self.tenants[account].token);
         request.timeout(PATIENCE).send().await.ok()?.error_for_status().ok()?.json().await.ok()
     }
+}
+
+/// When an event's lead happened: each a second after the one before, so that the list of an account is in their order.
+pub(super) fn happened(event: usize) -> i64 {
+    HAPPENED.saturating_add_unsigned(event as u64)
+}
+
+/// For a list that begins with the event's lead.
+fn until(event: usize) -> String {
+    let after = DateTime::from_timestamp(happened(event + 1), 0).unwrap_or_default();
+    after.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Looks until nothing is missing, or until the time is up; for each account what it found.
@@ -188,6 +229,9 @@ mod tests {
         assert!(seen.note(&[row("100")], start, start + Duration::from_millis(530)));
         assert!(!seen.note(&[row("101"), row("100"), row("7")], start, start + Duration::from_secs(3)));
         let after = seen.after.quantiles().unwrap();
+        assert_eq!(until(1), "2026-09-21T14:13:22Z");
+        let late = [4, 5, 5, 5].map(|seconds| seen.late(0, Duration::from_secs(seconds)));
+        assert_eq!(late, [Some(2), Some(3), Some(2), Some(3)], "all that are late get their turn");
         assert!((after.p50 - 30.0).abs() < 0.1 && (after.max - 1500.0).abs() < 2.0, "{after:?}");
     }
 
