@@ -10,7 +10,7 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 use toml::{Spanned, Table, Value, de::DeTable};
 
-use super::{Common, Report, fanout, ingest, run as leads, storm};
+use super::{Common, Report, fanout, ingest, run as leads, storm, target};
 
 /// Those that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -25,6 +25,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("soak", include_str!("../../scenarios/soak.toml")),
+    ("target-centrifugo", include_str!("../../scenarios/target-centrifugo.toml")),
+    ("target-raw", include_str!("../../scenarios/target-raw.toml")),
+    ("target-socketio", include_str!("../../scenarios/target-socketio.toml")),
+    ("target-sse", include_str!("../../scenarios/target-sse.toml")),
 ];
 
 /// Run a scenario: what is sent, who watches, what breaks meanwhile, and what must hold.
@@ -71,7 +75,7 @@ impl Run {
 pub fn run(options: &Run) -> Result<Option<Report>> {
     if options.list {
         for (name, text) in BUILT_IN {
-            println!("{name:16} {}", read(name, text)?.about);
+            println!("{name:18} {}", read(name, text)?.about);
         }
         return Ok(None);
     }
@@ -87,6 +91,7 @@ pub fn run(options: &Run) -> Result<Option<Report>> {
         Kind::Ingest(keys) => ingest::measure(options, name, keys),
         Kind::Fanout(keys) => fanout::measure(options, name, keys),
         Kind::ConnectStorm(keys) => storm::measure(options, name, keys),
+        Kind::Target(keys) => target::measure(options, name, keys),
     }
     .map(Some)
 }
@@ -153,6 +158,8 @@ enum Kind {
     Fanout(fanout::Scenario),
     /// Very many sessions at once.
     ConnectStorm(storm::Scenario),
+    /// Any hub that runs already.
+    Target(target::Scenario),
 }
 
 /// The keys of a kind.
@@ -182,7 +189,8 @@ fn parse(text: &str) -> Result<Scenario> {
         "ingest" => Kind::Ingest(keys(table, text)?),
         "fanout" => Kind::Fanout(keys(table, text)?),
         "connect-storm" => Kind::ConnectStorm(keys(table, text)?),
-        other => bail!("kind = \"{other}\": use leads, ingest, fanout or connect-storm"),
+        "target" => Kind::Target(keys(table, text)?),
+        other => bail!("kind = \"{other}\": use leads, ingest, fanout, connect-storm or target"),
     };
     Ok(Scenario { about, keys })
 }

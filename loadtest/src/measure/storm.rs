@@ -12,7 +12,7 @@ use super::{
     gauge::Gauge,
     process, progress,
     scenarios::{Keys, Run, between, within},
-    sessions::{Connected, Remote, Wanted, raise_file_limit},
+    sessions::{Connected, Plan, Remote, Wanted, raise_file_limit},
 };
 
 /// The keys.
@@ -82,13 +82,14 @@ async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     let pid = hub.pid().context("the hub has ended")?;
     let publisher = Publisher::prepare(&hub, &tenant, FRAME_BYTES).await?;
     let mut report = Report::new(name, options.common.seed);
+    let address = hub.address().to_string();
+    let first_frame = scenario.login == Login::FirstFrame;
     let sessions = Remote::start(&Wanted {
-        address: hub.address().to_string(),
-        tenant: Some(&tenant),
+        plan: Plan::native(&address, &tenant.room(), &tenant.token, first_frame),
+        address,
         count: scenario.sessions,
         envelopes: 1 + scenario.reconnects,
         at_once: scenario.at_once,
-        first_frame: scenario.login == Login::FirstFrame,
     })?;
     let mut storm = Storm { scenario, pid, publisher, sessions, gauge: Gauge::start(pid)? };
 

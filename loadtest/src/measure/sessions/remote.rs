@@ -7,23 +7,19 @@ use tokio::time::timeout;
 
 use super::{
     super::{child::Child, progress},
-    Connected, Summary, TOKEN,
+    Connected, PLAN, Plan, Summary,
 };
-use crate::hub::Tenant;
 
 /// What sessions are wanted.
-pub(in super::super) struct Wanted<'a> {
+pub(in super::super) struct Wanted {
     /// Where to connect.
     pub address: String,
-    /// Whose room to subscribe to; without one, frames come as soon as there is a connection.
-    pub tenant: Option<&'a Tenant>,
+    pub plan: Plan,
     pub count: usize,
     /// How many envelopes will come at most.
     pub envelopes: u32,
     /// Handshakes under way.
     pub at_once: usize,
-    /// Sign in with the first frame, and not with a header of the handshake.
-    pub first_frame: bool,
 }
 
 /// The process.
@@ -31,18 +27,15 @@ pub(in super::super) struct Remote(Child);
 
 impl Remote {
     /// Starts it; it connects when it is told to.
-    pub(in super::super) fn start(wanted: &Wanted<'_>) -> Result<Self> {
-        let mut arguments = vec![
+    pub(in super::super) fn start(wanted: &Wanted) -> Result<Self> {
+        let arguments = [
             "sessions".to_owned(),
             format!("--address={}", wanted.address),
             format!("--count={}", wanted.count),
             format!("--envelopes={}", wanted.envelopes),
             format!("--at-once={}", wanted.at_once),
         ];
-        arguments.extend(wanted.first_frame.then(|| "--first-frame".to_owned()));
-        arguments.extend(wanted.tenant.map(|tenant| format!("--room={}", tenant.room())));
-        let token = wanted.tenant.map_or("", |tenant| &tenant.token);
-        Child::start(&arguments, &[(TOKEN, token)]).map(Self)
+        Child::start(&arguments, &[(PLAN, &serde_json::to_string(&wanted.plan)?)]).map(Self)
     }
 
     pub(in super::super) fn pid(&self) -> Result<u32> {

@@ -18,25 +18,28 @@ pub(super) struct Mark {
     published: u64,
 }
 
+/// What a mark begins with. It has nothing in it that JSON, HTML or a URL would write in another way.
+const BEGIN: &str = "mark_";
 /// Digits of the number and of the time; fixed, so that all envelopes are of one length.
 const NUMBER: usize = 8;
 const TIME: usize = 19;
 /// Length of a mark's text.
-const MARK: usize = "mark=".len() + NUMBER + 1 + TIME;
+const MARK: usize = BEGIN.len() + NUMBER + 1 + TIME;
 
 /// The text of a mark, padded to `length` bytes where that is longer.
 pub(in super::super) fn marked(number: u64, length: usize) -> String {
     let time = wall_clock(SystemTime::now());
-    let mark = format!("mark={number:0NUMBER$}@{time:0TIME$}");
+    let mark = format!("{BEGIN}{number:0NUMBER$}_{time:0TIME$}");
     format!("{mark:.<length$}")
 }
 
 /// The mark of a payload that is a measured envelope; heartbeats and the like have none.
 pub(super) fn seen(payload: &[u8]) -> Option<Mark> {
-    let start = memmem::find(payload, b"mark=")?;
-    let mark = std::str::from_utf8(payload.get(start..start + MARK)?).ok()?;
-    let (number, time) = mark.strip_prefix("mark=")?.split_once('@')?;
-    Some(Mark { number: number.parse().ok()?, published: time.parse().ok()? })
+    memmem::find_iter(payload, BEGIN).find_map(|start| {
+        let mark = std::str::from_utf8(payload.get(start + BEGIN.len()..start + MARK)?).ok()?;
+        let (number, time) = mark.split_once('_')?;
+        Some(Mark { number: number.parse().ok()?, published: time.parse().ok()? })
+    })
 }
 
 /// A payload like the hub's, `frame_bytes` long with its frame header.
@@ -123,7 +126,9 @@ mod tests {
             assert_eq!(seen(payload.as_bytes()).unwrap().number, 42);
         }
         assert_eq!(seen(br#"{"type":"heartbeat","positions":{}}"#), None);
-        assert_eq!(seen(b"mark=0000"), None);
+        assert_eq!(seen(b"mark_0000"), None);
+        let behind = format!("a benchmark_of_something_that_is_longer_than_a_mark, {}", marked(5, 0));
+        assert_eq!(seen(behind.as_bytes()).unwrap().number, 5);
         assert_eq!(marked(7, 0).len(), MARK);
         assert_eq!(marked(7, 100).len(), 100);
     }
