@@ -23,6 +23,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("lead", include_str!("../../scenarios/lead.toml")),
     ("noisy-tenant", include_str!("../../scenarios/noisy-tenant.toml")),
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
+    ("resume-backlog", include_str!("../../scenarios/resume-backlog.toml")),
+    ("resume-storm", include_str!("../../scenarios/resume-storm.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("soak", include_str!("../../scenarios/soak.toml")),
     ("target-centrifugo", include_str!("../../scenarios/target-centrifugo.toml")),

@@ -42,15 +42,16 @@ impl Scanner {
     }
 }
 
-/// Opens a session and goes through the steps of its plan. `times` is how often it was open before. Messages that are
-/// none of the plan's go to `other`.
+/// Opens a session and goes through the steps of its plan. `times` is how often it was open before, `since` the position of
+/// the last envelope that all had. Messages that are none of the plan's go to `other`.
 pub(super) async fn open(
     options: &Sessions,
     plan: &Plan,
     index: usize,
-    times: usize,
+    (times, since): (usize, Option<&str>),
     other: impl FnMut(&[u8]),
 ) -> Result<(TcpStream, Scanner)> {
+    let since = since.map(|position| format!(r#","since":"{position}""#)).unwrap_or_default();
     let (address, addresses) = (options.address, options.count.div_ceil(PER_ADDRESS));
     let opened = timeout(PATIENCE, async {
         let stream = connect(address, times * addresses + index / PER_ADDRESS).await;
@@ -58,7 +59,8 @@ pub(super) async fn open(
         if plan.wire == Wire::Frames {
             return Ok((stream, Scanner::Frames(frames::Scanner::default())));
         }
-        join(stream, &plan.map(|text| text.replace("{session}", &index.to_string())), other).await
+        let fill = |text: &str| text.replace("{session}", &index.to_string()).replace("{since}", &since);
+        join(stream, &plan.map(fill), other).await
     });
     opened.await.with_context(|| format!("session {index} was not subscribed in time"))?
 }
@@ -208,10 +210,10 @@ mod tests {
             subscribe.as_text().unwrap().to_owned()
         });
         let (plan, mut others) = (Plan::native(&address.to_string(), "account:acc_1", "tok", false), 0);
-        open(&options(address), &plan, 0, 1, |_| others += 1).await.unwrap();
+        open(&options(address), &plan, 0, (1, Some("3-7")), |_| others += 1).await.unwrap();
         assert_eq!(others, 1, "what is pushed meanwhile is not lost");
         let subscribe: serde_json::Value = serde_json::from_str(&hub.await.unwrap()).unwrap();
-        assert_eq!(subscribe, json!({"type": "subscribe", "room": "account:acc_1"}));
+        assert_eq!(subscribe, json!({"type": "subscribe", "room": "account:acc_1", "since": "3-7"}));
     }
 
     #[tokio::test]
@@ -231,7 +233,7 @@ mod tests {
             lines: true,
             ..Plan::native(&address.to_string(), "", "", false)
         };
-        open(&options(address), &plan, 7, 0, |_| ()).await.unwrap();
+        open(&options(address), &plan, 7, (0, None), |_| ()).await.unwrap();
         assert_eq!(hub.await.unwrap(), ["{}", "session 7"]);
     }
 
@@ -250,7 +252,7 @@ mod tests {
                 stream
             });
             let plan = Plan { wire, ..Plan::native(&address.to_string(), "r", "t", false) };
-            let error = open(&options(address), &plan, 0, 0, |_| ()).await.err().unwrap();
+            let error = open(&options(address), &plan, 0, (0, None), |_| ()).await.err().unwrap();
             assert!(error.to_string().contains(shown), "{error}");
             drop(hub.await);
         }

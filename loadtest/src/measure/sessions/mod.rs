@@ -130,12 +130,14 @@ async fn connect(
     broken: &mpsc::Sender<String>,
 ) -> Result<Connected> {
     let (begin, mut each) = (Instant::now(), Latencies::new()?);
+    let since = tally.borrow().position().map(str::to_owned);
+    let since = since.as_deref();
     let opening = |index| async move {
         let begin = Instant::now();
         let other = |message: &[u8]| {
             note(message, index, tally, SystemTime::now());
         };
-        let opened = connect::open(options, plan, index, times, other).await;
+        let opened = connect::open(options, plan, index, (times, since), other).await;
         anyhow::Ok((index, begin.elapsed(), opened?))
     };
     let mut opened = std::pin::pin!(stream::iter(0..options.count).map(opening).buffer_unordered(options.at_once));
@@ -225,7 +227,9 @@ fn take(
 /// Notes a message, if it is a measured envelope; whether it is.
 fn note(message: &[u8], index: usize, tally: &RefCell<Tally>, now: SystemTime) -> bool {
     let Some(mark) = seen(message) else { return false };
-    if let Some((number, p99)) = tally.borrow_mut().record(index, mark, now) {
+    let mut tally = tally.borrow_mut();
+    if let Some((number, p99)) = tally.record(index, mark, now) {
+        tally.all_are_at(message);
         println!("done {number} {p99}");
     }
     true

@@ -48,7 +48,8 @@ pub(in super::super) struct Plan {
 }
 
 impl Plan {
-    /// Of this hub's own sessions: `/ws`, in one room. They sign in with the first frame, or with a header of the handshake.
+    /// Of this hub's own sessions: `/ws`, in one room. They sign in with the first frame, or with a header of the handshake;
+    /// those that come back say where they were, in place of `{since}`.
     pub(in super::super) fn native(address: &str, room: &str, token: &str, first_frame: bool) -> Self {
         let mut headers = BTreeMap::from([("sec-websocket-protocol".to_owned(), "leadwire.v1".to_owned())]);
         let mut steps = Vec::new();
@@ -58,7 +59,7 @@ impl Plan {
             headers.insert("authorization".to_owned(), format!("Bearer {token}"));
         }
         steps.push(Step::Wait(r#""type":"welcome""#.to_owned()));
-        steps.push(Step::Send(json!({"type": "subscribe", "room": room}).to_string()));
+        steps.push(Step::Send(format!(r#"{{"type":"subscribe","room":{}{{since}}}}"#, json!(room))));
         steps.push(Step::Wait(r#""type":"subscribed""#.to_owned()));
         Self {
             wire: Wire::WebSocket,

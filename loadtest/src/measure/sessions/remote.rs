@@ -22,8 +22,8 @@ pub(in super::super) struct Wanted {
     pub at_once: usize,
 }
 
-/// The process.
-pub(in super::super) struct Remote(Child);
+/// The process, and the lines `done` that came while all were connecting.
+pub(in super::super) struct Remote(Child, Vec<String>);
 
 impl Remote {
     /// Starts it; it connects when it is told to.
@@ -35,7 +35,8 @@ impl Remote {
             format!("--envelopes={}", wanted.envelopes),
             format!("--at-once={}", wanted.at_once),
         ];
-        Child::start(&arguments, &[(PLAN, &serde_json::to_string(&wanted.plan)?)]).map(Self)
+        let child = Child::start(&arguments, &[(PLAN, &serde_json::to_string(&wanted.plan)?)])?;
+        Ok(Self(child, Vec::new()))
     }
 
     pub(in super::super) fn pid(&self) -> Result<u32> {
@@ -52,6 +53,8 @@ impl Remote {
                 bar.set(connected.parse()?);
             } else if let Some(how) = line.strip_prefix("ready ") {
                 return Ok(serde_json::from_str(how)?);
+            } else if let Some(done) = line.strip_prefix("done ") {
+                self.1.push(done.to_owned());
             }
         }
     }
@@ -68,7 +71,10 @@ impl Remote {
         let (mut missing, mut p99) = (numbers.len() as u64, 0.0);
         let all = async {
             while missing > 0 {
-                let done = self.0.hear_of("done").await?;
+                let done = match self.1.pop() {
+                    Some(done) => done,
+                    None => self.0.hear_of("done").await?,
+                };
                 let (number, millis) = done.split_once(' ').unwrap_or((&done, "0"));
                 if numbers.contains(&number.parse()?) {
                     missing -= 1;

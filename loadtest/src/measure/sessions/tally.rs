@@ -60,6 +60,8 @@ pub(super) struct Tally {
     latencies: Latencies,
     /// Since the last envelope that all had.
     recent: Latencies,
+    /// Where that one is in the hub's log.
+    position: Option<String>,
 }
 
 /// What the process reports at its end.
@@ -76,7 +78,7 @@ impl Tally {
         let got = vec![vec![0; envelopes.div_ceil(64)]; sessions];
         let complete = vec![0; envelopes];
         let (latencies, recent) = (Latencies::new()?, Latencies::new()?);
-        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies, recent })
+        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies, recent, position: None })
     }
 
     /// Notes an envelope; if now all sessions have it, its number and the p99 of what came since the last such.
@@ -102,6 +104,19 @@ impl Tally {
         let p99 = self.recent.quantile(0.99).unwrap_or_default();
         self.recent.clear();
         Some((mark.number, p99))
+    }
+
+    /// The position of the last envelope that all sessions had, if the hub gives positions.
+    pub(super) fn position(&self) -> Option<&str> {
+        self.position.as_deref()
+    }
+
+    /// All sessions have had this envelope.
+    pub(super) fn all_are_at(&mut self, envelope: &[u8]) {
+        const KEY: &[u8] = br#""position":""#;
+        let position = memmem::find(envelope, KEY).map(|start| &envelope[start + KEY.len()..]);
+        let position = position.and_then(|rest| rest.split(|&byte| byte == b'"').next());
+        self.position = position.map(|position| String::from_utf8_lossy(position).into_owned());
     }
 
     pub(super) fn summary(&self) -> Summary {
@@ -131,6 +146,16 @@ mod tests {
         assert_eq!(seen(behind.as_bytes()).unwrap().number, 5);
         assert_eq!(marked(7, 0).len(), MARK);
         assert_eq!(marked(7, 100).len(), 100);
+    }
+
+    #[test]
+    fn where_all_are_is_read_from_the_envelope() {
+        let mut tally = Tally::new(1, 1).unwrap();
+        assert_eq!(tally.position(), None);
+        tally.all_are_at(br#"{"type":"lead:updated","id":"evt_1","position":"3-12","prev":"3-11"}"#);
+        assert_eq!(tally.position(), Some("3-12"));
+        tally.all_are_at(b"{}");
+        assert_eq!(tally.position(), None);
     }
 
     #[test]
