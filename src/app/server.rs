@@ -26,7 +26,7 @@ use crate::{
     inbound::{self, Ingester},
     realtime::{
         AddShard, Shard,
-        shard::ShardState,
+        shard::{ShardParts, ShardState},
         transports::{TrustProxy, line::Line, sse, websocket},
     },
 };
@@ -43,7 +43,8 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     let address = listener.local_addr()?;
     let probed = Data::new(Probed::new(hub));
     let (api_state, receiver) = (Data::new(hub.api(settings)), Data::from(Arc::clone(&hub.receiver)));
-    let shard = ShardParts::new(settings, hub);
+    let shard = shard_parts(settings, hub);
+    let (registry, trust) = (hub.registry.clone().recipient(), TrustProxy(settings.server.trust_proxy));
     let ingester = (hub.inbox.clone(), hub.supervisors.clone().recipient(), Arc::clone(&hub.metrics));
     let request_timeout = settings.server.request_timeout;
     let builder = Server::build();
@@ -55,9 +56,8 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
         .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
         .disable_signals()
         .listen("hub", listener, move || {
-            let (trust, stopping) = (shard.trust, stopping.clone());
-            let registry = shard.registry.clone();
-            let state = shard.clone().state();
+            let (registry, stopping) = (registry.clone(), stopping.clone());
+            let state = ShardState::new(shard.clone());
             let sessions = Data::new(Rc::clone(&state));
             let upgrade = fn_factory(move || {
                 let (state, registry) = (Rc::clone(&state), registry.clone());
@@ -99,36 +99,17 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     Ok((address, server))
 }
 
-/// What a worker's shard is made of.
-#[derive(Clone)]
-struct ShardParts {
-    settings: crate::config::Realtime,
-    auth: crate::auth::Authenticator,
-    limits: crate::realtime::limits::SessionLimits,
-    directory: crate::domain::directory::Watch,
-    inbox: crate::inbox::Inbox,
-    metrics: Arc<crate::telemetry::Metrics>,
-    registry: Recipient<AddShard>,
-    trust: TrustProxy,
-}
-
-impl ShardParts {
-    fn new(settings: &Settings, hub: &Hub) -> Self {
-        Self {
-            settings: settings.realtime.clone(),
-            auth: hub.auth.clone(),
-            limits: hub.limits.clone(),
-            directory: hub.directory.clone(),
-            inbox: hub.inbox.clone(),
-            metrics: Arc::clone(&hub.metrics),
-            registry: hub.registry.clone().recipient(),
-            trust: TrustProxy(settings.server.trust_proxy),
-        }
-    }
-
-    /// The state of this thread's shard.
-    fn state(self) -> Rc<ShardState> {
-        ShardState::new(self.settings, self.auth, self.limits, self.directory, self.inbox, self.metrics)
+/// What the workers' shards are made of.
+fn shard_parts(settings: &Settings, hub: &Hub) -> ShardParts {
+    ShardParts {
+        settings: settings.realtime.clone(),
+        auth: hub.auth.clone(),
+        limits: hub.limits.clone(),
+        directory: hub.directory.clone(),
+        inbox: hub.inbox.clone(),
+        presence: hub.presence.clone(),
+        registry: hub.registry.clone().recipient(),
+        metrics: Arc::clone(&hub.metrics),
     }
 }
 

@@ -157,7 +157,8 @@ impl Socket {
         }
     }
 
-    /// The next envelope; frames about the session itself (`welcome`, `heartbeat`, `reply` and so on) are passed over.
+    /// The next envelope; frames about the session itself (`welcome`, `heartbeat`, `reply` and so on) and what has no
+    /// position (`presence`, `typing`) are passed over.
     ///
     /// # Errors
     /// If none comes in time, or the socket is closed.
@@ -165,7 +166,9 @@ impl Socket {
         let end = Instant::now() + patience;
         loop {
             match self.next(end.saturating_duration_since(Instant::now())).await? {
-                Frame::Text(frame) if frame.get("payload").is_some() => return Ok(frame),
+                Frame::Text(frame) if frame.get("payload").is_some() && frame.get("position").is_some() => {
+                    return Ok(frame);
+                }
                 Frame::Text(_) => {}
                 Frame::Closed(why) => bail!("closed while waiting for an envelope: {why:?}"),
             }

@@ -44,7 +44,7 @@ async fn hub_that_says(frames: Vec<Value>) -> (String, JoinHandle<(Value, Option
 
 #[tokio::test]
 async fn an_envelope_that_comes_before_the_subscription_is_confirmed_is_not_lost() {
-    let envelope = json!({"type": "new_lead", "id": "evt_1", "payload": {}});
+    let envelope = json!({"type": "new_lead", "id": "evt_1", "position": "1-1", "payload": {}});
     let (url, served) = hub_that_says(vec![
         json!({"type": "welcome"}),
         envelope.clone(),
