@@ -47,6 +47,17 @@ fn entry(account: AccountId, epoch: u32, count: u64) -> LogEntry {
     }
 }
 
+impl Inbox {
+    /// From now on nothing can be logged.
+    pub(crate) async fn lose_log(&self) {
+        self.writer.write(1, |c| c.batch_execute("ALTER TABLE log RENAME TO lost")).await.unwrap();
+    }
+
+    pub(crate) async fn regain_log(&self) {
+        self.writer.write(1, |c| c.batch_execute("ALTER TABLE lost RENAME TO log")).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_event_is_accepted_once_however_often_it_comes() {
     let folder = tempfile::tempdir().unwrap();
@@ -82,6 +93,26 @@ async fn accepted_and_published_work_is_found_again_after_a_restart() {
     inbox.mark_stored(vec![first.id]).await.unwrap();
     assert!(inbox.unstored(now(), 10).await.unwrap().is_empty());
     assert_eq!(inbox.top_positions().await.unwrap(), [(Room::Account(account), Position { epoch, count: 1 })]);
+}
+
+#[tokio::test]
+async fn what_is_logged_behind_later_envelopes_or_twice_does_not_set_its_room_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let account = AccountId::generate();
+    let (room, epoch) = (Room::Account(account), inbox.epoch());
+    let top = Position { epoch, count: 3 };
+    for count in [1, 3, 2] {
+        inbox.publish(entry(account, epoch, count), None).1.await.unwrap();
+    }
+    assert_eq!(inbox.top_positions().await.unwrap(), [(room, top)]);
+    for count in [3, 1] {
+        inbox.publish(entry(account, epoch, count), None).1.await.unwrap();
+    }
+    inbox.publish(entry(account, epoch, 0), None).1.await.unwrap();
+    assert_eq!(inbox.top_positions().await.unwrap(), [(room, top)], "folded before");
+    inbox.publish(entry(account, epoch + 1, 1), None).1.await.unwrap();
+    assert_eq!(inbox.top_positions().await.unwrap(), [(room, Position { epoch: epoch + 1, count: 1 })]);
 }
 
 #[tokio::test]
