@@ -96,6 +96,28 @@ async fn accepted_and_published_work_is_found_again_after_a_restart() {
 }
 
 #[tokio::test]
+async fn what_was_put_off_before_the_clock_went_back_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let account = AccountId::generate();
+    let [put_off, handed_on, pushed] = ["1", "2", "3"].map(|id| lead(account, id));
+    inbox.accept(vec![delivery(vec![put_off.clone(), handed_on, pushed.clone()])]).await.unwrap();
+    inbox.defer(put_off.id, now() + chrono::TimeDelta::seconds(60), true, String::new()).await.unwrap();
+    inbox.publish(entry(account, inbox.epoch(), 1), Some(pushed.id)).1.await.unwrap();
+    let due = async |now| inbox.due_accounts(now).await.unwrap().len();
+
+    inbox.clock_went_back(now()).await.unwrap();
+    assert_eq!(due(now()).await, 0, "it has not");
+    let earlier = now() - chrono::TimeDelta::hours(1);
+    assert_eq!(due(earlier).await + inbox.unstored(earlier, 10).await.unwrap().len(), 0);
+    inbox.clock_went_back(earlier).await.unwrap();
+    assert_eq!(due(earlier).await, 1);
+    let events = inbox.due(account, earlier, 10).await.unwrap();
+    assert!(events.iter().any(|event| event.id == put_off.id && event.attempts == 1));
+    assert_eq!(inbox.unstored(earlier, 10).await.unwrap()[0].id, pushed.id);
+}
+
+#[tokio::test]
 async fn what_is_logged_behind_later_envelopes_or_twice_does_not_set_its_room_back() {
     let folder = tempfile::tempdir().unwrap();
     let inbox = open(&folder);
