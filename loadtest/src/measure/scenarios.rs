@@ -25,6 +25,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("soak", include_str!("../../scenarios/soak.toml")),
+    ("trouble", include_str!("../../scenarios/trouble.toml")),
 ];
 
 /// Run a scenario: what is sent, who watches, what breaks meanwhile, and what must hold.
