@@ -31,6 +31,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("target-raw", include_str!("../../scenarios/target-raw.toml")),
     ("target-socketio", include_str!("../../scenarios/target-socketio.toml")),
     ("target-sse", include_str!("../../scenarios/target-sse.toml")),
+    ("trouble", include_str!("../../scenarios/trouble.toml")),
 ];
 
 /// Run a scenario: what is sent, who watches, what breaks meanwhile, and what must hold.
