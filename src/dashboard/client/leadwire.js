@@ -3,32 +3,46 @@
 //   import { connect } from "/client/leadwire.js";
 //   const hub = connect("/ws");                       // same origin, signed in by cookie
 //   hub.on("new_lead", ({ lead }) => console.log(lead.name));
+//   hub.on("resync", ({ room }) => …);                // read the REST snapshot of that room again
 //   hub.subscribe("dashboard");
 //
-// What it promises: every envelope at most once (by its id), rooms are entered again after a reconnect, and whenever
-// something may have been missed a `resync` says so: read the REST snapshot then. Types are in leadwire.d.ts.
+// What it promises: every envelope once (by its id) and in the order of its room, what came while the connection was away
+// included. Only where the hub can't bring it back does a `resync` say so. Types are in leadwire.d.ts.
 // @ts-check
+import { Rooms } from "./rooms.js";
+import { Sending, failure } from "./sending.js";
 
 const PROTOCOL = "leadwire.v1";
 /** Ids of envelopes remembered to drop second copies; the oldest go first. */
 const REMEMBERED = 4096;
 const LONGEST_WAIT = 30_000;
-/** From `new WebSocket` to `welcome`; longer counts as a failed attempt. */
+/** The longest wait that a hub may ask for. */
+const LONGEST_ANNOUNCED = 3_600_000;
+/** From the first step to `welcome`; longer counts as a failed attempt. */
 const WELCOME_WITHIN = 15_000;
 const DEFAULT_HEARTBEAT = 30_000;
 /** A session that held this long makes the next wait start small again. */
 const STEADY_AFTER = 10_000;
+/** How often the clock is looked at, and how late a timer is that has slept; those of a hidden page are held back. */
+const LOOK_EVERY = 5000;
+const SLEPT = 10_000;
+const SLEPT_HIDDEN = 90_000;
+/** A connection that is asked whether it is still there has so long to answer. */
+const ANSWER_WITHIN = 4000;
+/** Timers can't wait for longer. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What to do after a close code; any other code means "back off and come back". */
 const AFTER_CLOSE = new Map([
   [4001, "authenticate"],
   [4003, "stop"],
   [4008, "at once"],
+  [4009, "later"],
   [4012, "at once"],
 ]);
 
-/** Frames that are about the connection and not envelopes. */
-const CONTROL = new Set(["welcome", "subscribed", "reply", "resync", "goodbye", "heartbeat", "token_expired"]);
+/** Longer each time, and never the same as others. @param {number} attempt from 0 */
+const backOff = (attempt) => Math.min(LONGEST_WAIT, 1000 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
 
 /** @param {string} url @returns {string} */
 function socketUrl(url) {
@@ -36,6 +50,16 @@ function socketUrl(url) {
   absolute.protocol = absolute.protocol.replace(/^http/, "ws");
   absolute.hash = "";
   return absolute.href;
+}
+
+/** How long a JWT is still good by our clock; undefined for any other token. @param {string} token */
+function goodFor(token) {
+  try {
+    const { exp } = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
+    return Number.isFinite(exp) ? exp * 1000 - Date.now() : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Remembers the newest ids in bounded memory. */
@@ -51,61 +75,64 @@ class Seen {
   }
 }
 
+/**
+ * @typedef {object} Subscription
+ * @property {string} name
+ * @property {string[]} [types]
+ * @property {Set<string>} [group] for `dashboard`: the rooms that it stands for
+ * @property {import("./leadwire.js").Since} [since] what it was asked for with
+ * @property {number} mends repeated in short time, because something was missing
+ * @property {number} mendedAt
+ * @property {ReturnType<typeof setTimeout>} [timer]
+ */
+
 class Connection {
   /** @param {string} url @param {import("./leadwire.js").Options} options */
   constructor(url, options) {
     this.url = socketUrl(url);
     this.token = options.token;
     /** @type {import("./leadwire.js").Status} */
-    this.status = { state: "connecting", attempt: 0 };
+    this.status = Object.freeze({ state: "connecting", attempt: 0 });
     /** @type {Map<string, Set<Function>>} */
     this.handlers = new Map();
-    /** @type {Set<Function>} */
-    this.watchers = new Set();
-    /** @type {Map<string, { types?: string[] }>} */
-    this.rooms = new Map();
-    /**
-     * The last position of each room, as envelopes and `subscribed` gave it; null for a room that never had an envelope.
-     * Kept over a reconnect, to tell whether anything came in between. @type {Map<string, string | null>}
-     */
-    this.positions = new Map();
-    /** Rooms entered again, whose `subscribed` will tell. @type {Set<string>} */
-    this.returning = new Set();
+    /** @type {Map<string, Subscription>} */
+    this.subscriptions = new Map();
+    /** Asked for and not answered. @type {Set<Subscription>} */
+    this.unanswered = new Set();
+    this.rooms = new Rooms();
     this.seen = new Seen();
     /** @type {WebSocket | null} */
     this.socket = null;
-    this.resume = false;
+    /** @type {Sending | null} */
+    this.sending = null;
     this.welcomed = false;
-    this.everWelcomed = false;
-    this.refused = 0;
-    this.attempt = 0;
+    this.checking = false;
     this.heartbeat = DEFAULT_HEARTBEAT;
-    this.lastFrame = 0;
-    this.openedAt = 0;
-    this.round = 0;
-    this.ref = 0;
+    this.attempt = this.refused = this.round = this.openedAt = this.lastFrame = this.notBefore = 0;
     /** @type {number | undefined} */
-    this.comeBackAfter = undefined;
-    this.retryTimer = this.welcomeTimer = this.beatTimer = undefined;
-    this.wake = () => this.onWake();
+    this.announced = undefined;
+    this.retryTimer = this.welcomeTimer = this.beatTimer = this.checkTimer = this.renewTimer = undefined;
+    this.wake = (/** @type {Event} */ { type }) => this.onWake(type);
     this.drop = () => this.onDrop();
     globalThis.addEventListener?.("online", this.wake);
     globalThis.addEventListener?.("offline", this.drop);
-    globalThis.document?.addEventListener("visibilitychange", this.wake);
+    for (const event of ["visibilitychange", "resume"]) globalThis.document?.addEventListener(event, this.wake);
   }
 
   // -- connecting ---------------------------------------------------------------------------------------------------
 
   /** @param {boolean} fresh whether the last token was refused */
   async open(fresh = false) {
-    const round = ++this.round;
-    clearTimeout(this.retryTimer);
+    this.detach();
+    const { round } = this;
+    this.announced = undefined;
     this.tell({ state: "connecting", attempt: this.attempt });
+    this.welcomeTimer = setTimeout(() => this.lost(0, "no welcome"), WELCOME_WITHIN);
     let token;
     try {
       token = typeof this.token === "function" ? await this.token({ fresh }) : this.token;
     } catch {
-      if (round === this.round) this.comeBack();
+      if (round === this.round) this.lost(0, "no token");
       return;
     }
     if (round !== this.round) return;
@@ -113,65 +140,69 @@ class Connection {
 
     const socket = new WebSocket(this.url, [PROTOCOL]);
     this.socket = socket;
-    this.welcomed = false;
-    this.comeBackAfter = undefined;
-    this.welcomeTimer = setTimeout(() => this.lost(socket, 0, "no welcome"), WELCOME_WITHIN);
+    this.sending = new Sending(socket);
     socket.onopen = () => {
-      if (token) socket.send(JSON.stringify({ type: "auth", token }));
+      if (!token) return;
+      socket.send(JSON.stringify({ type: "auth", token }));
+      this.renewInTime(token);
     };
-    socket.onmessage = (message) => this.receive(socket, message.data);
-    socket.onclose = (event) => this.lost(socket, event.code, event.reason);
+    socket.onmessage = (message) => this.receive(message.data);
+    socket.onclose = (event) => this.lost(event.code, event.reason);
   }
 
-  /** The socket is gone, or as good as gone. @param {WebSocket} socket @param {number} code @param {string} reason */
-  lost(socket, code, reason) {
-    if (socket !== this.socket) return;
+  /** The connection is gone, or as good as gone. @param {number} code @param {string} reason */
+  lost(code, reason) {
     const steady = this.welcomed && Date.now() - this.openedAt >= STEADY_AFTER;
     this.detach();
-    if (steady) this.attempt = 0;
-    switch (AFTER_CLOSE.get(code)) {
-      case "stop":
-        return this.halt("stopped", code, reason);
-      case "authenticate":
-        // A cookie or a fixed token that was refused stays refused: only a function can bring a fresh one, and only once
-        // in a row.
-        this.refused += 1;
-        if (typeof this.token !== "function" || this.refused > 1) return this.halt("signed-out", code, reason);
-        return void this.open(true);
-      case "at once":
-        if (this.attempt === 0) {
-          this.attempt = 1;
-          return void this.open();
-        }
+    if (steady) this.refused = 0;
+    // Who breaks the protocol does so again, however long it took.
+    if (steady && code !== 4004) this.attempt = 0;
+    const how = AFTER_CLOSE.get(code);
+    if (how === "stop") return this.halt("stopped", code, reason);
+    if (how === "authenticate") {
+      // A cookie or a fixed token that was refused stays refused: only a function can bring a fresh one, and only once
+      // in a row.
+      this.refused += 1;
+      if (typeof this.token !== "function" || this.refused > 1) return this.halt("signed-out", code, reason);
+      return void this.open(true);
     }
-    this.comeBack(code, reason);
+    if (how === "at once" && this.attempt === 0) {
+      this.attempt = 1;
+      return void this.open();
+    }
+    this.comeBack(how === "later" ? 10 : this.attempt, code, reason);
   }
 
-  /** Waits, longer each time and never the same as others, and tries again. @param {number} [code] @param {string} [reason] */
-  comeBack(code, reason) {
-    const ceiling = Math.min(LONGEST_WAIT, 1000 * 2 ** Math.min(this.attempt, 10));
-    const announced = this.comeBackAfter;
-    const wait = announced === undefined ? ceiling * (0.5 + Math.random() / 2) : announced * (1 + Math.random() / 2);
-    this.comeBackAfter = undefined;
+  /** Waits and tries again. @param {number} step of the back-off @param {number} code @param {string} reason */
+  comeBack(step, code, reason) {
+    // The hub has spread the times that it named; a little more keeps apart those that it gave the same one.
+    const wait = this.announced === undefined ? backOff(step) : this.announced * (1 + Math.random() / 5);
+    const retryAt = Date.now() + wait;
+    this.notBefore = this.announced === undefined ? 0 : retryAt;
     this.attempt += 1;
     const state = globalThis.navigator?.onLine === false ? "offline" : "waiting";
-    this.tell({ state, attempt: this.attempt, retryAt: Date.now() + wait, code, reason });
+    this.tell({ state, attempt: this.attempt, retryAt, code, reason });
     this.retryTimer = setTimeout(() => this.open(), wait);
   }
 
   /** @param {"signed-out" | "stopped" | "closed"} state @param {number} [code] @param {string} [reason] */
   halt(state, code, reason) {
-    this.round += 1;
-    clearTimeout(this.retryTimer);
     this.detach();
     this.tell({ state, attempt: 0, code, reason });
   }
 
+  /** Lets go of the connection, in whatever state it is. What was seen stays known. */
   detach() {
-    clearTimeout(this.welcomeTimer);
-    clearTimeout(this.beatTimer);
-    const socket = this.socket;
+    this.round += 1;
+    const { retryTimer, welcomeTimer, beatTimer, checkTimer, renewTimer, socket } = this;
+    for (const timer of [retryTimer, welcomeTimer, beatTimer, checkTimer, renewTimer]) clearTimeout(timer);
+    for (const { timer } of this.subscriptions.values()) clearTimeout(timer);
     this.socket = null;
+    this.welcomed = false;
+    this.unanswered.clear();
+    this.rooms.pause();
+    this.sending?.end();
+    this.sending = null;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
@@ -179,9 +210,8 @@ class Connection {
 
   // -- receiving ----------------------------------------------------------------------------------------------------
 
-  /** @param {WebSocket} socket @param {unknown} text */
-  receive(socket, text) {
-    if (socket !== this.socket) return;
+  /** @param {unknown} text */
+  receive(text) {
     this.lastFrame = Date.now();
     let frame;
     try {
@@ -189,158 +219,208 @@ class Connection {
     } catch {
       return;
     }
-    if (typeof frame?.type !== "string") return;
-    if (CONTROL.has(frame.type)) this.control(frame);
-    else this.envelope(frame);
-  }
-
-  /** @param {any} frame */
-  control(frame) {
-    switch (frame.type) {
+    switch (frame?.type) {
+      case undefined:
+        return;
       case "welcome":
-        return this.onWelcome(frame);
+        this.onWelcome(frame);
+        break;
       case "subscribed":
-        return this.onSubscribed(frame);
+        this.onSubscribed(frame);
+        break;
       case "heartbeat":
-        return this.onHeartbeat(frame.positions ?? {});
+        for (const room of this.rooms.beat(frame.positions ?? {}, (name) => this.isPicky(name))) this.mend(room);
+        break;
+      case "resync":
+        this.rooms.lost(frame.room);
+        break;
       case "goodbye":
-        if (Number.isFinite(frame.reconnect_after_ms)) this.comeBackAfter = Math.max(0, frame.reconnect_after_ms);
-        return this.emit("goodbye", frame, frame);
+        if (frame.reconnect_after_ms >= 0) this.announced = Math.min(frame.reconnect_after_ms, LONGEST_ANNOUNCED);
+        break;
       case "token_expired":
         void this.renew();
-        return this.emit("token_expired", frame, frame);
-      case "resync":
-        this.positions.delete(frame.room);
-        return this.emit("resync", frame, frame);
+        break;
       case "reply":
-        if (frame.ok === false) this.emit("refused", frame, frame);
+        if (!this.sending?.answered(frame) && frame.ok === false) this.emit("refused", frame);
+        return;
+      default:
+        this.envelope(frame);
+        return this.progress();
     }
+    this.emit(frame.type, frame);
+    this.progress();
   }
 
-  /** @param {any} frame */
-  onWelcome(frame) {
+  /** @param {import("./leadwire.js").Frames["welcome"]} frame */
+  onWelcome({ heartbeat }) {
     clearTimeout(this.welcomeTimer);
     this.welcomed = true;
-    this.refused = 0;
     this.openedAt = Date.now();
-    this.resume = frame.resume === true;
     // In seconds; a hub that beats faster than once a second says 0.
-    if (frame.heartbeat > 0) this.heartbeat = frame.heartbeat * 1000;
-    this.listenForBeats();
-    if (this.everWelcomed) this.returning = new Set(this.rooms.keys());
-    this.everWelcomed = true;
-    for (const [room, { types }] of this.rooms) this.enter(room, types);
-    this.tell({ state: "open", attempt: 0 });
-    this.emit("welcome", frame, frame);
+    if (heartbeat > 0) this.heartbeat = heartbeat * 1000;
+    this.watch();
+    for (const subscription of this.subscriptions.values()) this.enter(subscription);
   }
 
-  /** The room is live from the position it names; for `dashboard`, each of the rooms that it stands for. @param {any} frame */
-  onSubscribed(frame) {
-    const back = this.returning.delete(frame.room);
-    let missed = false;
-    for (const [room, top] of Object.entries(frame.rooms ?? { [frame.room]: frame.position ?? null })) {
-      missed ||= this.positions.get(room) !== top;
-      // What a replay is going to bring starts at our own position.
-      if (!(back && this.resume)) this.positions.set(room, top);
-    }
-    this.emit("subscribed", frame, frame);
-    // Where nothing came while the connection was away, nothing need be read again. When something did: a hub with a log
-    // replays it, or sends a resync of its own.
-    if (back && missed && !this.resume) this.emitResync(frame.room, "reconnected");
+  /** @param {import("./leadwire.js").Frames["subscribed"]} frame */
+  onSubscribed({ room, rooms, position }) {
+    const subscription = this.subscriptions.get(room);
+    if (!subscription) return;
+    this.unanswered.delete(subscription);
+    if (rooms) subscription.group = new Set(Object.keys(rooms));
+    this.rooms.entered(rooms ?? { [room]: position ?? null }, subscription.since);
   }
 
-  /** A heartbeat names the rooms' top positions: one that differs from ours is a loss. @param {Record<string, string | null>} tops */
-  onHeartbeat(tops) {
-    for (const [room, top] of Object.entries(tops)) {
-      const ours = this.positions.get(room);
-      this.positions.set(room, top);
-      if (ours !== undefined && ours !== top && !this.picky(room)) this.emitResync(room, "gap");
-    }
-  }
-
-  /** @param {any} frame */
+  /** @param {import("./leadwire.js").Envelope} frame */
   envelope(frame) {
-    const { id, room, position, prev } = frame;
-    const ours = this.positions.get(room);
-    if (typeof position === "string") this.positions.set(room, position);
-    const gap = prev !== undefined && ours !== undefined && prev !== ours && position !== ours;
-    if (typeof id !== "string" || this.seen.add(id)) this.emit(frame.type, frame.payload, frame);
-    if (gap && !this.picky(room)) this.emitResync(room, "gap");
+    if (!this.covering(frame.room)) return;
+    const place = this.rooms.take(frame, this.isPicky(frame.room));
+    if (place === "gap") return this.mend(frame.room);
+    const again = typeof frame.id === "string" && place === "next" && !this.seen.add(frame.id);
+    if (place === "next" && !again) this.emit(frame.type, frame.payload, frame);
   }
 
-  /** Whether only some types of a room were asked for: then gaps are meant to be there. @param {string} room */
-  picky(room) {
-    return Boolean((this.rooms.get(room) ?? this.rooms.get("dashboard"))?.types);
-  }
-
-  /** @param {string} room @param {string} reason */
-  emitResync(room, reason) {
-    const frame = { type: "resync", room, reason };
-    this.emit("resync", frame, frame);
-  }
-
-  /** @param {string} type @param {unknown} payload @param {any} frame */
+  /** @param {string} type @param {unknown} payload @param {unknown} [frame] */
   emit(type, payload, frame) {
-    for (const name of [type, "*"]) {
-      for (const handler of [...(this.handlers.get(name) ?? [])]) {
-        try {
-          handler(payload, frame);
-        } catch (error) {
-          console.error(`leadwire: a handler of ${type} failed`, error);
-        }
+    for (const handler of [...(this.handlers.get(type) ?? [])]) {
+      try {
+        handler(payload, frame);
+      } catch (error) {
+        console.error(`leadwire: a handler of ${type} failed`, error);
       }
     }
-  }
-
-  // -- staying alive ------------------------------------------------------------------------------------------------
-
-  listenForBeats() {
-    clearTimeout(this.beatTimer);
-    const silence = Date.now() - this.lastFrame;
-    const left = 2 * this.heartbeat - silence;
-    if (left <= 0) {
-      if (this.socket) this.lost(this.socket, 4012, "no heartbeat");
-      return;
-    }
-    this.beatTimer = setTimeout(() => this.listenForBeats(), left);
-  }
-
-  /** Back online, or back in view: timers slept, so look at once. */
-  onWake() {
-    if (globalThis.document?.visibilityState === "hidden") return;
-    if (this.status.state === "waiting" || this.status.state === "offline") void this.open();
-    else if (this.socket && this.welcomed) this.listenForBeats();
-  }
-
-  onDrop() {
-    if (this.status.state === "waiting") this.tell({ ...this.status, state: "offline" });
   }
 
   /** @param {import("./leadwire.js").Status} status */
   tell(status) {
     this.status = Object.freeze(status);
-    for (const watcher of [...this.watchers]) watcher(this.status);
+    this.emit("status", this.status);
   }
 
-  // -- sending ------------------------------------------------------------------------------------------------------
-
-  /** @param {object} frame */
-  send(frame) {
-    if (this.welcomed && this.socket?.readyState === 1) this.socket.send(JSON.stringify(frame));
+  /** Says so when what was missed begins to come, and when it is all there. */
+  progress() {
+    if (!this.welcomed) return;
+    const behind = this.rooms.catchingUp || [...this.unanswered].some(({ since }) => since);
+    const state = behind ? "catching-up" : "live";
+    if (state !== this.status.state) this.tell({ state, attempt: 0 });
   }
 
-  /** @param {string} room @param {string[]} [types] */
-  enter(room, types) {
-    const since = (this.resume && this.positions.get(room)) || undefined;
-    this.send({ type: "subscribe", ref: `s${++this.ref}`, room, since, types });
+  // -- rooms --------------------------------------------------------------------------------------------------------
+
+  /** The subscription by which we hear a room. @param {string} room */
+  covering(room) {
+    return this.subscriptions.get(room) ?? [...this.subscriptions.values()].find(({ group }) => group);
   }
 
-  /** The token ran out and the hub waits a little: bring a fresh one if there is a way to. */
-  async renew() {
-    const { socket } = this;
-    if (typeof this.token !== "function") return;
-    const token = await Promise.resolve(this.token({ fresh: true })).catch(() => null);
-    if (token && socket === this.socket) this.send({ type: "auth", ref: `a${++this.ref}`, token });
+  /** Whether only some types of a room were asked for: then gaps are meant to be there. @param {string} room */
+  isPicky(room) {
+    return Boolean(this.covering(room)?.types);
+  }
+
+  /** Asks for a room from where we are in it. @param {Subscription} subscription */
+  enter(subscription) {
+    const { name, group, types } = subscription;
+    clearTimeout(subscription.timer);
+    const wanted = (/** @type {string} */ room) => (group ? group.has(room) || !this.subscriptions.has(room) : room === name);
+    const since = (subscription.since = this.rooms.hold(wanted));
+    this.unanswered.add(subscription);
+    this.sending?.ask({ type: "subscribe", room: name, since, types }, (reply) => {
+      if (reply?.ok !== false) return;
+      this.unanswered.delete(subscription);
+      if (since) this.rooms.release(since);
+      this.emit("refused", reply);
+      this.progress();
+    });
+  }
+
+  /** Something is missing in a room: asks for it, at once but not in a loop. @param {string} room */
+  mend(room) {
+    this.rooms.deafen(room);
+    const subscription = this.covering(room);
+    if (!subscription || this.unanswered.has(subscription)) return;
+    const calm = Date.now() - subscription.mendedAt > 2 * LONGEST_WAIT;
+    subscription.mends = calm ? 0 : subscription.mends + 1;
+    const wait = calm ? 0 : backOff(subscription.mends - 1);
+    subscription.mendedAt = Date.now() + wait;
+    if (calm) return this.enter(subscription);
+    subscription.since ??= {};
+    this.unanswered.add(subscription);
+    subscription.timer = setTimeout(() => this.enter(subscription), wait);
+  }
+
+  // -- staying alive ------------------------------------------------------------------------------------------------
+
+  /** Two heartbeats that did not come mean that nobody is there. */
+  watch() {
+    const left = 2 * this.heartbeat - (Date.now() - this.lastFrame);
+    const step = Math.min(LOOK_EVERY, Math.max(left, 100));
+    const due = Date.now() + step;
+    this.beatTimer = setTimeout(() => {
+      const hidden = globalThis.document?.visibilityState === "hidden";
+      // A timer that is late has slept, and what came meanwhile may not be read yet: ask.
+      if (Date.now() - due > (hidden ? SLEPT_HIDDEN : SLEPT)) this.check();
+      else if (!this.checking && Date.now() - this.lastFrame >= 2 * this.heartbeat) return this.lost(4012, "no heartbeat");
+      this.watch();
+    }, step);
+  }
+
+  /** Asks for an answer instead of waiting for a heartbeat; whatever comes meanwhile gives it more time. */
+  check() {
+    if (!this.sending || this.checking) return;
+    this.checking = true;
+    let asked = Date.now();
+    const expect = () => {
+      this.checkTimer = setTimeout(() => {
+        if (this.lastFrame <= asked) return this.lost(4012, "no answer");
+        asked = Date.now();
+        expect();
+      }, ANSWER_WITHIN);
+    };
+    expect();
+    this.sending.ask({ type: "ack" }, () => {
+      clearTimeout(this.checkTimer);
+      this.checking = false;
+    });
+  }
+
+  /** Another network, back in view or out of sleep: looks at once. @param {string} event */
+  onWake(event) {
+    if (event === "visibilitychange" && document.visibilityState === "hidden") return;
+    const { state } = this.status;
+    if (state !== "waiting" && state !== "offline") return this.welcomed ? this.check() : undefined;
+    if (Date.now() >= this.notBefore) void this.open();
+  }
+
+  onDrop() {
+    if (this.status.state === "waiting") this.tell({ ...this.status, state: "offline" });
+    else if (this.welcomed) this.check();
+  }
+
+  // -- tokens -------------------------------------------------------------------------------------------------------
+
+  /** Asks for another token before this one runs out, if it tells when that is. @param {string} token */
+  renewInTime(token) {
+    clearTimeout(this.renewTimer);
+    const left = goodFor(token);
+    if (typeof this.token !== "function" || left === undefined || left <= 0) return;
+    this.renewTimer = setTimeout(() => this.renew(token), Math.min(left - Math.min(60_000, left / 5), LONGEST_TIMER));
+  }
+
+  /** Brings a fresh token if there is a way to. @param {string} [old] */
+  async renew(old) {
+    const { round, token: ask } = this;
+    if (typeof ask !== "function") return;
+    const token = await Promise.resolve({ fresh: true }).then(ask).catch(() => null);
+    if (token && token !== old && round === this.round) this.authenticate(token);
+  }
+
+  /** @param {string} token */
+  authenticate(token) {
+    if (typeof this.token !== "function") this.token = token;
+    this.sending?.ask({ type: "auth", token }, (reply) => {
+      if (reply?.ok) this.renewInTime(token);
+      else if (reply) this.emit("refused", reply);
+    });
   }
 }
 
@@ -353,43 +433,60 @@ class Connection {
 export function connect(url = "/ws", options = {}) {
   const connection = new Connection(url, options);
   void connection.open();
-  /** @param {Set<Function>} set @param {Function} handler */
-  const add = (set, handler) => {
-    set.add(handler);
-    return () => void set.delete(handler);
-  };
+  const { handlers, subscriptions } = connection;
   return {
     get status() {
       return connection.status;
     },
     on(type, handler) {
-      const { handlers } = connection;
-      if (!handlers.has(type)) handlers.set(type, new Set());
-      return add(/** @type {Set<Function>} */ (handlers.get(type)), handler);
-    },
-    onStatus(handler) {
-      handler(connection.status);
-      return add(connection.watchers, handler);
+      const set = handlers.get(type) ?? new Set();
+      handlers.set(type, set.add(handler));
+      return () => void set.delete(handler);
     },
     subscribe(room, { types } = {}) {
-      connection.rooms.set(room, { types });
-      connection.enter(room, types);
+      const before = subscriptions.get(room);
+      if (before) {
+        clearTimeout(before.timer);
+        connection.unanswered.delete(before);
+      }
+      /** @type {Subscription} */
+      const mine = { name: room, types, group: before?.group, mends: 0, mendedAt: -Infinity };
+      subscriptions.set(room, mine);
+      if (connection.welcomed) connection.enter(mine);
       return () => {
-        if (connection.rooms.delete(room)) connection.send({ type: "unsubscribe", ref: `u${++connection.ref}`, room });
+        if (subscriptions.get(room) !== mine) return;
+        clearTimeout(mine.timer);
+        subscriptions.delete(room);
+        connection.unanswered.delete(mine);
+        for (const name of connection.rooms.names()) if (!connection.covering(name)) connection.rooms.forget(name);
+        if (connection.welcomed) connection.sending?.send({ type: "unsubscribe", room });
+        connection.progress();
       };
     },
+    send(frame) {
+      return connection.welcomed && Boolean(connection.sending?.send(frame));
+    },
+    request(frame) {
+      return new Promise((resolve, reject) => {
+        const { sending } = connection;
+        if (!connection.welcomed || !sending) return reject(failure("not_connected", "there is no connection"));
+        sending.ask(frame, (reply) => {
+          if (reply?.ok) resolve(reply);
+          else reject(failure(reply?.error?.code ?? "connection_lost", reply?.error?.message ?? "the connection was lost"));
+        });
+      });
+    },
     authenticate(token) {
-      connection.send({ type: "auth", ref: `a${++connection.ref}`, token });
+      connection.authenticate(token);
     },
     reconnect() {
-      connection.detach();
       connection.attempt = connection.refused = 0;
       void connection.open();
     },
     close() {
       globalThis.removeEventListener?.("online", connection.wake);
       globalThis.removeEventListener?.("offline", connection.drop);
-      globalThis.document?.removeEventListener("visibilitychange", connection.wake);
+      for (const event of ["visibilitychange", "resume"]) globalThis.document?.removeEventListener(event, connection.wake);
       connection.halt("closed");
     },
   };
