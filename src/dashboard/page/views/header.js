@@ -43,26 +43,28 @@ const WORDS = {
   stopped: "No access",
 };
 
-/** An attempt takes a moment or many seconds; between two of them the words stay the same but for the countdown. */
+/** Attempts and the waits between them look the same but for the countdown: nothing is to flicker. */
 function shownState({ state, attempt }) {
-  return state === "waiting" || (state === "connecting" && attempt > 0) ? "reconnecting" : state;
+  if (state !== "waiting" && (state !== "connecting" || attempt === 0)) return state;
+  return navigator.onLine ? "reconnecting" : "offline";
 }
 
 /** Seconds until the next attempt, renewed each second; nothing while one is under way. */
 function Countdown({ at }) {
-  const left = Math.ceil((at - seconds.value) / 1000);
-  return left > 0 ? html`<span class="countdown">${left} s</span>` : null;
+  const left = at ? Math.ceil((at - seconds.value) / 1000) : 0;
+  return html`<span class="countdown">${left > 0 && `in ${left} s`}</span>`;
 }
 
 /** Quiet while all is well. The countdown is for eyes: what is read aloud changes with the state only. */
 function Connection() {
-  const { retryAt, reason } = status.value;
+  const { attempt, retryAt, reason } = status.value;
   const shown = shownState(status.value);
   const word = WORDS[shown] ?? WORDS.connecting;
   return html`
     <span class=${`connection is-${shown}`} title=${shown === "stopped" ? text(reason) : undefined}>
       <span class="connection-dot"></span><span class="connection-word" role="status">${word}</span>
-      ${retryAt && html`<${Countdown} at=${retryAt} /><button type="button" class="connection-try" onClick=${tryNow}>Try now</button>`}
+      ${shown === "reconnecting" && html`<${Countdown} at=${retryAt} />`}
+      ${attempt > 0 && html`<button type="button" class="connection-try" onClick=${tryNow}>Try now</button>`}
     </span>
   `;
 }
