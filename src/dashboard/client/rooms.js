@@ -1,8 +1,11 @@
-// Where this client is in each room, and whether something is missing there. No sockets, no timers.
+// Where this client is in each room, whether something is missing there, and what it has had already. No sockets, no timers.
 //
 // Positions are opaque: they are compared for being the same, never for order. What keeps the order is that a room that is
 // asked for again (`hold`) is deaf until the hub has answered, since everything after our position comes again then.
 // @ts-check
+
+/** Ids of envelopes remembered to drop second copies; the oldest go first. */
+const REMEMBERED = 4096;
 
 /**
  * @typedef {object} Room
@@ -138,5 +141,18 @@ export class Rooms {
   #arrive(name, room, position) {
     Object.assign(room, { position, goal: undefined, unsure: false });
     this.#behind.delete(name);
+  }
+}
+
+/** Remembers the newest ids in bounded memory. */
+export class Seen {
+  ids = new Set();
+
+  /** @param {string} id @returns {boolean} whether it is new */
+  add(id) {
+    if (this.ids.has(id)) return false;
+    this.ids.add(id);
+    if (this.ids.size > REMEMBERED) this.ids.delete(this.ids.values().next().value);
+    return true;
   }
 }
