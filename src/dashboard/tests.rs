@@ -86,7 +86,7 @@ async fn every_file_that_the_page_loads_is_served_with_its_type() {
         let base = url::Url::parse("http://hub").unwrap().join(&path).unwrap();
         waiting.extend(loads(&text(&path).await).iter().map(|address| base.join(address).unwrap().path().to_owned()));
     }
-    for needed in ["/assets/app.js", "/assets/views/row.js", "/assets/style/list.css", "/client/leadwire.js"] {
+    for needed in ["/assets/app.js", "/assets/views/row.js", "/assets/style/list.css", "/client/connection.js"] {
         assert!(seen.contains(needed), "{needed} is loaded by nothing");
     }
 }

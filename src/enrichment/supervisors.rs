@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 use super::supervisor::{AccountSupervisor, Context, LookAgain, Work};
 use crate::{
-    domain::{AccountId, SourceId, clock, directory::Directory, event::Event},
+    domain::{AccountId, SourceId, Timestamp, clock, directory::Directory, event::Event},
     inbox::ParkReason,
 };
 
@@ -41,6 +41,8 @@ pub struct Supervisors {
     children: HashMap<AccountId, Addr<AccountSupervisor>>,
     behind: HashSet<AccountId>,
     sweeping: bool,
+    /// When it was swept last. A clock that shows less has gone back.
+    swept_at: Timestamp,
     tokens: HashMap<SourceId, SecretString>,
 }
 
@@ -54,6 +56,8 @@ impl Supervisors {
             children: HashMap::new(),
             behind: HashSet::new(),
             sweeping: false,
+            // While the hub was down the clock may have gone back: the first sweep sees to it.
+            swept_at: Timestamp::MAX_UTC,
             tokens: HashMap::new(),
         }
     }
@@ -92,13 +96,26 @@ impl Supervisors {
         if std::mem::replace(&mut self.sweeping, true) {
             return;
         }
-        let inbox = self.context.inbox.clone();
-        ctx.spawn(async move { inbox.due_accounts(clock::now()).await }.into_actor(self).map(|due, parent, ctx| {
+        let (inbox, now) = (self.context.inbox.clone(), clock::now());
+        let went_back = now < self.swept_at;
+        let due = async move {
+            if went_back {
+                inbox.clock_went_back(now).await?;
+            }
+            inbox.due_accounts(now).await
+        };
+        ctx.spawn(due.into_actor(self).map(move |due, parent, ctx| {
             parent.sweeping = false;
-            let due = due.unwrap_or_else(|error| {
-                tracing::error!(%error, "the inbox could not be swept; tried again soon");
-                Vec::new()
-            });
+            let due = match due {
+                Ok(due) => {
+                    parent.swept_at = now;
+                    due
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the inbox could not be swept; tried again soon");
+                    Vec::new()
+                }
+            };
             let behind = std::mem::take(&mut parent.behind);
             for account in behind.into_iter().chain(due).collect::<HashSet<_>>() {
                 parent.tell(account, LookAgain, ctx);

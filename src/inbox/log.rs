@@ -24,7 +24,7 @@ pub struct LogEntry {
     pub room: Room,
     /// Its place.
     pub position: Position,
-    /// When it was pushed.
+    /// When it is logged.
     pub at: Timestamp,
     /// The JSON text that sessions received.
     pub envelope: Bytes,
@@ -170,9 +170,12 @@ impl Inbox {
 
 /// Notes the newest position of every room that the log has something new of.
 pub(super) fn fold_tops(c: &mut SqliteConnection) -> QueryResult<()> {
+    // By position, not by row: what could not be logged at first comes behind later ones.
     sql_query(
-        "INSERT OR REPLACE INTO tops SELECT room, epoch, count FROM log WHERE seq IN \
-         (SELECT max(seq) FROM log WHERE seq > (SELECT folded FROM meta) GROUP BY room)",
+        "INSERT INTO tops SELECT room, epoch, max(count) FROM log WHERE seq > (SELECT folded FROM meta) \
+         GROUP BY room, epoch ORDER BY epoch \
+         ON CONFLICT (room) DO UPDATE SET epoch = excluded.epoch, count = excluded.count \
+         WHERE (excluded.epoch, excluded.count) > (tops.epoch, tops.count)",
     )
     .execute(c)?;
     // Not simply the highest: with all rows gone, numbers begin again.
@@ -204,9 +207,10 @@ fn entries(c: &mut SqliteConnection, room: Room, after: Position, most: i64, byt
     Ok(page)
 }
 
-/// Adds an envelope; part of the commit that marks its event as published.
+/// Adds an envelope; part of the commit that marks its event as published. One may be there already: it was committed, but
+/// could not be synced.
 pub(super) fn append(c: &mut SqliteConnection, entry: &LogEntry) -> QueryResult<()> {
-    diesel::insert_into(log::table)
+    diesel::insert_or_ignore_into(log::table)
         .values((
             log::account.eq(entry.account.to_bytes().to_vec()),
             log::epoch.eq(i64::from(entry.position.epoch)),

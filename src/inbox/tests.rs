@@ -47,6 +47,17 @@ fn entry(account: AccountId, epoch: u32, count: u64) -> LogEntry {
     }
 }
 
+impl Inbox {
+    /// From now on nothing can be logged.
+    pub(crate) async fn lose_log(&self) {
+        self.writer.write(1, |c| c.batch_execute("ALTER TABLE log RENAME TO lost")).await.unwrap();
+    }
+
+    pub(crate) async fn regain_log(&self) {
+        self.writer.write(1, |c| c.batch_execute("ALTER TABLE lost RENAME TO log")).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_event_is_accepted_once_however_often_it_comes() {
     let folder = tempfile::tempdir().unwrap();
@@ -82,6 +93,48 @@ async fn accepted_and_published_work_is_found_again_after_a_restart() {
     inbox.mark_stored(vec![first.id]).await.unwrap();
     assert!(inbox.unstored(now(), 10).await.unwrap().is_empty());
     assert_eq!(inbox.top_positions().await.unwrap(), [(Room::Account(account), Position { epoch, count: 1 })]);
+}
+
+#[tokio::test]
+async fn what_was_put_off_before_the_clock_went_back_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let account = AccountId::generate();
+    let [put_off, handed_on, pushed] = ["1", "2", "3"].map(|id| lead(account, id));
+    inbox.accept(vec![delivery(vec![put_off.clone(), handed_on, pushed.clone()])]).await.unwrap();
+    inbox.defer(put_off.id, now() + chrono::TimeDelta::seconds(60), true, String::new()).await.unwrap();
+    inbox.publish(entry(account, inbox.epoch(), 1), Some(pushed.id)).1.await.unwrap();
+    let due = async |now| inbox.due_accounts(now).await.unwrap().len();
+
+    inbox.clock_went_back(now()).await.unwrap();
+    assert_eq!(due(now()).await, 0, "it has not");
+    let earlier = now() - chrono::TimeDelta::hours(1);
+    assert_eq!(due(earlier).await + inbox.unstored(earlier, 10).await.unwrap().len(), 0);
+    inbox.clock_went_back(earlier).await.unwrap();
+    assert_eq!(due(earlier).await, 1);
+    let events = inbox.due(account, earlier, 10).await.unwrap();
+    assert!(events.iter().any(|event| event.id == put_off.id && event.attempts == 1));
+    assert_eq!(inbox.unstored(earlier, 10).await.unwrap()[0].id, pushed.id);
+}
+
+#[tokio::test]
+async fn what_is_logged_behind_later_envelopes_or_twice_does_not_set_its_room_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = open(&folder);
+    let account = AccountId::generate();
+    let (room, epoch) = (Room::Account(account), inbox.epoch());
+    let top = Position { epoch, count: 3 };
+    for count in [1, 3, 2] {
+        inbox.publish(entry(account, epoch, count), None).1.await.unwrap();
+    }
+    assert_eq!(inbox.top_positions().await.unwrap(), [(room, top)]);
+    for count in [3, 1] {
+        inbox.publish(entry(account, epoch, count), None).1.await.unwrap();
+    }
+    inbox.publish(entry(account, epoch, 0), None).1.await.unwrap();
+    assert_eq!(inbox.top_positions().await.unwrap(), [(room, top)], "folded before");
+    inbox.publish(entry(account, epoch + 1, 1), None).1.await.unwrap();
+    assert_eq!(inbox.top_positions().await.unwrap(), [(room, Position { epoch: epoch + 1, count: 1 })]);
 }
 
 #[tokio::test]

@@ -225,6 +225,25 @@ impl Inbox {
         self.writer.write(1, change).await
     }
 
+    /// The clock has gone back to `now`, or may have: what was put off at a time that is still to come is due, for nobody
+    /// knows how long it was to wait; and what was pushed then was pushed now.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub async fn clock_went_back(&self, now: Timestamp) -> Result<(), InboxError> {
+        let change = move |c: &mut SqliteConnection| {
+            // Two statements, each with its state as a literal, for the partial indexes.
+            for statement in [
+                "UPDATE events SET next_try = ?1, changed_at = ?1 WHERE state = 0 AND changed_at > ?1",
+                "UPDATE events SET changed_at = ?1 WHERE state = 1 AND changed_at > ?1",
+            ] {
+                sql_query(statement).bind::<BigInt, _>(now.timestamp_micros()).execute(c)?;
+            }
+            Ok(())
+        };
+        self.writer.write(1, change).await
+    }
+
     /// Puts an event off until `next_try`. `counted`: whether this was a failed try of its own.
     ///
     /// # Errors

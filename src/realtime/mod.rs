@@ -19,6 +19,7 @@ pub mod rooms;
 pub mod session;
 pub mod shard;
 pub mod transports;
+mod unlogged;
 pub mod wire;
 
 pub use registry::{AddShard, Publish, PublishError, SessionRegistry};

@@ -3,7 +3,7 @@
 //! One a node. Its mailbox is bounded: full means that publishers wait. A shard that is full makes the registry wait,
 //! so that order is kept.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Context, Handler, Message, Recipient, ResponseFuture, WrapFuture,
@@ -11,7 +11,7 @@ use actix::{
 };
 use futures_util::{FutureExt, future::join_all};
 
-use super::{Deliver, Drain, Tell, encode, rooms};
+use super::{Deliver, Drain, Tell, encode, rooms, unlogged::Unlogged};
 use crate::{
     domain::{
         AccountId, EventId, Room, clock,
@@ -21,7 +21,8 @@ use crate::{
     telemetry::{Labelled, Metrics},
 };
 
-/// Push this to whoever may see it. The answer comes when the envelope is also in the log.
+/// Push this to whoever may see it. The answer comes when the envelope is also in the log. One that was pushed before and
+/// could not be logged is not pushed again: what sessions have read is then logged, at its position.
 #[derive(Message)]
 #[rtype(result = "Result<Position, PublishError>")]
 pub struct Publish {
@@ -37,7 +38,7 @@ pub enum PublishError {
     /// Nothing was pushed: the payload can't be written as JSON.
     #[error("the envelope can't be encoded: {0}")]
     Encode(String),
-    /// It was pushed, but is not in the log: push it again later, under the same id.
+    /// It was pushed, but is not in the log: publish it again later, under the same id.
     #[error(transparent)]
     Log(#[from] InboxError),
 }
@@ -79,6 +80,7 @@ impl Positions {
 pub struct SessionRegistry {
     positions: Positions,
     shards: Vec<AddShard>,
+    unlogged: Rc<RefCell<Unlogged>>,
     inbox: Inbox,
     metrics: Arc<Metrics>,
     mailbox: usize,
@@ -91,7 +93,35 @@ impl SessionRegistry {
     #[must_use]
     pub fn new(inbox: Inbox, tops: Vec<(Room, Position)>, mailbox: usize, metrics: Arc<Metrics>) -> Self {
         let positions = Positions { epoch: inbox.epoch(), counts: HashMap::new(), tops: tops.into_iter().collect() };
-        Self { positions, shards: Vec::new(), inbox, metrics, mailbox, draining: false }
+        Self { positions, shards: Vec::new(), unlogged: Rc::default(), inbox, metrics, mailbox, draining: false }
+    }
+
+    /// Gives an entry its place in the log, before all that is published later. The future ends when it is there for good.
+    fn log(
+        &mut self,
+        entry: LogEntry,
+        event: Option<EventId>,
+        ctx: &mut Context<Self>,
+    ) -> ResponseFuture<Result<Position, PublishError>> {
+        let position = entry.position;
+        let (queued, logged) = self.inbox.publish(entry.clone(), event);
+        let mut queued = Box::pin(queued);
+        if (&mut queued).now_or_never().is_none() {
+            // The log is far behind. Later envelopes must not get ahead of this one there.
+            queued.into_actor(self).wait(ctx);
+        }
+        let unlogged = Rc::clone(&self.unlogged);
+        Box::pin(async move {
+            let outcome = logged.await;
+            if let Some(event) = event {
+                match &outcome {
+                    Ok(()) => unlogged.borrow_mut().forget(event),
+                    Err(_) => unlogged.borrow_mut().keep(event, entry),
+                }
+            }
+            outcome?;
+            Ok(position)
+        })
     }
 
     /// Hands something to every shard; makes the mailbox wait while one of them is full. Without one of its shards it
@@ -139,6 +169,10 @@ impl Handler<Publish> for SessionRegistry {
     type Result = ResponseFuture<Result<Position, PublishError>>;
 
     fn handle(&mut self, Publish { envelope, event }: Publish, ctx: &mut Self::Context) -> Self::Result {
+        let pushed = event.and_then(|event| self.unlogged.borrow().of(event));
+        if let Some(entry) = pushed {
+            return self.log(LogEntry { at: clock::now(), ..entry }, event, ctx);
+        }
         let room = envelope.room();
         let (position, prev) = self.positions.next(room);
         let encoded = match encode::envelope(&envelope, position, prev) {
@@ -150,20 +184,11 @@ impl Handler<Publish> for SessionRegistry {
         let what = envelope.body.type_name();
         let entry = LogEntry { account: envelope.account, room, position, at: clock::now(), envelope: encoded.json() };
         // It has its place in the log before a session sees it: who then waits until the log has settled finds it there.
-        let (queued, logged) = self.inbox.publish(entry, event);
-        let mut queued = Box::pin(queued);
-        let is_queued = (&mut queued).now_or_never().is_some();
+        let logged = self.log(entry, event, ctx);
         let delivery = Deliver { room, types: rooms::type_bit(what), position, prev, envelope: Arc::new(encoded) };
         self.hand_out(&delivery, |shard| &shard.deliver, ctx);
-        if !is_queued {
-            // The log is far behind. Later envelopes must not get ahead of this one there.
-            queued.into_actor(self).wait(ctx);
-        }
         self.metrics.published_envelopes.get_or_create(&Labelled { what }).inc();
-        Box::pin(async move {
-            logged.await?;
-            Ok(position)
-        })
+        logged
     }
 }
 
@@ -198,43 +223,46 @@ mod tests {
         envelope::{Body, LeadUpdated},
     };
 
-    /// A shard that counts what it gets, until it is told to end.
-    struct Counting(usize);
+    /// A shard that keeps what it gets, until it is told to end.
+    struct Keeping(Vec<Deliver>);
 
     #[derive(Message)]
-    #[rtype(result = "usize")]
+    #[rtype(result = "Delivered")]
     struct End;
 
-    impl Actor for Counting {
+    #[derive(actix::MessageResponse)]
+    struct Delivered(Vec<Deliver>);
+
+    impl Actor for Keeping {
         type Context = Context<Self>;
     }
 
-    impl Handler<Deliver> for Counting {
+    impl Handler<Deliver> for Keeping {
         type Result = ();
 
-        fn handle(&mut self, _: Deliver, _: &mut Self::Context) {
-            self.0 += 1;
+        fn handle(&mut self, delivery: Deliver, _: &mut Self::Context) {
+            self.0.push(delivery);
         }
     }
 
-    impl Handler<Tell> for Counting {
+    impl Handler<Tell> for Keeping {
         type Result = ();
 
         fn handle(&mut self, _: Tell, _: &mut Self::Context) {}
     }
 
-    impl Handler<Drain> for Counting {
+    impl Handler<Drain> for Keeping {
         type Result = ();
 
         fn handle(&mut self, _: Drain, _: &mut Self::Context) {}
     }
 
-    impl Handler<End> for Counting {
-        type Result = usize;
+    impl Handler<End> for Keeping {
+        type Result = Delivered;
 
-        fn handle(&mut self, _: End, ctx: &mut Self::Context) -> usize {
+        fn handle(&mut self, _: End, ctx: &mut Self::Context) -> Delivered {
             ctx.stop();
-            self.0
+            Delivered(std::mem::take(&mut self.0))
         }
     }
 
@@ -244,10 +272,13 @@ mod tests {
         Publish { envelope: Envelope { id: EventId::generate(), account, timestamp: clock::now(), body }, event: None }
     }
 
-    async fn with_a_shard(folder: &std::path::Path) -> (Addr<SessionRegistry>, Addr<Counting>) {
-        let inbox = Inbox::open(&folder.join("inbox.sqlite3"), 16).unwrap();
+    async fn with_a_shard(folder: &std::path::Path) -> (Addr<SessionRegistry>, Addr<Keeping>) {
+        with_an_inbox(Inbox::open(&folder.join("inbox.sqlite3"), 16).unwrap()).await
+    }
+
+    async fn with_an_inbox(inbox: Inbox) -> (Addr<SessionRegistry>, Addr<Keeping>) {
         let registry = SessionRegistry::new(inbox, Vec::new(), 16, Arc::new(Metrics::new())).start();
-        let shard = Counting(0).start();
+        let shard = Keeping(Vec::new()).start();
         let joining = AddShard {
             deliver: shard.clone().recipient(),
             tell: shard.clone().recipient(),
@@ -262,7 +293,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (registry, shard) = with_a_shard(folder.path()).await;
         registry.send(update()).await.unwrap().unwrap();
-        assert_eq!(shard.send(End).await.unwrap(), 1);
+        assert_eq!(shard.send(End).await.unwrap().0.len(), 1);
         let _ = registry.send(update()).await;
         assert!(registry.send(update()).await.is_err(), "it takes nothing any more");
         assert!(!registry.connected());
@@ -276,5 +307,39 @@ mod tests {
         shard.send(End).await.unwrap();
         registry.send(update()).await.unwrap().unwrap();
         registry.send(update()).await.unwrap().unwrap();
+    }
+
+    #[actix_rt::test]
+    async fn what_was_pushed_and_could_not_be_logged_is_logged_later_and_not_pushed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let inbox = Inbox::open(&folder.path().join("inbox.sqlite3"), 16).unwrap();
+        let (registry, shard) = with_an_inbox(inbox.clone()).await;
+        let first = update().envelope;
+        let room = first.room();
+        let (id, after) = (EventId::generate(), Envelope { id: EventId::generate(), ..first.clone() });
+        let publish = async |envelope: &Envelope, event| {
+            registry.send(Publish { envelope: envelope.clone(), event }).await.unwrap()
+        };
+        inbox.lose_log().await;
+        for _ in 0..3 {
+            let error = publish(&first, Some(id)).await.unwrap_err();
+            assert!(matches!(error, PublishError::Log(_)), "{error}");
+        }
+        inbox.regain_log().await;
+        let second = publish(&after, None).await.unwrap();
+        let hole = inbox.first_after(vec![(room, Position { epoch: 0, count: 0 })]).await.unwrap().remove(0).unwrap();
+        let late = publish(&Envelope { timestamp: clock::now(), ..first.clone() }, Some(id)).await.unwrap();
+        assert_eq!((hole.position, hole.prev), (second, Some(late)), "who resumes meanwhile is told to read again");
+        let again = publish(&first, Some(id)).await.unwrap();
+        assert!(late < second && second < again, "once it is logged, it is as any other");
+
+        let pushed = shard.send(End).await.unwrap().0;
+        assert_eq!(pushed.iter().map(|one| one.position).collect::<Vec<_>>(), [late, second, again]);
+        let logged = inbox.log_after(room, Position { epoch: 0, count: 0 }, usize::MAX).await.unwrap().entries;
+        let [pushed, logged] = [
+            pushed.iter().map(|one| one.envelope.json()).collect::<Vec<_>>(),
+            logged.into_iter().map(|one| one.envelope).collect(),
+        ];
+        assert_eq!(pushed, logged);
     }
 }

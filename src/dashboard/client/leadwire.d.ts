@@ -2,8 +2,10 @@
 export type State =
   /** A socket is being opened. */
   | "connecting"
-  /** The hub said welcome; envelopes flow. */
-  | "open"
+  /** Connected again; what was missed is being read. */
+  | "catching-up"
+  /** Envelopes come as they happen. */
+  | "live"
   /** Lost; the next attempt is at `retryAt`. */
   | "waiting"
   /** As `waiting`, and the device says it has no network. */
@@ -29,13 +31,16 @@ export interface Status {
 export interface Options {
   /**
    * Leave out on the hub's own pages: the session cookie is used. A function is asked before each attempt, with
-   * `fresh: true` when the last token was refused; it may return null when nobody is signed in. The token travels in the
-   * first frame, never in the URL.
+   * `fresh: true` when the last token was refused, ran out or is about to; it may return null when nobody is signed in.
+   * The token travels in the first frame, never in the URL.
    */
   token?: string | ((ask: { fresh: boolean }) => string | null | Promise<string | null>);
 }
 
-/** What a room receives. `position` and `prev` are opaque. */
+/** Room to the position seen last in it; null in one that had no envelope yet. */
+export type Since = Record<string, string | null>;
+
+/** What a room receives. `position` and `prev` are opaque; what is not logged, like `typing`, has none. */
 export interface Envelope<P = unknown> {
   readonly type: string;
   readonly id: string;
@@ -65,7 +70,7 @@ export interface Lead {
 
 /** Payloads by type. */
 export interface Payloads {
-  new_lead: { lead: Lead; timestamp: string; source: "webhook" | "replay" | "manual" };
+  new_lead: { lead: Lead; timestamp: string; source: "webhook" | "sync" | "replay" | "manual" };
   "lead:updated": { lead: { id: string } & Partial<Lead>; deleted?: boolean };
   "source:health": {
     source: string;
@@ -74,38 +79,65 @@ export interface Payloads {
   };
 }
 
-/** Frames about the connection; a handler gets the frame itself. */
+/** The answer to a frame with a `ref`; its frame may add to it. */
+export interface Reply {
+  readonly type: "reply";
+  readonly ref: unknown;
+  readonly ok: boolean;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly [more: string]: unknown;
+}
+
+/** Frames of the hub about the connection; a handler gets the frame itself. */
 export interface Frames {
-  /** `heartbeat` in seconds; `rooms` are those that may be entered. */
+  /** `heartbeat` in seconds; `rooms` are those that may be entered; `resume`: whether `since` brings back what was missed. */
   welcome: { type: "welcome"; session: string; user: string; heartbeat: number; rooms: string[]; resume: boolean };
-  /** The room is live. `rooms`: for `dashboard`, the rooms that it stands for. */
+  /** What was missed follows, up to `position`; from there the room is live. `rooms`: for `dashboard`, those that it stands for. */
   subscribed: {
     type: "subscribed";
     room: string;
     position: string | null;
     recovered: "complete" | "none" | "partial";
-    rooms?: Record<string, string | null>;
+    rooms?: Since;
   };
-  /** Something may have been missed: read the REST snapshot again. From the hub, or noticed here (`gap`, `reconnected`). */
+  /** What was missed in a room can't be brought back: read its REST snapshot again. */
   resync: { type: "resync"; room: string; reason: string };
+  heartbeat: { type: "heartbeat"; positions: Since };
   /** The token ran out; a `token` function is asked for a fresh one by itself. `grace` in seconds. */
   token_expired: { type: "token_expired"; grace: number };
   goodbye: { type: "goodbye"; code: number; reason: string; reconnect_after_ms?: number };
-  /** The hub refused a frame of ours, for example a subscription. */
-  refused: { type: "reply"; ref?: string; ok: false; error: { code: string; message: string } };
+}
+
+/** Frames to the hub. The client sends them by itself, but for what an application adds with `send` and `request`. */
+export type ClientFrame =
+  | { type: "auth"; token: string }
+  | { type: "subscribe"; room: string; since?: string | Since; types?: string[] }
+  | { type: "unsubscribe"; room: string }
+  | { type: "ack" }
+  | { type: string; [field: string]: unknown };
+
+/** Why a request was not done: a code of the hub, `not_connected`, or `connection_lost`. */
+export interface RequestError extends Error {
+  readonly code: string;
 }
 
 export interface Hub {
   readonly status: Status;
-  /** Calls back for each envelope of a type, once an envelope. Returns the way to stop. */
+  /** Calls back at every change of `status`. Returns the way to stop, as they all do. */
+  on(type: "status", handler: (status: Status) => void): () => void;
+  /** The hub refused a subscription or token. */
+  on(type: "refused", handler: (reply: Reply) => void): () => void;
+  /** Calls back for each envelope of a type, once an envelope. */
   on<T extends keyof Payloads>(type: T, handler: (payload: Payloads[T], envelope: Envelope<Payloads[T]>) => void): () => void;
   on<T extends keyof Frames>(type: T, handler: (frame: Frames[T]) => void): () => void;
   on(type: string, handler: (payload: any, envelope: Envelope<any>) => void): () => void;
-  /** Calls back now, and at every change. Returns the way to stop. */
-  onStatus(handler: (status: Status) => void): () => void;
-  /** Enters a room now and after every reconnect. Returns the way to leave. */
+  /** Enters a room now and after every reconnect, from where it was. Returns the way to leave. */
   subscribe(room: string, options?: { types?: string[] }): () => void;
-  /** Replaces the token of the open session. */
+  /** Sends a frame; false if there is no connection to send it on. */
+  send(frame: ClientFrame): boolean;
+  /** Sends a frame and waits for its reply. Fails with a `RequestError`; nothing is sent again after a lost connection. */
+  request(frame: ClientFrame): Promise<Reply>;
+  /** Replaces the token of the open session, and of those to come if it was no function. */
   authenticate(token: string): void;
   /** Tries again at once; the way on after signing in. */
   reconnect(): void;

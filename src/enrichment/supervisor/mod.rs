@@ -161,8 +161,8 @@ impl AccountSupervisor {
         if self.refused.get(&source.id).is_some_and(|refused| source.same_token(refused)) {
             return Gate::Park(ParkReason::TokenInvalid, "not asked for: the token was refused before");
         }
-        if let Some(until) = self.context.pauses.until(&source, clock::now()) {
-            return Gate::Defer(until, "paused");
+        if let Some(left) = self.context.pauses.left(&source) {
+            return Gate::Defer(clock::now() + left, "paused");
         }
         let settings = &self.context.settings;
         let budget = self

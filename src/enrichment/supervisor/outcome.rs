@@ -1,6 +1,9 @@
 //! What becomes of a fetched event: published, put off, or parked; and what its source's health is.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use actix::{ActorFutureExt, AsyncContext, Context as Actors, WrapFuture};
 use recloser::Error as BreakerError;
@@ -63,7 +66,7 @@ impl AccountSupervisor {
             budget.observe(usage.percent);
         }
         if let Some(regain) = usage.regain {
-            self.context.pauses.pause_source(source, clock::now() + regain);
+            self.context.pauses.pause_source(source, regain);
         }
         self.refused.remove(&source.id);
         self.note_health(source.id, SourceState::Healthy, "", ctx);
@@ -95,10 +98,10 @@ impl AccountSupervisor {
         let detail = error.to_string();
         match schedule::after(error, event, now, &self.context.settings) {
             Next::Later { wait, counted } => {
-                let until = now + if counted { schedule::jittered(wait) } else { wait };
-                self.pause(source, error.remedy, until, &detail, ctx);
+                let wait = if counted { schedule::jittered(wait) } else { wait };
+                self.pause(source, error.remedy, wait, &detail, ctx);
                 let why = if counted { "retry" } else { "paused" };
-                self.defer(event.id, until, counted, why, detail, ctx);
+                self.defer(event.id, now + wait, counted, why, detail, ctx);
             }
             Next::Park(reason) => {
                 if reason == ParkReason::TokenInvalid {
@@ -110,14 +113,14 @@ impl AccountSupervisor {
         }
     }
 
-    fn pause(&mut self, source: &Source, remedy: Remedy, until: Timestamp, detail: &str, ctx: &mut Actors<Self>) {
+    fn pause(&mut self, source: &Source, remedy: Remedy, wait: Duration, detail: &str, ctx: &mut Actors<Self>) {
         let (state, outcome) = match remedy {
             Remedy::Pause { scope: PauseScope::App, .. } => {
-                self.context.pauses.pause_app(source, until);
+                self.context.pauses.pause_app(source, wait);
                 (SourceState::Throttled, "throttled")
             }
             Remedy::Pause { .. } | Remedy::Blocked => {
-                self.context.pauses.pause_source(source, until);
+                self.context.pauses.pause_source(source, wait);
                 (SourceState::Throttled, "throttled")
             }
             _ => (SourceState::Failing, "failed"),

@@ -91,12 +91,14 @@ mod tests {
 
     #[test]
     fn a_reply_is_the_acknowledgement_that_was_asked_for() {
-        let reply = |reference: Value| ServerFrame::Reply { reference, ok: true, error: None, data: None };
-        assert_eq!(&server_frame(&reply(7.into())).unwrap()[2..], br#"437[{"ok":true}]"#);
-        let data = Some(serde_json::json!({"count": 2}));
-        let told = ServerFrame::Reply { reference: 8.into(), ok: true, error: None, data };
-        assert_eq!(&server_frame(&told).unwrap()[2..], br#"438[{"ok":true,"count":2}]"#);
-        let named = server_frame(&reply("a".into())).unwrap();
-        assert_eq!(&named[2..], br#"42["reply",{"ok":true,"ref":"a"}]"#);
+        let told = |reference: Value, data| {
+            let frame = server_frame(&ServerFrame::Reply { reference, ok: true, error: None, data }).unwrap();
+            let text = std::str::from_utf8(&frame[2..]).unwrap();
+            let (head, json) = text.split_at(text.find('[').unwrap());
+            (head.to_owned(), serde_json::from_str::<Value>(json).unwrap())
+        };
+        assert_eq!(told(7.into(), None), ("437".to_owned(), json!([{"ok": true}])));
+        assert_eq!(told(8.into(), Some(json!({"count": 2}))), ("438".to_owned(), json!([{"ok": true, "count": 2}])));
+        assert_eq!(told("a".into(), None), ("42".to_owned(), json!(["reply", {"ok": true, "ref": "a"}])));
     }
 }

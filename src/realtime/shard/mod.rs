@@ -6,6 +6,9 @@
 mod acks;
 mod beat;
 mod catch_up;
+#[cfg(test)]
+mod crossing;
+mod deliver;
 mod farewell;
 mod gates;
 mod membership;
@@ -274,29 +277,6 @@ impl ShardState {
         sent == Sent::Kept
     }
 
-    fn deliver(&self, delivery: &Deliver) {
-        let mut rooms = self.rooms.borrow_mut();
-        rooms.advance(delivery.room, delivery.position);
-        self.gates.borrow_mut().hold(delivery);
-        let mut slow = Vec::new();
-        let mut delivered = 0;
-        for member in rooms.members(delivery.room) {
-            if member.types & delivery.types == 0 {
-                continue;
-            }
-            match member.wire.send(delivery.envelope.frame(member.wire.encoding())) {
-                Sent::Kept => delivered += 1,
-                Sent::Full => slow.push(Rc::clone(&member.wire)),
-                Sent::Over => {}
-            }
-        }
-        drop(rooms);
-        self.metrics.delivered_frames.inc_by(delivered);
-        for wire in slow {
-            self.close(&wire, Close::Slow);
-        }
-    }
-
     /// Applies the newest directory to one session: what it lost it leaves, what it gained its dashboard sees.
     fn refresh(&self, key: usize) {
         let Some(directory) = self.directory.borrow().clone() else { return };
@@ -331,13 +311,15 @@ pub struct Shard {
     state: Rc<ShardState>,
     registry: Recipient<AddShard>,
     ticks: u64,
+    /// Came since the mailbox was last empty; no more than fit into it.
+    arrived: Vec<Deliver>,
 }
 
 impl Shard {
     /// A shard of this state that takes part with `registry`.
     #[must_use]
     pub fn new(state: Rc<ShardState>, registry: Recipient<AddShard>) -> Self {
-        Self { state, registry, ticks: 0 }
+        Self { state, registry, ticks: 0, arrived: Vec::new() }
     }
 }
 
@@ -378,8 +360,16 @@ impl Actor for Shard {
 impl Handler<Deliver> for Shard {
     type Result = ();
 
-    fn handle(&mut self, delivery: Deliver, _: &mut Self::Context) {
-        self.state.deliver(&delivery);
+    /// What is in the mailbox by now goes out together: the future runs when the mailbox is empty.
+    fn handle(&mut self, delivery: Deliver, ctx: &mut Self::Context) {
+        if self.arrived.is_empty() {
+            let all_here = std::future::ready(()).into_actor(self);
+            ctx.spawn(all_here.map(|(), shard, _| {
+                shard.state.deliver(&shard.arrived);
+                shard.arrived.clear();
+            }));
+        }
+        self.arrived.push(delivery);
     }
 }
 

@@ -2,7 +2,7 @@
 import { connect } from "../../client/leadwire.js";
 import { signal } from "../vendor.js";
 import { forgetAttention, readAttention, sourceHealth } from "./attention.js";
-import { arrived, changed, forget, gone, read } from "./feed.js";
+import { arrived, changed, forget, gone, read, reading } from "./feed.js";
 import { accountName, accounts, farewell, operated, recognise, user } from "./session.js";
 import { millis, text } from "./text.js";
 import { dismissAll, toast } from "./toasts.js";
@@ -15,9 +15,13 @@ export const unseen = signal(0);
 const ENTER_WITHIN = 1200;
 const TOGETHER = 80;
 
+let hub;
+/** Somebody does not want to wait for the next attempt. */
+export const tryNow = () => hub?.reconnect();
+
 /** @returns {() => void} the way to end it */
 export function goLive() {
-  const hub = connect("/ws");
+  hub = connect("/ws");
   let entered = false;
   let rereading;
   const reread = () => {
@@ -55,12 +59,15 @@ export function goLive() {
   hub.subscribe("dashboard");
   for (const { id } of operated.value) hub.subscribe(`operators:${id}`);
 
-  const unwatch = hub.onStatus((now) => {
+  const unwatch = hub.on("status", (now) => {
     status.value = now;
     // A handshake that is refused looks like any lost connection: ask who we are, early and then rarely.
     if (now.state === "waiting" && now.attempt % 8 === 2) void recognise();
-    if (now.state === "signed-out") void backOrGoodbye(hub);
+    if (now.state === "signed-out" || now.state === "stopped") void backOrGoodbye();
+    // What could not be read while the hub was away can be now.
+    if (now.state === "live" && reading.value === "error") reread();
   });
+  status.value = hub.status;
 
   return () => {
     unwatch();
@@ -76,10 +83,15 @@ export function goLive() {
 
 let lastReturn = 0;
 
-/** The socket was refused: if the login still stands it was a passing thing, else the login page is next. */
-async function backOrGoodbye(hub) {
+/**
+ * The hub sent us away: if the login still stands it was a passing thing, or what it may see has changed; else the login
+ * page is next.
+ */
+async function backOrGoodbye() {
+  const before = user.value;
   const known = await recognise();
   if (!user.value) return;
+  if (user.value !== before) void read(true);
   if (known && Date.now() - lastReturn > 15_000) {
     lastReturn = Date.now();
     hub.reconnect();
@@ -87,7 +99,7 @@ async function backOrGoodbye(hub) {
     farewell.value = "The hub ended this session. Sign in to go on.";
     user.value = null;
   } else {
-    setTimeout(() => hub.status.state === "signed-out" && void backOrGoodbye(hub), 10_000);
+    setTimeout(() => ["signed-out", "stopped"].includes(status.value.state) && void backOrGoodbye(), 10_000);
   }
 }
 

@@ -20,12 +20,13 @@ const older = (/** @type {Lead} */ a, /** @type {Lead} */ b) => Date.parse(a.upd
 const renew = (mine, columns) =>
   older({ ...mine.lead, ...columns }, mine.lead) ? mine : { ...mine, lead: { ...mine.lead, ...columns } };
 
-/** Adds rows, each lead once. @param {Row[]} rows @param {Row[]} added */
+/** Adds rows, each lead once. One that was read before it was pushed takes the place that its push gives it. @param {Row[]} rows @param {Row[]} added */
 export function merge(rows, added) {
   const byId = new Map(rows.map((mine) => [mine.id, mine]));
   for (const other of added) {
     const mine = byId.get(other.id);
-    byId.set(other.id, mine ? renew(mine, other.lead) : other);
+    const next = mine ? renew(mine, other.lead) : other;
+    byId.set(other.id, other.arrived && !next.arrived ? { ...next, at: other.at, arrived: other.arrived } : next);
   }
   return [...byId.values()].sort(newestFirst).slice(0, MOST);
 }

@@ -26,7 +26,7 @@ onSignedOut.call = () => {
 export async function recognise() {
   try {
     const found = await api.me();
-    if (found?.id !== user.value?.id) user.value = found;
+    if (JSON.stringify(found) !== JSON.stringify(user.value)) user.value = found;
     return true;
   } catch (error) {
     return error.status === 401;

@@ -1,7 +1,7 @@
 import { html } from "../vendor.js";
 import { seconds } from "../model/clock.js";
 import { filter, narrow } from "../model/feed.js";
-import { status } from "../model/live.js";
+import { status, tryNow } from "../model/live.js";
 import { signOut, user } from "../model/session.js";
 import { text } from "../model/text.js";
 import { dark, toggleTheme } from "../model/theme.js";
@@ -33,34 +33,38 @@ function SearchBox() {
   `;
 }
 
-/** What the connection says, in two words at most. */
-function words({ state, retryAt }) {
-  const left = retryAt ? Math.max(0, Math.ceil((retryAt - seconds.value) / 1000)) : 0;
-  switch (state) {
-    case "open":
-      return "Live";
-    case "waiting":
-      return left > 0 ? `Reconnecting in ${left} s` : "Reconnecting";
-    case "offline":
-      return "Offline";
-    case "signed-out":
-      return "Signed out";
-    case "stopped":
-      return "No access";
-    default:
-      return "Connecting";
-  }
+const WORDS = {
+  connecting: "Connecting",
+  reconnecting: "Reconnecting",
+  "catching-up": "Catching up",
+  live: "Live",
+  offline: "Offline",
+  "signed-out": "Signed out",
+  stopped: "No access",
+};
+
+/** Attempts and the waits between them look the same but for the countdown: nothing is to flicker. */
+function shownState({ state, attempt }) {
+  if (state !== "waiting" && (state !== "connecting" || attempt === 0)) return state;
+  return navigator.onLine ? "reconnecting" : "offline";
 }
 
-/** The countdown is for eyes; what is read aloud changes with the state only. */
-const aloud = { open: "Live", waiting: "Connection lost, reconnecting", offline: "Offline", connecting: "Connecting", stopped: "No access" };
+/** Seconds until the next attempt, renewed each second; nothing while one is under way. */
+function Countdown({ at }) {
+  const left = at ? Math.ceil((at - seconds.value) / 1000) : 0;
+  return html`<span class="countdown">${left > 0 && `in ${left} s`}</span>`;
+}
 
+/** Quiet while all is well. The countdown is for eyes: what is read aloud changes with the state only. */
 function Connection() {
-  const { state } = status.value;
+  const { attempt, retryAt, reason } = status.value;
+  const shown = shownState(status.value);
+  const word = WORDS[shown] ?? WORDS.connecting;
   return html`
-    <span class=${`live live-${state}`}>
-      <span class="live-dot"></span><span aria-hidden="true">${words(status.value)}</span>
-      <span class="unseen" role="status">${aloud[state] ?? "Signed out"}</span>
+    <span class=${`connection is-${shown}`} title=${shown === "stopped" ? text(reason) : undefined}>
+      <span class="connection-dot"></span><span class="connection-word" role="status">${word}</span>
+      ${shown === "reconnecting" && html`<${Countdown} at=${retryAt} />`}
+      ${attempt > 0 && html`<button type="button" class="connection-try" onClick=${tryNow}>Try now</button>`}
     </span>
   `;
 }

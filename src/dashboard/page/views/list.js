@@ -103,7 +103,7 @@ export function List() {
   const nothing = rows.value.length === 0;
   const several = accounts.value.length > 1 && !filter.value.account;
   return html`
-    <div class=${`list ${status.value.state === "open" ? "is-live" : ""} ${several ? "several" : ""}`} ref=${list} onScroll=${scrolled}
+    <div class=${`list ${["live", "catching-up"].includes(status.value.state) ? "is-live" : ""} ${several ? "several" : ""}`} ref=${list} onScroll=${scrolled}
       aria-busy=${reading.value === "first"} tabindex="-1">
       <h1 class="unseen">Leads</h1>
       <${NewAbove} list=${list} />

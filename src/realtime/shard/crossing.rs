@@ -1,0 +1,304 @@
+//! Whatever users subscribe, gain and lose: no session sees an envelope of a room that is not its user's at that moment,
+//! and each sees those that it subscribed and may see, once.
+
+use std::collections::{BTreeSet, HashMap};
+
+use futures_util::future::{BoxFuture, ready};
+use proptest::{collection::vec, prelude::*};
+use tokio::sync::watch;
+
+use super::*;
+use crate::{
+    auth::{AuthError, Options, Origins, OwnTokens, Proof, Revocations, Subject, grants_of},
+    domain::{
+        AccountId, AgencyId, EventId, LeadId, Role, SourceId, Timestamp, UserId,
+        directory::{Account, Directory, User},
+        envelope::{Body, Envelope, LeadUpdated, SourceHealth, SourceState},
+    },
+    realtime::{
+        encode::Encoding,
+        presence::Presence,
+        rooms::{ANY_TYPE, type_bit},
+    },
+};
+
+/// Two agencies with as many accounts each; users 0 and 1 belong to the first, 2 and 3 to the second.
+const ACCOUNTS: usize = 4;
+const USERS: usize = 4;
+const ROLES: [Role; 4] = [Role::Viewer, Role::Agent, Role::Manager, Role::Owner];
+
+/// What a session asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    Dashboard,
+    Account(usize),
+    Operators(usize),
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Enter {
+        user: usize,
+    },
+    Leave {
+        session: usize,
+    },
+    Subscribe {
+        session: usize,
+        target: Target,
+    },
+    Unsubscribe {
+        session: usize,
+        target: Target,
+    },
+    /// A membership changes; also in accounts of the other agency, which must count for nothing.
+    Grant {
+        user: usize,
+        account: usize,
+        role: Option<Role>,
+    },
+    Disable {
+        user: usize,
+        disabled: bool,
+    },
+    Publish {
+        account: usize,
+        operators: bool,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (user, account, session) = (0..USERS, 0..ACCOUNTS, 0..8_usize);
+    let target = prop_oneof![
+        Just(Target::Dashboard),
+        account.clone().prop_map(Target::Account),
+        account.clone().prop_map(Target::Operators)
+    ];
+    let role = prop::option::of(prop::sample::select(&ROLES[..]));
+    prop_oneof![
+        2 => user.clone().prop_map(|user| Step::Enter { user }),
+        1 => session.clone().prop_map(|session| Step::Leave { session }),
+        5 => (session.clone(), target.clone()).prop_map(|(session, target)| Step::Subscribe { session, target }),
+        1 => (session, target).prop_map(|(session, target)| Step::Unsubscribe { session, target }),
+        3 => (user.clone(), account.clone(), role)
+            .prop_map(|(user, account, role)| Step::Grant { user, account, role }),
+        1 => (user, any::<bool>()).prop_map(|(user, disabled)| Step::Disable { user, disabled }),
+        6 => (account, any::<bool>()).prop_map(|(account, operators)| Step::Publish { account, operators }),
+    ]
+}
+
+/// A session and what the rules say that it asked for.
+struct Watcher {
+    key: usize,
+    user: usize,
+    wire: Rc<Wire>,
+    asked: BTreeSet<Target>,
+}
+
+struct World {
+    state: Rc<ShardState>,
+    users: Vec<User>,
+    accounts: Vec<Account>,
+    newest: watch::Sender<Option<Arc<Directory>>>,
+    watchers: Vec<Watcher>,
+    published: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let inbox = Inbox::open(&folder.path().join("inbox.sqlite3"), 16).unwrap();
+        let agencies = [AgencyId::generate(), AgencyId::generate()];
+        let account = |place| Account { id: AccountId::generate(), agency: agencies[place / 2], name: String::new() };
+        let user = |place: usize| User {
+            id: UserId::generate(),
+            agency: agencies[place / 2],
+            email: format!("{place}@example.com"),
+            name: String::new(),
+            password_hash: "".into(),
+            disabled: false,
+            token_epoch: 0,
+            memberships: HashMap::new(),
+        };
+        let (newest, directory) = watch::channel(None);
+        let settings = crate::config::Settings::parse("").unwrap().realtime;
+        let auth = Authenticator::new(Options {
+            directory: directory.clone(),
+            revocations: Arc::new(Nowhere),
+            tokens: OwnTokens::hs256(&[7; 32]),
+            token_ttl: Duration::from_secs(60),
+            jwks_ttl: Duration::from_secs(60),
+            login_attempts: 1,
+            origins: Origins::new(&[]),
+            anonymous: None,
+        });
+        let state = ShardState::new(ShardParts {
+            limits: SessionLimits::new(&settings),
+            presence: Presence::new(settings.presence_users),
+            settings,
+            auth: auth.unwrap(),
+            directory,
+            inbox,
+            registry: Deaf.start().recipient(),
+            metrics: Arc::new(Metrics::new()),
+        });
+        let (users, accounts) = ((0..USERS).map(user).collect(), (0..ACCOUNTS).map(account).collect());
+        let world = Self { state, users, accounts, newest, watchers: Vec::new(), published: 0, _folder: folder };
+        world.renew();
+        world
+    }
+
+    fn directory(&self) -> Directory {
+        let users = self.users.iter().map(|user| (user.id, user.clone())).collect();
+        let accounts = self.accounts.iter().map(|account| (account.id, account.clone())).collect();
+        Directory { users, accounts, ..Directory::default() }.indexed()
+    }
+
+    /// A newer directory reaches the shard.
+    fn renew(&self) {
+        self.newest.send_replace(Some(Arc::new(self.directory())));
+        self.state.keys().into_iter().for_each(|key| self.state.refresh(key));
+    }
+
+    /// What a user may do in an account by the rules, told without the code under test.
+    fn role(&self, user: usize, account: usize) -> Option<Role> {
+        let user = &self.users[user];
+        let ours = !user.disabled && user.agency == self.accounts[account].agency;
+        user.memberships.get(&self.accounts[account].id).copied().filter(|_| ours)
+    }
+
+    fn may(&self, user: usize, target: Target) -> bool {
+        match target {
+            Target::Dashboard => true,
+            Target::Account(account) => self.role(user, account).is_some(),
+            Target::Operators(account) => {
+                matches!(self.role(user, account), Some(Role::Manager | Role::Owner))
+            }
+        }
+    }
+
+    fn room(&self, target: Target) -> Option<Room> {
+        match target {
+            Target::Dashboard => None,
+            Target::Account(account) => Some(Room::Account(self.accounts[account].id)),
+            Target::Operators(account) => Some(Room::Operators(self.accounts[account].id)),
+        }
+    }
+
+    fn enter(&mut self, user: usize) {
+        let directory = self.directory();
+        let subject = Subject::User(self.users[user].id);
+        let Some(grants) = grants_of(subject, &directory) else { return };
+        let wire = Wire::pulled(Encoding::Native, 1 << 20, None);
+        let key = self.state.enter(Rc::clone(&wire), self.state.limits.admit_address([127, 0, 0, 1].into()).unwrap());
+        let (name, agency, proof) = (String::new(), self.users[user].agency, Proof::Token { epoch: 0 });
+        let principal = Principal { subject, name, agency, grants, expires_at: None, jti: None, proof };
+        assert!(self.state.identify(key, principal).is_ok());
+        self.watchers.push(Watcher { key, user, wire, asked: BTreeSet::new() });
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Enter { user } => self.enter(user),
+            Step::Leave { session } if session < self.watchers.len() => {
+                self.state.exit(self.watchers.swap_remove(session).key);
+            }
+            Step::Subscribe { session, target } if session < self.watchers.len() => {
+                let (key, room) = (self.watchers[session].key, self.room(target));
+                let asked = Subscribe { name: String::new(), room, types: ANY_TYPE, since: None, reference: None };
+                let let_in = self.state.subscribe(key, asked).is_ok();
+                assert_eq!(let_in, self.may(self.watchers[session].user, target), "{target:?}");
+                if let_in {
+                    self.watchers[session].asked.insert(target);
+                }
+            }
+            Step::Unsubscribe { session, target } if session < self.watchers.len() => {
+                self.state.unsubscribe(self.watchers[session].key, self.room(target));
+                self.watchers[session].asked.remove(&target);
+            }
+            Step::Grant { user, account, role } => {
+                let account = self.accounts[account].id;
+                match role {
+                    Some(role) => self.users[user].memberships.insert(account, role),
+                    None => self.users[user].memberships.remove(&account),
+                };
+                self.renew();
+            }
+            Step::Disable { user, disabled } => {
+                self.users[user].disabled = disabled;
+                self.renew();
+            }
+            Step::Publish { account, operators } => self.publish(account, operators),
+            Step::Leave { .. } | Step::Subscribe { .. } | Step::Unsubscribe { .. } => {}
+        }
+        // A session that was ended asks for nothing more; its socket's end makes it leave.
+        let (over, going_on) = std::mem::take(&mut self.watchers).into_iter().partition(|one| one.wire.is_over());
+        self.watchers = going_on;
+        Vec::<Watcher>::into_iter(over).for_each(|watcher| self.state.exit(watcher.key));
+    }
+
+    fn publish(&mut self, account: usize, operators: bool) {
+        let source = SourceId::generate();
+        let body = if operators {
+            Body::SourceHealth(SourceHealth { source, state: SourceState::Healthy, reason: String::new() })
+        } else {
+            Body::LeadUpdated(LeadUpdated::deleted(LeadId::generate()))
+        };
+        let (id, timestamp) = (EventId::generate(), clock::now());
+        let envelope = Envelope { id, account: self.accounts[account].id, timestamp, body };
+        self.published += 1;
+        let position = Position { epoch: 1, count: self.published };
+        let encoded = Arc::new(encode::envelope(&envelope, position, None).unwrap());
+        for watcher in &self.watchers {
+            while watcher.wire.pull().is_some() {}
+        }
+        let (room, types) = (envelope.room(), type_bit(envelope.body.type_name()));
+        self.state.deliver(&[Deliver { room, types, position, prev: None, envelope: Arc::clone(&encoded) }]);
+        let named = if operators { Target::Operators(account) } else { Target::Account(account) };
+        for watcher in &self.watchers {
+            let wants = watcher.asked.contains(&named) || !operators && watcher.asked.contains(&Target::Dashboard);
+            let expected = usize::from(wants && self.may(watcher.user, named));
+            let mut got = 0;
+            while let Some(frame) = watcher.wire.pull() {
+                assert_eq!(&frame, encoded.frame(Encoding::Native));
+                got += 1;
+            }
+            assert_eq!(got, expected, "{named:?} to user {} who asked for {:?}", watcher.user, watcher.asked);
+        }
+    }
+}
+
+/// Takes what is to be told, and tells nobody.
+struct Deaf;
+
+impl Actor for Deaf {
+    type Context = Context<Self>;
+}
+
+impl Handler<Tell> for Deaf {
+    type Result = ();
+
+    fn handle(&mut self, _: Tell, _: &mut Self::Context) {}
+}
+
+/// Nobody signs out here.
+struct Nowhere;
+
+impl Revocations for Nowhere {
+    fn revoke<'a>(&'a self, _: &'a str, _: Timestamp) -> BoxFuture<'a, Result<(), AuthError>> {
+        Box::pin(ready(Ok(())))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_envelope_crosses_accounts_whatever_users_ask_gain_and_lose(steps in vec(step(), 1..120)) {
+        actix_rt::System::new().block_on(async {
+            let mut world = World::new();
+            steps.into_iter().for_each(|step| world.take(step));
+        });
+    }
+}

@@ -1,0 +1,144 @@
+//! A real browser for the tests of the page and of the client library.
+//!
+//! Needs chromedriver and Chromium: `LEADWIRE_TEST_CHROMEDRIVER` names the former, else `/usr/bin/chromedriver` is used.
+//! Without either the tests say that they were left out; with the variable set they must find it.
+
+use std::{env, path::PathBuf, process::Stdio, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use loadtest::hub::PASSWORD;
+use tempfile::TempDir;
+use thirtyfour::{LoggingPrefsLogLevel, prelude::*};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+use super::{PATIENCE, left_out};
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// Where chromedriver is; `None` if there is none and none was asked for.
+pub fn chromedriver() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("LEADWIRE_TEST_CHROMEDRIVER") {
+        return Some(named.into());
+    }
+    let usual = PathBuf::from("/usr/bin/chromedriver");
+    if usual.is_file() {
+        return Some(usual);
+    }
+    left_out("there is no chromedriver: name one in LEADWIRE_TEST_CHROMEDRIVER");
+    None
+}
+
+/// chromedriver on a port of its own choice; ends when dropped.
+pub struct Driver {
+    url: String,
+    _process: Child,
+}
+
+impl Driver {
+    /// Starts it, and waits until it can be asked.
+    pub async fn start(program: &PathBuf) -> Result<Self> {
+        let mut process = Command::new(program)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("can't start {}", program.display()))?;
+        let mut lines = BufReader::new(process.stdout.take().context("no stdout")?).lines();
+        while let Some(line) = lines.next_line().await? {
+            if let Some((_, port)) = line.rsplit_once("successfully on port ") {
+                let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
+                // It must not fill the pipe, nor find it closed.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Ok(Self { url, _process: process });
+            }
+        }
+        bail!("chromedriver ended before it said its port")
+    }
+}
+
+/// A browser with an empty profile, on a page.
+pub struct Browser {
+    /// For what is asked only here and there.
+    pub driver: WebDriver,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Opens one at this address.
+    pub async fn open(driver: &Driver, url: &str) -> Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let mut wanted = DesiredCapabilities::chrome();
+        for flag in [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--window-size=1440,900",
+        ] {
+            wanted.add_arg(flag)?;
+        }
+        wanted.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+        wanted.set_browser_log_level(LoggingPrefsLogLevel::All)?;
+        let driver = WebDriver::new(&driver.url, wanted).await?;
+        driver.goto(url).await?;
+        Ok(Self { driver, _profile: profile })
+    }
+
+    /// The first element that the selector finds and that is shown, once there is one.
+    pub async fn find(&self, css: &str) -> Result<WebElement> {
+        let found = self.driver.query(By::Css(css)).wait(PATIENCE, POLL).and_displayed().first().await;
+        found.with_context(|| format!("`{css}` did not appear"))
+    }
+
+    /// The same among those whose whole text is `text`.
+    pub async fn find_text(&self, css: &str, text: &str) -> Result<WebElement> {
+        let found = self.driver.query(By::Css(css)).wait(PATIENCE, POLL).with_text(text.to_owned()).first().await;
+        found.with_context(|| format!("`{css}` with the text `{text}` did not appear"))
+    }
+
+    /// Signs in on the login page.
+    pub async fn sign_in(&self, email: &str) -> Result<()> {
+        self.find("input[name=email]").await?.send_keys(email).await?;
+        self.find("input[name=password]").await?.send_keys(PASSWORD).await?;
+        self.find("button[type=submit]").await?.click().await?;
+        self.is_live().await
+    }
+
+    /// Waits until the page says that it hears the hub and has read its list.
+    pub async fn is_live(&self) -> Result<()> {
+        self.find(".connection.is-live").await?;
+        self.find(".list[aria-busy=false]").await?;
+        Ok(())
+    }
+
+    /// The names in the list, from the top.
+    pub async fn names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for link in self.driver.find_all(By::Css(".row-link")).await? {
+            names.push(link.text().await?);
+        }
+        Ok(names)
+    }
+
+    /// What the console has as errors, but for the answer "nobody is signed in" that a first visit gets.
+    pub async fn errors(&self) -> Result<Vec<String>> {
+        let entries = self.driver.browser_log().await?;
+        let wrong = entries.into_iter().filter(|entry| entry.level == "SEVERE").map(|entry| entry.message);
+        Ok(wrong.filter(|message| !(message.contains("/api/me") && message.contains("401"))).collect())
+    }
+
+    /// Ends it.
+    pub async fn close(self) -> Result<()> {
+        Ok(self.driver.quit().await?)
+    }
+}
