@@ -22,7 +22,7 @@
 //! | [`platforms`] | clients of the platforms' own APIs | decides when to try again |
 //! | [`enrichment`] | one supervisor an account: order, budget, retries, parking | lets one account wait for another |
 //! | [`realtime`] | the registry, shards, rooms and sessions | reads the store |
-//! | [`persistence`] | the persister: batches, patience | is waited for by a dashboard |
+//! | [`persistence`] | the persister: batches, patience; when leads were first seen | is waited for by a dashboard |
 //! | [`store`] | the database: schema, queries, migrations | is asked without an account |
 //! | [`api`] | what dashboards and programs ask over HTTP | is on the way of a live envelope |
 //! | [`dashboard`] | the page and the client library | |

@@ -79,5 +79,6 @@ pub(super) fn new_lead(
         created_at: now,
         updated_at: now,
         meta_data: Value::Null,
+        first_seen_at: None,
     })
 }

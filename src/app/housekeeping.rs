@@ -6,13 +6,17 @@ use std::{
 };
 
 use super::Hub;
-use crate::{config::Settings, domain::clock, inbox::Limits};
+use crate::{config::Settings, domain::clock, inbox::Limits, persistence, realtime::presence};
 
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Starts retention and gauges.
+/// Starts retention and gauges, telling who comes and goes, and noting which leads were seen.
 pub(super) fn start(settings: &Settings, hub: &Hub) {
+    let registry = hub.registry.clone().recipient();
+    actix_rt::spawn(presence::announce(hub.presence.clone(), hub.directory.clone(), registry));
+    let longest = settings.persistence.backoff;
+    actix_rt::spawn(persistence::mark_first_seen(hub.store.clone(), hub.inbox.clone(), longest));
     let limits = Limits {
         deliveries: settings.inbox.retention,
         events: settings.inbox.dedupe_retention,

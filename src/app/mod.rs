@@ -23,11 +23,7 @@ use crate::{
     inbox::Inbox,
     persistence::Persister,
     platforms::meta::{GraphClient, GraphSettings},
-    realtime::{
-        Drain, SessionRegistry,
-        limits::SessionLimits,
-        presence::{self, Presence},
-    },
+    realtime::{Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
     store::{Store, Vault},
     telemetry::{Metrics, start_logging},
 };
@@ -129,7 +125,6 @@ impl Hub {
         let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
         let limits = SessionLimits::new(&settings.realtime);
         let presence = Presence::new(settings.realtime.presence_users);
-        actix_rt::spawn(presence::announce(presence.clone(), directory.clone(), registry.clone().recipient()));
         let hub = Self {
             store,
             inbox,

@@ -45,4 +45,28 @@ pub mod wire {
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
         Timestamp::deserialize(d)
     }
+
+    /// The same for a moment that may not have come.
+    pub mod option {
+        use super::{Deserialize, Deserializer, Serializer, Timestamp};
+
+        /// `null` when it has not.
+        ///
+        /// # Errors
+        /// Only what the serializer itself reports.
+        pub fn serialize<S: Serializer>(at: &Option<Timestamp>, s: S) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => super::serialize(at, s),
+                None => s.serialize_none(),
+            }
+        }
+
+        /// `null` or any RFC 3339 time.
+        ///
+        /// # Errors
+        /// If it is neither.
+        pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Timestamp>, D::Error> {
+            Option::deserialize(d)
+        }
+    }
 }

@@ -96,6 +96,9 @@ pub struct Lead {
     /// The platform's object as it was fetched; `null` for one that was typed in.
     #[serde(default)]
     pub meta_data: Value,
+    /// When somebody first read it on a dashboard: the speed to lead begins with `created_at` and ends here.
+    #[serde(with = "clock::wire::option", default)]
+    pub first_seen_at: Option<Timestamp>,
 }
 
 impl Lead {

@@ -189,6 +189,20 @@ impl Inbox {
         .await
     }
 
+    /// Whether one of these events was pushed and is not stored yet.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub async fn any_unstored(&self, ids: Vec<EventId>) -> Result<bool, InboxError> {
+        self.read(move |c| {
+            let unstored = events::table
+                .filter(events::state.eq(State::Published as i32))
+                .filter(events::id.eq_any(ids.iter().map(|id| id.to_bytes().to_vec())));
+            unstored.count().get_result::<i64>(c).map(|count| count > 0)
+        })
+        .await
+    }
+
     /// Marks events as stored: they are finished.
     ///
     /// # Errors

@@ -1,5 +1,12 @@
 //! Writing to the store what has been pushed: rate-limited, batched, patient.
 
+mod first_seen;
 mod persister;
 
+use std::time::Duration;
+
+pub use first_seen::mark_first_seen;
 pub use persister::{Persister, Store};
+
+/// First wait while the database is away; each is twice the one before.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);

@@ -14,6 +14,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Wrap
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 
+use super::FIRST_BACKOFF;
 use crate::{
     config::Persistence,
     domain::{EventId, clock, envelope::NewLead, lead::Lead},
@@ -22,8 +23,6 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// First wait while the database is away; each is twice the one before.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// How often the inbox is asked for what did not fit or was left over.
 const LOOK_BACK: Duration = Duration::from_secs(1);
 /// What was pushed this long ago and is not held was lost on the way here: the mailbox was full.

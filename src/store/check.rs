@@ -37,6 +37,7 @@ pub(super) fn lead(lead: &Lead) -> Result<()> {
         .and_then(|()| moment("created_at", Some(lead.created_at)))
         .and_then(|()| moment("updated_at", Some(lead.updated_at)))
         .and_then(|()| moment("last_sync", lead.last_sync))
+        .and_then(|()| moment("first_seen_at", lead.first_seen_at))
         .and_then(|()| day("renewal_date", lead.renewal_date))
         .and_then(|()| day("trip_start", lead.trip_start))
         .and_then(|()| day("trip_end", lead.trip_end))

@@ -150,5 +150,6 @@ diesel::table! {
         created_at -> Moment,
         updated_at -> Moment,
         meta_data -> Nullable<Document>,
+        first_seen_at -> Nullable<Moment>,
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use leadwire::domain::clock;
 use loadtest::{
     client::Socket,
     fault::{Mode, Proxy},
@@ -17,6 +18,7 @@ use loadtest::{
     platform::{Settings, Simulator, meta::post},
 };
 use reqwest::StatusCode;
+use serde_json::{Value, json};
 
 use crate::support::{House, PATIENCE, binary, left_out, next_lead, postgres, setup, until};
 
@@ -121,6 +123,62 @@ async fn a_hub_whose_database_is_away_at_the_start_refuses_until_it_is_there() -
         house.has_stored(0, &sent).await
     })
     .await
+}
+
+#[tokio::test]
+async fn a_lead_that_is_read_while_the_embedded_database_is_locked_is_marked_with_that_time_later() -> Result<()> {
+    let house = House::open_with(|setup| setup.set("store.timeout", "300ms")).await?;
+    let mut other = SqliteConnection::establish(&house.hub.data_dir().join("store.sqlite3").to_string_lossy())?;
+    other.batch_execute("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE")?;
+    read_while_away(&house, || Ok(other.batch_execute("ROLLBACK")?)).await
+}
+
+#[tokio::test]
+async fn a_lead_that_is_read_while_postgresql_is_away_is_marked_with_that_time_later() -> Result<()> {
+    postgres::with_database(|database| async move {
+        let line = Proxy::start(database.address())?;
+        let url = database.through(line.address());
+        let house = House::open_with(|setup| setup.store_url(&url)).await?;
+        line.set(Mode::Refuse);
+        let back = || {
+            line.set(Mode::Pass);
+            Ok(())
+        };
+        read_while_away(&house, back).await
+    })
+    .await
+}
+
+/// A lead is pushed and read before it can be stored; then the database comes back.
+async fn read_while_away(house: &House, back: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mut session = house.session(0).await?;
+    let id = house.lead(0, "Early").await?;
+    let envelope = session.next_of("new_lead", PATIENCE).await?;
+    let (room, position) = (&envelope["room"], &envelope["position"]);
+    session.send(&json!({"type": "ack", "ref": 7, "room": room, "position": position, "read": true})).await?;
+    let reply = loop {
+        let reply = session.next_of("reply", PATIENCE).await?;
+        if reply["ref"] == 7 {
+            break reply;
+        }
+    };
+    ensure!(reply["ok"] == true, "{reply}");
+    until("the store's failures", PATIENCE, || async {
+        let failures = house.hub.metric("leadwire_store_failures_total").await?;
+        Ok(if failures > 0.0 { Ok(()) } else { Err("none".to_owned()) })
+    })
+    .await?;
+    let returned = clock::rfc3339(clock::now());
+    back()?;
+    house.has_stored(0, &[id]).await?;
+    let seen = until("first_seen_at", PATIENCE, || async {
+        let leads: Value = house.get(0, "/api/leads").await?.json().await?;
+        let seen = leads["data"][0]["first_seen_at"].as_str().map(str::to_owned);
+        Ok(seen.ok_or_else(|| leads.to_string()))
+    })
+    .await?;
+    ensure!(seen < returned, "the time of the ack, not of the database's return: {seen}, {returned}");
+    Ok(())
 }
 
 /// Posts leads one after the other; each is acknowledged and pushed in time.

@@ -72,6 +72,7 @@ pub fn lead_from(object: &Value, origin: Origin<'_>) -> Lead {
         created_at: object.get("created_time").and_then(moment).unwrap_or(origin.received_at),
         updated_at: origin.now,
         meta_data,
+        first_seen_at: None,
     }
 }
 

@@ -82,6 +82,7 @@ columns! {
     created_at: At, Moment;
     updated_at: At, Moment;
     meta_data: Option<Json>, Nullable<Document>;
+    first_seen_at: Option<At>, Nullable<Moment>;
 }
 
 impl QueryId for InsertLeads<'_> {

@@ -10,7 +10,7 @@ pub use filter::{Cursor, LeadFilter, LeadPage, ParseCursorError};
 pub(super) use row::LeadRow;
 
 use super::{check, engine::run, error::Result, handle::Store, types::At};
-use crate::domain::{AccountId, LeadId, clock, lead::Lead};
+use crate::domain::{AccountId, LeadId, Timestamp, clock, lead::Lead};
 
 impl Store {
     /// Stores leads, all or none, and answers how many were new: one that is there already, by its id or by its
@@ -64,6 +64,17 @@ impl Store {
         }
         let (accounts, changes, now) = (accounts.to_vec(), changes.clone(), At(clock::now()));
         run!(self, Change, |c, q| q::leads::update(c, &accounts, id, &changes, now).await)
+    }
+
+    /// Notes when leads of an account were first seen, and answers for how many that was new: one that was seen before
+    /// keeps its time, one that is not there is passed over.
+    ///
+    /// # Errors
+    /// [`super::StoreError::Unavailable`]: try again later; doing it twice does no harm.
+    pub async fn mark_first_seen(&self, account: AccountId, ids: &[LeadId], at: Timestamp) -> Result<usize> {
+        check::moment("first_seen_at", Some(at))?;
+        let ids = ids.to_vec();
+        run!(self, Append, |c, q| q::leads::mark_first_seen(c, account, &ids, At(at)).await)
     }
 
     /// Deletes a lead of these accounts and answers with what it was; `None` if there was none.

@@ -49,6 +49,7 @@ pub(in crate::store) struct LeadRow {
     pub created_at: At,
     pub updated_at: At,
     pub meta_data: Option<Json>,
+    pub first_seen_at: Option<At>,
 }
 
 impl From<&Lead> for LeadRow {
@@ -85,6 +86,7 @@ impl From<&Lead> for LeadRow {
             created_at: At(lead.created_at),
             updated_at: At(lead.updated_at),
             meta_data: Some(lead.meta_data).filter(|data| !data.is_null()).map(Json),
+            first_seen_at: lead.first_seen_at.map(At),
         }
     }
 }
@@ -122,6 +124,7 @@ impl From<LeadRow> for Lead {
             created_at: row.created_at.0,
             updated_at: row.updated_at.0,
             meta_data: row.meta_data.map_or(Value::Null, |data| data.0),
+            first_seen_at: row.first_seen_at.map(|at| at.0),
         }
     }
 }

@@ -132,6 +132,19 @@ pub(in crate::store) async fn update(
     Ok(row.map(Lead::from))
 }
 
+pub(in crate::store) async fn mark_first_seen(
+    c: &mut Conn,
+    account: AccountId,
+    ids: &[LeadId],
+    at: At,
+) -> Result<usize> {
+    let unseen = leads::table
+        .filter(leads::account_id.eq(Word(account)))
+        .filter(leads::id.eq_any(ids.iter().copied().map(Word).collect::<Vec<_>>()))
+        .filter(leads::first_seen_at.is_null());
+    Ok(diesel::update(unseen).set(leads::first_seen_at.eq(Some(at))).execute(c).await?)
+}
+
 pub(in crate::store) async fn delete(c: &mut Conn, accounts: &[AccountId], id: LeadId) -> Result<Option<Lead>> {
     let lead = leads::table.filter(leads::id.eq(Word(id))).filter(within(accounts));
     let row = diesel::delete(lead).returning(LeadRow::as_returning()).get_result(c).await.optional()?;

@@ -15,6 +15,7 @@ on_both_engines! {
     a_bad_lead_is_rejected_and_the_others_can_be_stored_without_it,
     hostile_text_is_only_text,
     people_change_a_lead,
+    a_lead_is_first_seen_once,
     another_accounts_lead_does_not_exist,
     many_writers_and_readers_get_along,
 }
@@ -36,6 +37,7 @@ fn full(bench_account: &leadwire::domain::directory::Account) -> Lead {
     lead.trip_start = chrono::NaiveDate::from_ymd_opt(1, 1, 1);
     lead.trip_end = chrono::NaiveDate::from_ymd_opt(9999, 12, 31);
     lead.last_sync = Some(clock::now());
+    lead.first_seen_at = Some(clock::now());
     lead.sync_signal = Some("green".into());
     lead.driver_license_received = "2019".into();
     lead.created_at = clock::from_micros(-1);
@@ -156,6 +158,25 @@ async fn people_change_a_lead(bench: Bench) {
     assert_eq!(unchanged, Some(after.clone()), "no changes, no new time");
     assert_eq!(store.delete_lead(&[account.id], before.id).await.unwrap(), Some(after));
     assert_eq!(store.delete_lead(&[account.id], before.id).await.unwrap(), None);
+}
+
+async fn a_lead_is_first_seen_once(bench: Bench) {
+    let (here, there, store) = (bench.account().await, bench.account().await, &bench.store);
+    let (seen, unseen) = (lead(&here, 1), lead(&here, 2));
+    store.insert_leads(&[seen.clone(), unseen.clone()]).await.unwrap();
+    let (at, later) = (clock::from_micros(1_795_000_000_123_456), clock::from_micros(1_795_000_001_000_000));
+    let ids = [seen.id, leadwire::domain::LeadId::generate()];
+    assert_eq!(store.mark_first_seen(there.id, &ids, at).await.unwrap(), 0, "not theirs");
+    assert_eq!(store.mark_first_seen(here.id, &ids, at).await.unwrap(), 1);
+    assert_eq!(store.mark_first_seen(here.id, &ids, later).await.unwrap(), 0);
+    assert_eq!(store.mark_first_seen(here.id, &[], later).await.unwrap(), 0);
+    let changes = LeadChanges { notes: Some("call back".into()), ..LeadChanges::default() };
+    store.update_lead(&[here.id], seen.id, &changes).await.unwrap();
+    assert_eq!(store.insert_leads(std::slice::from_ref(&seen)).await.unwrap(), 0, "pushed and stored once more");
+    let found = store.lead(&[here.id], seen.id).await.unwrap().unwrap();
+    assert_eq!((found.first_seen_at, &*found.notes), (Some(at), "call back"));
+    assert_eq!(serde_json::to_value(&found).unwrap()["first_seen_at"], "2026-11-18T11:06:40.123Z");
+    assert_eq!(store.lead(&[here.id], unseen.id).await.unwrap(), Some(unseen));
 }
 
 async fn another_accounts_lead_does_not_exist(bench: Bench) {

@@ -12,7 +12,12 @@ async fn user_of(house: &House, account: &str, name: &str) -> String {
     let user = house.hub.add_user(&house.agency, &email, name, &[(account, "manager")]).await.unwrap();
     let token = house.hub.issue_token(&user).await.unwrap();
     let me = house.hub.url("/api/me");
-    until(async || house.hub.http().get(&me).bearer_auth(&token).send().await.unwrap().status() == 200).await;
+    // The hub may see the user before the membership.
+    until(async || {
+        let answer = house.hub.http().get(&me).bearer_auth(&token).send().await.unwrap();
+        answer.text().await.unwrap().contains(account)
+    })
+    .await;
     token
 }
 
@@ -159,6 +164,7 @@ async fn typing_is_heard_by_the_others_once_a_second_and_only_by_who_wants_it() 
     house.lead("Joe").await;
     assert_eq!(until_lead(&mut other).await, ["typing typing", "typing stopped"]);
     assert_eq!(until_lead(&mut curious).await, ["typing typing", "typing stopped"]);
-    assert_eq!(until_lead(&mut own).await, [""; 0]);
+    // Ada's coming may have been told only when Ben was there already.
+    assert!(until_lead(&mut own).await.iter().all(|heard| heard == "presence join"));
     assert_eq!(until_lead(&mut picky).await, [""; 0]);
 }

@@ -91,11 +91,14 @@ async fn clients_that_come_back_while_the_room_is_busy_miss_nothing_and_see_noth
         }
         lives
     };
-    let ((), lives) = tokio::join!(publish, come_back);
+    // More than the hub and both kernels hold for who does not read.
+    let stay = async {
+        for number in numbered(0..total) {
+            assert_eq!(notes(&first.next_envelope(PATIENCE).await.unwrap()), format!("{number} {padding}"));
+        }
+    };
+    let ((), lives, ()) = tokio::join!(publish, come_back, stay);
     assert!(lives > 20, "{lives} lives");
-    for number in numbered(0..total) {
-        assert_eq!(notes(&first.next_envelope(PATIENCE).await.unwrap()), format!("{number} {padding}"));
-    }
     assert_eq!(house.closed("slow").await, 0);
 }
 
