@@ -27,7 +27,12 @@ use crate::{
     realtime::{
         AddShard, Shard,
         shard::ShardState,
-        transports::{TrustProxy, line::Line, sse, websocket},
+        transports::{
+            TrustProxy,
+            line::Line,
+            socket_io::{self, Sessions, Talk},
+            sse, websocket,
+        },
     },
 };
 
@@ -59,9 +64,11 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
             let registry = shard.registry.clone();
             let state = shard.clone().state();
             let sessions = Data::new(Rc::clone(&state));
+            let socket_io = Data::new(socket_io::service(Rc::clone(&state), shard.socket_io.clone(), trust));
+            let talks = Data::clone(&socket_io);
             let upgrade = fn_factory(move || {
-                let (state, registry) = (Rc::clone(&state), registry.clone());
-                async move { Ok::<_, ()>(start_shard(state, registry, trust)) }
+                let (state, registry, talks) = (Rc::clone(&state), registry.clone(), Data::clone(&talks));
+                async move { Ok::<_, ()>(start_shard(state, registry, talks, trust)) }
             });
             let (api_state, receiver, probed) = (api_state.clone(), receiver.clone(), probed.clone());
             let (inbox, arrived, metrics) = ingester.clone();
@@ -72,10 +79,12 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 .app_data(probed)
                 .app_data(sessions)
                 .app_data(Data::new(trust))
+                .app_data(socket_io)
                 .configure(inbound::configure)
                 .configure(probes::configure)
                 // Not compressed: an event must not wait for the next.
                 .configure(sse::configure)
+                .configure(socket_io::configure::<Talk>(socket_io::PATH))
                 .service(
                     web::scope("").wrap(Compress::default()).configure(api::configure).configure(dashboard::configure),
                 );
@@ -110,6 +119,7 @@ struct ShardParts {
     metrics: Arc<crate::telemetry::Metrics>,
     registry: Recipient<AddShard>,
     trust: TrustProxy,
+    socket_io: Sessions<Talk>,
 }
 
 impl ShardParts {
@@ -123,6 +133,7 @@ impl ShardParts {
             metrics: Arc::clone(&hub.metrics),
             registry: hub.registry.clone().recipient(),
             trust: TrustProxy(settings.server.trust_proxy),
+            socket_io: Sessions::default(),
         }
     }
 
@@ -136,6 +147,7 @@ impl ShardParts {
 fn start_shard(
     state: Rc<ShardState>,
     registry: Recipient<AddShard>,
+    talks: Data<socket_io::Service<Talk>>,
     trust: TrustProxy,
 ) -> impl actix_service::Service<
     (Request, Framed<TcpStream, h1::Codec>),
@@ -144,5 +156,14 @@ fn start_shard(
     Future = impl Future<Output = Result<(), actix_web::Error>>,
 > {
     Shard::new(Rc::clone(&state), registry).start();
-    fn_service(move |(request, framed)| websocket::upgrade(request, framed, Rc::clone(&state), trust))
+    fn_service(move |(request, framed): (Request, _)| {
+        let (state, talks) = (Rc::clone(&state), Data::clone(&talks));
+        async move {
+            if request.path().trim_end_matches('/') == socket_io::PATH.trim_end_matches('/') {
+                socket_io::upgrade(request, framed, talks).await
+            } else {
+                websocket::upgrade(request, framed, state, trust).await
+            }
+        }
+    })
 }

@@ -189,7 +189,8 @@ impl Conversation {
         self.shard.send(&self.wire, frame);
     }
 
-    fn reply(&self, reference: Option<Value>, outcome: Result<(), Refusal>) {
+    /// Answers a frame, if it asks for an answer.
+    pub fn reply(&self, reference: Option<Value>, outcome: Result<(), Refusal>) {
         if let Some(reference) = reference {
             self.send(&ServerFrame::Reply { reference, ok: outcome.is_ok(), error: outcome.err() });
         }

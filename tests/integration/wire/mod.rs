@@ -16,6 +16,7 @@ mod resume;
 mod revocation;
 mod rooms;
 mod slow;
+mod socket_io;
 mod tokens;
 
 use std::{
