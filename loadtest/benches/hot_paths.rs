@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::Actor;
+use actix::{Actor, Recipient};
 use actix_web::rt::System;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -29,11 +29,12 @@ use leadwire::{
     inbox::{Delivery, Inbox, LogEntry},
     platforms::meta::{self, lead_from},
     realtime::{
-        Deliver, SessionRegistry, Shard,
+        Deliver, SessionRegistry, Shard, Tell,
         encode::{self, Encoding},
         limits::SessionLimits,
+        presence::Presence,
         rooms,
-        shard::{ShardState, Subscribe},
+        shard::{ShardParts, ShardState, Subscribe},
         wire::Wire,
     },
     telemetry::Metrics,
@@ -232,7 +233,7 @@ fn publish(c: &mut Criterion) {
     let (shard, mut clients) = system.block_on(async {
         let metrics = Arc::new(Metrics::new());
         let registry = SessionRegistry::new(inbox.clone(), Vec::new(), 1024, Arc::clone(&metrics)).start();
-        let state = shard_of(directory, inbox, metrics);
+        let state = shard_of(directory, inbox, registry.clone().recipient(), metrics);
         let clients = connected(&state, account);
         (Shard::new(state, registry.recipient()).start(), clients)
     });
@@ -259,7 +260,7 @@ fn publish(c: &mut Criterion) {
     group.finish();
 }
 
-fn shard_of(directory: Watch, inbox: Inbox, metrics: Arc<Metrics>) -> Rc<ShardState> {
+fn shard_of(directory: Watch, inbox: Inbox, registry: Recipient<Tell>, metrics: Arc<Metrics>) -> Rc<ShardState> {
     let mut settings = settings().realtime;
     let most = u32::try_from(SESSIONS).unwrap_or(u32::MAX);
     settings.sessions_per_address = most;
@@ -275,9 +276,11 @@ fn shard_of(directory: Watch, inbox: Inbox, metrics: Arc<Metrics>) -> Rc<ShardSt
         jwks_ttl: Duration::from_hours(1),
         login_attempts: 1,
         origins: Origins::new(&[]),
+        anonymous: None,
     });
-    let limits = SessionLimits::new(&settings);
-    ShardState::new(settings, auth.expect("an HTTP client"), limits, directory, inbox, metrics)
+    let (auth, limits) = (auth.expect("an HTTP client"), SessionLimits::new(&settings));
+    let presence = Presence::new(settings.presence_users);
+    ShardState::new(ShardParts { settings, auth, limits, directory, inbox, presence, registry, metrics })
 }
 
 /// Sessions in the account's room, by the clients' ends of their sockets.

@@ -23,7 +23,11 @@ use crate::{
     inbox::Inbox,
     persistence::Persister,
     platforms::meta::{GraphClient, GraphSettings},
-    realtime::{Drain, SessionRegistry, limits::SessionLimits},
+    realtime::{
+        Drain, SessionRegistry,
+        limits::SessionLimits,
+        presence::{self, Presence},
+    },
     store::{Store, Vault},
     telemetry::{Metrics, start_logging},
 };
@@ -78,6 +82,7 @@ struct Hub {
     directory: Watch,
     metrics: Arc<Metrics>,
     limits: SessionLimits,
+    presence: Presence,
     registry: Addr<SessionRegistry>,
     persister: Addr<Persister>,
     supervisors: Addr<Supervisors>,
@@ -123,6 +128,8 @@ impl Hub {
         };
         let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
         let limits = SessionLimits::new(&settings.realtime);
+        let presence = Presence::new(settings.realtime.presence_users);
+        actix_rt::spawn(presence::announce(presence.clone(), directory.clone(), registry.clone().recipient()));
         let hub = Self {
             store,
             inbox,
@@ -130,6 +137,7 @@ impl Hub {
             directory,
             metrics,
             limits,
+            presence,
             registry,
             persister,
             supervisors,

@@ -26,7 +26,7 @@ use crate::{
     inbound::{self, Ingester},
     realtime::{
         AddShard, Shard,
-        shard::ShardState,
+        shard::{ShardParts, ShardState},
         transports::{
             TrustProxy,
             line::Line,
@@ -48,9 +48,11 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     let address = listener.local_addr()?;
     let probed = Data::new(Probed::new(hub));
     let (api_state, receiver) = (Data::new(hub.api(settings)), Data::from(Arc::clone(&hub.receiver)));
-    let shard = ShardParts::new(settings, hub);
+    let shard = shard_parts(settings, hub);
+    let (registry, trust) = (hub.registry.clone().recipient(), TrustProxy(settings.server.trust_proxy));
     let ingester = (hub.inbox.clone(), hub.supervisors.clone().recipient(), Arc::clone(&hub.metrics));
     let request_timeout = settings.server.request_timeout;
+    let talks = Sessions::<Talk>::default();
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let server = builder
@@ -60,11 +62,10 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
         .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
         .disable_signals()
         .listen("hub", listener, move || {
-            let (trust, stopping) = (shard.trust, stopping.clone());
-            let registry = shard.registry.clone();
-            let state = shard.clone().state();
+            let (registry, stopping) = (registry.clone(), stopping.clone());
+            let state = ShardState::new(shard.clone());
             let sessions = Data::new(Rc::clone(&state));
-            let socket_io = Data::new(socket_io::service(Rc::clone(&state), shard.socket_io.clone(), trust));
+            let socket_io = Data::new(socket_io::service(Rc::clone(&state), talks.clone(), trust));
             let talks = Data::clone(&socket_io);
             let upgrade = fn_factory(move || {
                 let (state, registry, talks) = (Rc::clone(&state), registry.clone(), Data::clone(&talks));
@@ -108,38 +109,17 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     Ok((address, server))
 }
 
-/// What a worker's shard is made of.
-#[derive(Clone)]
-struct ShardParts {
-    settings: crate::config::Realtime,
-    auth: crate::auth::Authenticator,
-    limits: crate::realtime::limits::SessionLimits,
-    directory: crate::domain::directory::Watch,
-    inbox: crate::inbox::Inbox,
-    metrics: Arc<crate::telemetry::Metrics>,
-    registry: Recipient<AddShard>,
-    trust: TrustProxy,
-    socket_io: Sessions<Talk>,
-}
-
-impl ShardParts {
-    fn new(settings: &Settings, hub: &Hub) -> Self {
-        Self {
-            settings: settings.realtime.clone(),
-            auth: hub.auth.clone(),
-            limits: hub.limits.clone(),
-            directory: hub.directory.clone(),
-            inbox: hub.inbox.clone(),
-            metrics: Arc::clone(&hub.metrics),
-            registry: hub.registry.clone().recipient(),
-            trust: TrustProxy(settings.server.trust_proxy),
-            socket_io: Sessions::default(),
-        }
-    }
-
-    /// The state of this thread's shard.
-    fn state(self) -> Rc<ShardState> {
-        ShardState::new(self.settings, self.auth, self.limits, self.directory, self.inbox, self.metrics)
+/// What the workers' shards are made of.
+fn shard_parts(settings: &Settings, hub: &Hub) -> ShardParts {
+    ShardParts {
+        settings: settings.realtime.clone(),
+        auth: hub.auth.clone(),
+        limits: hub.limits.clone(),
+        directory: hub.directory.clone(),
+        inbox: hub.inbox.clone(),
+        presence: hub.presence.clone(),
+        registry: hub.registry.clone().recipient(),
+        metrics: Arc::clone(&hub.metrics),
     }
 }
 

@@ -29,6 +29,7 @@ pub use credentials::{COOKIE, Credential, Credentials, Origins, PROTOCOL_PREFIX,
 pub use error::AuthError;
 pub use principal::{Grants, Principal, Proof, Subject, grants_of};
 pub use tokens::{ISSUER, OwnTokens, SigningKeyError};
+pub use who::name_of;
 
 use crate::{domain::Timestamp, store::Store};
 

@@ -11,6 +11,12 @@ pub(super) fn by_key(text: &str, directory: &Directory) -> Result<Principal, Aut
     who.admit(subject, Proof::Key, None, None, directory)
 }
 
+/// What people call them; `None` if the directory does not know them.
+#[must_use]
+pub fn name_of(subject: Subject, directory: &Directory) -> Option<String> {
+    Who::of(subject, directory).map(|who| who.name)
+}
+
 /// What the directory says of a subject.
 pub(super) struct Who {
     name: String,

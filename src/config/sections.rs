@@ -119,6 +119,7 @@ pub struct Realtime {
     pub sessions_per_user: u32,
     pub sessions_per_account: u32,
     pub sessions_per_address: u32,
+    pub presence_users: usize,
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
     #[serde(with = "humantime_serde")]

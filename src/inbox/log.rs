@@ -96,7 +96,7 @@ impl Readers {
         Ok(Self { idle: Arc::new(Mutex::new(connections)), turns: Arc::new(Semaphore::new(READERS)) })
     }
 
-    async fn read<T, F>(&self, query: F) -> Result<T, InboxError>
+    pub(super) async fn read<T, F>(&self, query: F) -> Result<T, InboxError>
     where
         T: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,

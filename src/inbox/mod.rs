@@ -1,4 +1,5 @@
-//! The inbox: what was accepted and is not finished, the record of all that was received, and the envelope log.
+//! The inbox: what was accepted and is not finished, the record of all that was received, the envelope log, and how far users
+//! have read it.
 //!
 //! Its own SQLite file, so that webhooks are kept while the store is slow or away. One thread owns the writing connection
 //! and commits in groups ([`writer`]), others make the commits durable ([`wal`]); reading has a connection of its own.
@@ -6,6 +7,7 @@
 //! when nothing is to be done with it. It knows nothing of platforms, rooms or the store.
 
 mod accept;
+mod acks;
 mod attention;
 mod log;
 mod prune;
@@ -28,8 +30,10 @@ use std::{
 };
 
 use diesel::{Connection, QueryResult, SqliteConnection, connection::SimpleConnection};
+use tokio::sync::Notify;
 
 pub use accept::{Accepted, Delivery, Quarantined};
+pub use acks::{Ack, Seen, Watermark};
 pub use attention::{Attention, ParkedEvent, Selection};
 pub use log::{LogEntry, Logged, Page};
 pub use prune::Limits;
@@ -67,6 +71,8 @@ pub struct Inbox {
     deliveries: Arc<AtomicI64>,
     /// Larger than it may be, though everything finished was removed: nothing is accepted.
     full: Arc<AtomicBool>,
+    /// Something was read for the first time.
+    seen: Arc<Notify>,
 }
 
 impl Inbox {
@@ -108,6 +114,7 @@ impl Inbox {
             epoch,
             deliveries,
             full: Arc::default(),
+            seen: Arc::default(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Retention: finished records go when their time is over, or earlier when the file grows too large.
 //!
-//! Never an unfinished event, nor the delivery or the envelope that one still needs. Rows go in small portions, so that
+//! Never an unfinished event, nor the delivery or the envelope that one still needs, nor envelopes that were read and
+//! are still to be looked at for it. Rows go in small portions, so that
 //! commits of webhooks fit in between.
 
 use std::{sync::atomic::Ordering, time::Duration};
@@ -36,9 +37,14 @@ const EVENTS: &str = "DELETE FROM events WHERE seq IN (\
      SELECT seq FROM (SELECT seq, state, changed_at FROM events ORDER BY seq LIMIT 20000) \
      WHERE state IN (2, 4) AND changed_at < ? LIMIT ?)";
 const LOG: &str = "DELETE FROM log WHERE seq IN (\
-     SELECT seq FROM (SELECT seq, account, epoch, count, logged_at FROM log ORDER BY seq LIMIT 20000) l \
+     SELECT seq FROM (SELECT seq, account, epoch, count, room, logged_at FROM log ORDER BY seq LIMIT 20000) l \
      WHERE logged_at < ? AND NOT EXISTS (SELECT 1 FROM events e \
-     WHERE e.state = 1 AND e.account = l.account AND e.epoch = l.epoch AND e.count = l.count) LIMIT ?)";
+     WHERE e.state = 1 AND e.account = l.account AND e.epoch = l.epoch AND e.count = l.count) \
+     AND NOT EXISTS (SELECT 1 FROM (SELECT after_epoch, after_count FROM seen WHERE room = l.room \
+     ORDER BY to_epoch, to_count LIMIT 1) WHERE (after_epoch, after_count) < (l.epoch, l.count)) LIMIT ?)";
+/// Where a user is in a room says nothing any more when all that was there is gone.
+const WATERMARKS: &str = "DELETE FROM watermarks WHERE (room, subject, device) IN (\
+     SELECT room, subject, device FROM watermarks WHERE changed_at < ? LIMIT ?)";
 
 #[derive(QueryableByName)]
 struct Size {
@@ -74,9 +80,12 @@ impl Inbox {
     pub async fn prune(&self, now: Timestamp, limits: Limits) -> Result<usize, InboxError> {
         let past = |age: Duration| now.timestamp_micros() - i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
         let mut removed = 0;
-        for (statement, before) in
-            [(DELIVERIES, past(limits.deliveries)), (LOG, past(limits.log)), (EVENTS, past(limits.events))]
-        {
+        for (statement, before) in [
+            (DELIVERIES, past(limits.deliveries)),
+            (LOG, past(limits.log)),
+            (WATERMARKS, past(limits.log)),
+            (EVENTS, past(limits.events)),
+        ] {
             loop {
                 let rows = self.remove(statement, before).await?;
                 removed += rows;

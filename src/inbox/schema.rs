@@ -97,7 +97,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events, log);
 
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE meta (epoch INTEGER NOT NULL) STRICT;
     INSERT INTO meta VALUES (0);
@@ -136,6 +136,18 @@ const STEPS: [&str; 2] = [
     // The newest position of every room as of log row `folded`: it outlives the envelopes, and a start need not read all.
     "CREATE TABLE tops (room TEXT PRIMARY KEY, epoch INTEGER NOT NULL, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
      ALTER TABLE meta ADD COLUMN folded INTEGER NOT NULL DEFAULT 0;",
+    // How far each user is on each device; how far a room was read by anybody; and what of it is still to be looked at.
+    "CREATE TABLE watermarks (
+        room TEXT NOT NULL, subject TEXT NOT NULL, device TEXT NOT NULL, delivered_epoch INTEGER NOT NULL,
+        delivered_count INTEGER NOT NULL, read_epoch INTEGER NOT NULL, read_count INTEGER NOT NULL,
+        changed_at INTEGER NOT NULL, PRIMARY KEY (room, subject, device)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX watermarks_unused ON watermarks (changed_at);
+     CREATE TABLE read_tops (room TEXT PRIMARY KEY, epoch INTEGER NOT NULL, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+     CREATE TABLE seen (
+        room TEXT NOT NULL, to_epoch INTEGER NOT NULL, to_count INTEGER NOT NULL, after_epoch INTEGER NOT NULL,
+        after_count INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (room, to_epoch, to_count)
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 #[derive(QueryableByName)]

@@ -218,3 +218,83 @@ async fn the_log_is_read_page_by_page_and_only_of_one_room() {
     assert_eq!(found, [Some((at(5), Some(at(4)))), None, Some((at(10), Some(at(9))))]);
     assert_eq!(page.entries[0].kind, "new_lead");
 }
+
+fn ack(room: Room, reader: &str, device: &str, count: u64, read: bool) -> Ack {
+    Ack { room, reader: reader.to_owned(), device: device.to_owned(), position: at(count), read, at: from_micros(7) }
+}
+
+#[tokio::test]
+async fn watermarks_never_go_back_and_are_a_users_own_on_each_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let room = Room::Account(AccountId::generate());
+    {
+        let inbox = open(&folder);
+        assert!(!inbox.ack(ack(room, "ada", "phone", 5, false)).await.unwrap(), "received is not read");
+        assert!(inbox.ack(ack(room, "ada", "phone", 3, true)).await.unwrap());
+        assert!(!inbox.ack(ack(room, "ada", "phone", 2, true)).await.unwrap());
+        assert!(!inbox.ack(ack(room, "ada", "desk", 3, true)).await.unwrap(), "read on the phone");
+        assert!(inbox.ack(ack(room, "ada", "desk", 4, true)).await.unwrap());
+        assert!(inbox.ack(ack(room, "ben", "", 1, true)).await.unwrap());
+    }
+    let inbox = open(&folder);
+    let mark = |device: &str, delivered, read| Watermark {
+        device: device.to_owned(),
+        delivered: Some(at(delivered)),
+        read: Some(at(read)),
+    };
+    let found = inbox.watermarks(room, "ada".to_owned()).await.unwrap();
+    assert_eq!(found, [mark("desk", 4, 4), mark("phone", 5, 3)]);
+    assert_eq!(inbox.watermarks(room, "ben".to_owned()).await.unwrap(), [mark("", 1, 1)]);
+    let elsewhere = Room::Operators(room.account());
+    assert!(inbox.watermarks(elsewhere, "ada".to_owned()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn of_too_many_devices_the_one_that_has_read_least_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inbox, room) = (open(&folder), Room::Account(AccountId::generate()));
+    for device in 0..40 {
+        inbox.ack(ack(room, "ada", &format!("{device:02}"), 100 - device, true)).await.unwrap();
+    }
+    let found = inbox.watermarks(room, "ada".to_owned()).await.unwrap();
+    assert_eq!((found.len(), found[0].read), (32, Some(at(100))), "what was read stays read");
+}
+
+#[tokio::test]
+async fn what_anybody_reads_first_is_found_once_and_its_envelopes_stay_until_it_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inbox, room) = (open(&folder), Room::Account(AccountId::generate()));
+    for count in 1..=4 {
+        inbox.publish(chained(room, count), None).1.await.unwrap();
+    }
+    for (reader, count, read) in [("ada", 4, false), ("ada", 2, true), ("ben", 2, true), ("ben", 3, true)] {
+        inbox.ack(ack(room, reader, "", count, read)).await.unwrap();
+    }
+    inbox.something_seen().await;
+    let part = |after, up_to| Seen {
+        room,
+        after: Position { epoch: u32::from(after > 0), count: after },
+        up_to: at(up_to),
+        at: from_micros(7),
+    };
+    let (first, second) = (part(0, 2), part(2, 3));
+    assert_eq!(inbox.seen_after(None, 10).await.unwrap(), [first, second]);
+    assert_eq!(inbox.seen_after(Some(first), 10).await.unwrap(), [second]);
+
+    let nothing = Limits {
+        deliveries: std::time::Duration::ZERO,
+        events: std::time::Duration::ZERO,
+        log: std::time::Duration::ZERO,
+        max_size: u64::MAX,
+    };
+    let later = now() + chrono::TimeDelta::seconds(1);
+    inbox.prune(from_micros(8), nothing).await.unwrap();
+    assert!(inbox.watermarks(room, "ada".to_owned()).await.unwrap().is_empty(), "unused for too long");
+    assert_eq!(inbox.prune(later, nothing).await.unwrap(), 0);
+    inbox.settle_seen(first).await.unwrap();
+    assert_eq!(inbox.prune(later, nothing).await.unwrap(), 2, "up to what is not settled");
+    inbox.settle_seen(second).await.unwrap();
+    assert_eq!(inbox.prune(later, nothing).await.unwrap(), 2);
+    inbox.ack(ack(room, "ada", "", 2, true)).await.unwrap();
+    assert!(inbox.seen_after(None, 10).await.unwrap().is_empty(), "it was read before");
+}

@@ -12,6 +12,7 @@
 pub mod close;
 pub mod encode;
 pub mod limits;
+pub mod presence;
 pub mod protocol;
 pub mod registry;
 pub mod rooms;
@@ -21,4 +22,4 @@ pub mod transports;
 pub mod wire;
 
 pub use registry::{AddShard, Publish, PublishError, SessionRegistry};
-pub use shard::{Deliver, Drain, Shard};
+pub use shard::{Deliver, Drain, Shard, Tell};

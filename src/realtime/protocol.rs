@@ -33,8 +33,60 @@ pub enum ClientFrame {
         /// As subscribed.
         room: String,
     },
-    /// Received up to here. Noted as a sign of life.
-    Ack {},
+    /// Received up to here. Without a room it is a sign of life and nothing more.
+    Ack {
+        /// `account:<id>`, `operators:<id>`.
+        room: Option<String>,
+        /// The last envelope there.
+        position: Option<Position>,
+        /// Read as well.
+        #[serde(default)]
+        read: bool,
+        /// On which of the user's devices.
+        #[serde(default)]
+        device: String,
+    },
+    /// How far this user is in a room.
+    Watermarks {
+        /// `account:<id>`, `operators:<id>`.
+        room: String,
+    },
+    /// Who is in a room.
+    Presence {
+        /// `account:<id>`, `operators:<id>`.
+        room: String,
+    },
+    /// To the others in a room: this user types there.
+    Typing {
+        /// `account:<id>`, `operators:<id>`.
+        #[serde(alias = "chat")]
+        room: String,
+        /// Or has stopped.
+        #[serde(default)]
+        state: Typing,
+    },
+}
+
+/// Whether somebody types.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Typing {
+    /// Right now.
+    #[default]
+    Typing,
+    /// Not any more.
+    Stopped,
+}
+
+impl Typing {
+    /// As it is on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Typing => "typing",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// Where a client was when it left.
@@ -70,7 +122,7 @@ impl Asked {
     #[must_use]
     pub fn of(mut object: Map<String, Value>) -> Self {
         let reference = object.remove("ref");
-        let known = ["auth", "subscribe", "unsubscribe", "ack"];
+        let known = ["auth", "subscribe", "unsubscribe", "ack", "watermarks", "presence", "typing"];
         let frame = match object.get("type").and_then(Value::as_str) {
             Some(name) if known.contains(&name) => serde_json::from_value(Value::Object(object))
                 .map_err(|error| Refusal { code: "bad_frame", message: error.to_string() }),
@@ -129,6 +181,9 @@ pub enum ServerFrame<'a> {
         /// Why not.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<Refusal>,
+        /// What was asked for.
+        #[serde(flatten)]
+        data: Option<Value>,
     },
     /// The log does not reach back: read the REST snapshot.
     Resync {
@@ -163,6 +218,8 @@ pub type Tops = BTreeMap<String, Option<Position>>;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -177,8 +234,10 @@ mod tests {
 
     #[test]
     fn server_frames_have_the_names_of_the_protocol() {
-        let frame = ServerFrame::Reply { reference: Value::from("a"), ok: true, error: None };
+        let frame = ServerFrame::Reply { reference: Value::from("a"), ok: true, error: None, data: None };
         assert_eq!(serde_json::to_string(&frame).unwrap(), r#"{"type":"reply","ref":"a","ok":true}"#);
+        let frame = ServerFrame::Reply { reference: 1.into(), ok: true, error: None, data: Some(json!({"count": 0})) };
+        assert_eq!(serde_json::to_string(&frame).unwrap(), r#"{"type":"reply","ref":1,"ok":true,"count":0}"#);
         let frame = ServerFrame::Resync { room: "dashboard", reason: "x" };
         assert_eq!(serde_json::to_string(&frame).unwrap(), r#"{"type":"resync","room":"dashboard","reason":"x"}"#);
     }

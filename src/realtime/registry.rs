@@ -11,7 +11,7 @@ use actix::{
 };
 use futures_util::{FutureExt, future::join_all};
 
-use super::{Deliver, Drain, encode, rooms};
+use super::{Deliver, Drain, Tell, encode, rooms};
 use crate::{
     domain::{
         AccountId, EventId, Room, clock,
@@ -48,6 +48,8 @@ pub enum PublishError {
 pub struct AddShard {
     /// Takes envelopes.
     pub deliver: Recipient<Deliver>,
+    /// Takes what is no envelope.
+    pub tell: Recipient<Tell>,
     /// Says goodbye to its sessions.
     pub drain: Recipient<Drain>,
 }
@@ -92,14 +94,17 @@ impl SessionRegistry {
         Self { positions, shards: Vec::new(), inbox, metrics, mailbox, draining: false }
     }
 
-    /// Hands a delivery to every shard; makes the mailbox wait while one of them is full. Without one of its shards it
+    /// Hands something to every shard; makes the mailbox wait while one of them is full. Without one of its shards it
     /// ends, and the hub with it: that shard's sessions would seem well and receive nothing.
-    fn deliver(&mut self, delivery: &Deliver, ctx: &mut Context<Self>) {
+    fn hand_out<M>(&self, message: &M, to: fn(&AddShard) -> &Recipient<M>, ctx: &mut Context<Self>)
+    where
+        M: Message<Result = ()> + Clone + Send + 'static,
+    {
         let mut waiting = Vec::new();
         for shard in &self.shards {
-            match shard.deliver.try_send(delivery.clone()) {
+            match to(shard).try_send(message.clone()) {
                 Ok(()) => {}
-                Err(actix::dev::SendError::Full(delivery)) => waiting.push(shard.deliver.send(delivery)),
+                Err(actix::dev::SendError::Full(message)) => waiting.push(to(shard).send(message)),
                 Err(actix::dev::SendError::Closed(_)) if self.draining => {}
                 Err(actix::dev::SendError::Closed(_)) => {
                     tracing::error!("a shard has failed");
@@ -149,7 +154,7 @@ impl Handler<Publish> for SessionRegistry {
         let mut queued = Box::pin(queued);
         let is_queued = (&mut queued).now_or_never().is_some();
         let delivery = Deliver { room, types: rooms::type_bit(what), position, prev, envelope: Arc::new(encoded) };
-        self.deliver(&delivery, ctx);
+        self.hand_out(&delivery, |shard| &shard.deliver, ctx);
         if !is_queued {
             // The log is far behind. Later envelopes must not get ahead of this one there.
             queued.into_actor(self).wait(ctx);
@@ -159,6 +164,14 @@ impl Handler<Publish> for SessionRegistry {
             logged.await?;
             Ok(position)
         })
+    }
+}
+
+impl Handler<Tell> for SessionRegistry {
+    type Result = ();
+
+    fn handle(&mut self, tell: Tell, ctx: &mut Self::Context) {
+        self.hand_out(&tell, |shard| &shard.tell, ctx);
     }
 }
 
@@ -204,6 +217,12 @@ mod tests {
         }
     }
 
+    impl Handler<Tell> for Counting {
+        type Result = ();
+
+        fn handle(&mut self, _: Tell, _: &mut Self::Context) {}
+    }
+
     impl Handler<Drain> for Counting {
         type Result = ();
 
@@ -229,7 +248,11 @@ mod tests {
         let inbox = Inbox::open(&folder.join("inbox.sqlite3"), 16).unwrap();
         let registry = SessionRegistry::new(inbox, Vec::new(), 16, Arc::new(Metrics::new())).start();
         let shard = Counting(0).start();
-        let joining = AddShard { deliver: shard.clone().recipient(), drain: shard.clone().recipient() };
+        let joining = AddShard {
+            deliver: shard.clone().recipient(),
+            tell: shard.clone().recipient(),
+            drain: shard.clone().recipient(),
+        };
         registry.send(joining).await.unwrap();
         (registry, shard)
     }

@@ -13,6 +13,9 @@ pub fn type_bit(name: &str) -> u32 {
         "source:health" => 1 << 2,
         "message:new" | "message:edited" | "message:deleted" | "message:reaction" | "message:read"
         | "message:delivered" => MESSAGES,
+        "presence" => 1 << 4,
+        "typing" => 1 << 5,
+        "ack" => 1 << 6,
         _ => 0,
     }
 }
@@ -63,22 +66,26 @@ impl<W> Rooms<W> {
         self.rooms.get(&room).and_then(|seats| seats.top)
     }
 
-    /// Lets a session in; a second time it only changes which types it wants.
-    pub fn join(&mut self, room: Room, key: usize, types: u32, wire: &Rc<W>) {
+    /// Lets a session in; a second time it only changes which types it wants. Whether it is new there.
+    pub fn join(&mut self, room: Room, key: usize, types: u32, wire: &Rc<W>) -> bool {
         let seats = self.rooms.entry(room).or_insert_with(|| Seats { members: Vec::new(), top: None });
         match seats.members.iter_mut().find(|member| member.key == key) {
-            Some(member) => member.types = types,
-            None => seats.members.push(Member { key, types, wire: Rc::clone(wire) }),
+            Some(member) => {
+                member.types = types;
+                false
+            }
+            None => {
+                seats.members.push(Member { key, types, wire: Rc::clone(wire) });
+                true
+            }
         }
     }
 
-    /// Lets a session out.
-    pub fn leave(&mut self, room: Room, key: usize) {
-        if let Some(seats) = self.rooms.get_mut(&room)
-            && let Some(place) = seats.members.iter().position(|member| member.key == key)
-        {
-            seats.members.swap_remove(place);
-        }
+    /// Lets a session out; whether it was there.
+    pub fn leave(&mut self, room: Room, key: usize) -> bool {
+        let Some(seats) = self.rooms.get_mut(&room) else { return false };
+        let place = seats.members.iter().position(|member| member.key == key);
+        place.map(|place| seats.members.swap_remove(place)).is_some()
     }
 
     /// The sessions in a room.
@@ -97,11 +104,12 @@ mod tests {
     fn a_session_is_in_a_room_once_and_out_after_leaving() {
         let mut rooms = Rooms::default();
         let (room, wire) = (Room::Account(AccountId::generate()), Rc::new(()));
-        rooms.join(room, 1, ANY_TYPE, &wire);
-        rooms.join(room, 1, type_bit("new_lead"), &wire);
-        rooms.join(room, 2, ANY_TYPE, &wire);
+        assert!(rooms.join(room, 1, ANY_TYPE, &wire));
+        assert!(!rooms.join(room, 1, type_bit("new_lead"), &wire));
+        assert!(rooms.join(room, 2, ANY_TYPE, &wire));
         assert_eq!(rooms.members(room).iter().map(|m| (m.key, m.types)).collect::<Vec<_>>(), [(1, 1), (2, ANY_TYPE)]);
-        rooms.leave(room, 1);
+        assert!(rooms.leave(room, 1));
+        assert!(!rooms.leave(room, 1));
         assert_eq!(rooms.members(room).iter().map(|m| m.key).collect::<Vec<_>>(), [2]);
         assert!(rooms.members(Room::Account(AccountId::generate())).is_empty());
     }

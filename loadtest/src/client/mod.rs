@@ -1,52 +1,33 @@
-//! A dashboard's WebSocket, for tests: it shows every frame and hides nothing.
+//! Dashboards for tests, on each of the hub's transports: they show every frame and hide nothing.
+//!
+//! - [`Socket`]: the WebSocket `/ws`, and `/ws/messages`, whose frames are the same without their sub-protocol
+//! - [`EventSource`]: server-sent events
+//! - [`SocketIo`]: Socket.IO 4 over Engine.IO 4, by polling, by WebSocket, or from the one to the other
+//!
+//! All have `connect` and `connect_as` (with a [`Login`]), `next`, `next_of`, `next_envelope`, `closed` and `close`.
+
+mod event_source;
+mod login;
+mod packet;
+mod polling;
+mod socket_io;
 
 use std::{
     collections::VecDeque,
-    fmt,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
-use http::{HeaderName, HeaderValue};
+use http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message, WebSocketStream};
 
-/// How a client says who it is.
-#[derive(Debug, Clone, Copy)]
-pub enum Login<'a> {
-    /// `Authorization: Bearer <token or key>`
-    Bearer(&'a str),
-    /// The sub-protocol `leadwire.token.<token>`, for browsers without a cookie.
-    Protocol(&'a str),
-    /// The first frame, `{"type":"auth"}`.
-    Frame(&'a str),
-    /// The cookie `leadwire_session`, with this `Origin`.
-    Cookie(&'a str, &'a str),
-    /// Not at all.
-    Nothing,
-}
-
-/// Why there is no socket.
-#[derive(Debug)]
-pub enum ConnectError {
-    /// The hub answered the handshake with this HTTP status.
-    Refused(u16),
-    /// It did not come to an answer.
-    Failed(String),
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(status) => write!(f, "the hub refused the WebSocket with status {status}"),
-            Self::Failed(why) => write!(f, "no WebSocket: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for ConnectError {}
+pub use event_source::{Event, EventSource, Streamed};
+pub use login::{ConnectError, Login};
+pub use packet::Packet;
+pub use socket_io::{SocketIo, Transport};
 
 /// What came.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +40,7 @@ pub enum Frame {
 
 /// A connected dashboard. Pings are answered while one of its methods waits, and not otherwise.
 pub struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: Stream,
     waiting: VecDeque<Frame>,
     protocol: Option<String>,
     pings: u64,
@@ -67,8 +48,26 @@ pub struct Socket {
     last_length: usize,
 }
 
-/// How long [`Socket::subscribe`] waits for its answer.
+/// How long an answer may take that the client waits for by itself.
 const ANSWER: Duration = Duration::from_secs(10);
+
+type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Shakes hands; the stream, and the headers of the answer.
+async fn websocket(url: &str, headers: HeaderMap) -> Result<(Stream, HeaderMap), ConnectError> {
+    let mut builder = ClientBuilder::new().uri(url).map_err(ConnectError::failed)?;
+    for (name, value) in headers {
+        let Some(name) = name else { continue };
+        builder = builder.add_header(name, value).map_err(ConnectError::failed)?;
+    }
+    let (stream, response) = builder.connect().await.map_err(|error| match error {
+        tokio_websockets::Error::Upgrade(tokio_websockets::upgrade::Error::DidNotSwitchProtocols(status)) => {
+            ConnectError::Refused(status)
+        }
+        other => ConnectError::failed(other),
+    })?;
+    Ok((stream, response.headers().clone()))
+}
 
 impl Socket {
     /// Connects with a token.
@@ -84,34 +83,31 @@ impl Socket {
     /// # Errors
     /// If the hub refuses or is not there.
     pub async fn connect_as(url: &str, login: Login<'_>) -> Result<Self, ConnectError> {
-        let failed = |why: &dyn fmt::Display| ConnectError::Failed(why.to_string());
-        let mut builder = ClientBuilder::new().uri(url).map_err(|why| failed(&why))?;
-        let mut headers = vec![("sec-websocket-protocol", "leadwire.v1".to_owned())];
-        match login {
-            Login::Bearer(token) => headers.push(("authorization", format!("Bearer {token}"))),
-            Login::Protocol(token) => headers[0].1 = format!("leadwire.v1, leadwire.token.{token}"),
-            Login::Cookie(cookie, origin) => {
-                headers.push(("cookie", format!("leadwire_session={cookie}")));
-                headers.push(("origin", origin.to_owned()));
-            }
-            Login::Frame(_) | Login::Nothing => {}
+        Self::open(url, login, Some("leadwire.v1")).await
+    }
+
+    /// Connects without offering `leadwire.v1`: how a client of `/ws/messages` does.
+    ///
+    /// # Errors
+    /// If the hub refuses or is not there.
+    pub async fn connect_plain(url: &str, login: Login<'_>) -> Result<Self, ConnectError> {
+        Self::open(url, login, None).await
+    }
+
+    async fn open(url: &str, login: Login<'_>, protocol: Option<&str>) -> Result<Self, ConnectError> {
+        let mut headers = login.headers()?;
+        let protocols: Vec<_> = protocol.map(str::to_owned).into_iter().chain(login.protocol()).collect();
+        if !protocols.is_empty() {
+            let value = protocols.join(", ").try_into().map_err(ConnectError::failed)?;
+            headers.insert("sec-websocket-protocol", value);
         }
-        for (name, value) in headers {
-            let value = HeaderValue::from_str(&value).map_err(|why| failed(&why))?;
-            builder = builder.add_header(HeaderName::from_static(name), value).map_err(|why| failed(&why))?;
-        }
-        let (stream, response) = builder.connect().await.map_err(|error| match error {
-            tokio_websockets::Error::Upgrade(tokio_websockets::upgrade::Error::DidNotSwitchProtocols(status)) => {
-                ConnectError::Refused(status)
-            }
-            other => failed(&other),
-        })?;
-        let protocol = response.headers().get("sec-websocket-protocol");
+        let (stream, answered) = websocket(url, headers).await?;
+        let protocol = answered.get("sec-websocket-protocol");
         let protocol = protocol.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut socket = Self { stream, waiting: VecDeque::new(), protocol, pings: 0, references: 0, last_length: 0 };
         if let Login::Frame(token) = login {
             let sent = socket.send(&json!({"type": "auth", "token": token})).await;
-            sent.map_err(|why| failed(&why))?;
+            sent.map_err(ConnectError::failed)?;
         }
         Ok(socket)
     }
@@ -161,7 +157,8 @@ impl Socket {
         }
     }
 
-    /// The next envelope; frames about the session itself (`welcome`, `heartbeat`, `reply` and so on) are passed over.
+    /// The next envelope; frames about the session itself (`welcome`, `heartbeat`, `reply` and so on) and what has no
+    /// position (`presence`, `typing`) are passed over.
     ///
     /// # Errors
     /// If none comes in time, or the socket is closed.
@@ -169,7 +166,9 @@ impl Socket {
         let end = Instant::now() + patience;
         loop {
             match self.next(end.saturating_duration_since(Instant::now())).await? {
-                Frame::Text(frame) if frame.get("payload").is_some() => return Ok(frame),
+                Frame::Text(frame) if frame.get("payload").is_some() && frame.get("position").is_some() => {
+                    return Ok(frame);
+                }
                 Frame::Text(_) => {}
                 Frame::Closed(why) => bail!("closed while waiting for an envelope: {why:?}"),
             }
@@ -261,7 +260,7 @@ impl Socket {
 
     /// The stream itself, for who reads it in a way of its own. Frames that waited are dropped.
     #[must_use]
-    pub fn into_stream(self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    pub fn into_stream(self) -> Stream {
         self.stream
     }
 

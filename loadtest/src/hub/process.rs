@@ -64,7 +64,9 @@ impl Hub {
             bail!("the hub runs already");
         }
         let log = File::options().create(true).append(true).open(self.log_path())?;
-        let child = self.command(&["serve"]).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
+        let mut command = self.command(&["serve"], self.setup.bears_full_disk);
+        command.envs(self.setup.environment.iter().map(|(name, value)| (name, value)));
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
         self.child = Some(child.with_context(|| format!("can't start {}", self.setup.binary.display()))?);
         let end = Instant::now() + self.setup.patience;
         while !self.is_ready().await {
@@ -162,7 +164,7 @@ impl Hub {
     /// # Errors
     /// If it fails; the error has what it says on stderr.
     pub async fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<String> {
-        let mut command = self.command(arguments);
+        let mut command = self.command(arguments, false);
         let output = command.envs(environment.iter().copied()).stdin(Stdio::null()).output().await;
         let output = output.with_context(|| format!("can't start {}", self.setup.binary.display()))?;
         if !output.status.success() {
@@ -186,8 +188,15 @@ impl Hub {
     }
 
     /// The program with the settings file; settings in this process's environment are not handed on.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.setup.binary);
+    fn command(&self, arguments: &[&str], bears_full_disk: bool) -> Command {
+        let mut command = if bears_full_disk {
+            // What a process ignores, the program that it turns into ignores as well.
+            let mut shell = Command::new("sh");
+            shell.args(["-c", r#"trap '' XFSZ && exec "$0" "$@""#]).arg(&self.setup.binary);
+            shell
+        } else {
+            Command::new(&self.setup.binary)
+        };
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LEADWIRE_")) {
             command.env_remove(name);
         }

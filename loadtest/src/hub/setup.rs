@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     env,
+    ffi::OsString,
     fmt::Write,
     path::{Path, PathBuf},
     time::Duration,
@@ -23,6 +24,10 @@ pub const PASSWORD: &str = "correct horse battery staple";
 pub struct Setup {
     pub(super) binary: PathBuf,
     pub(super) patience: Duration,
+    /// `serve` is told of a file that may not grow, and not ended for it.
+    pub(super) bears_full_disk: bool,
+    /// What `serve` has in its environment.
+    pub(super) environment: Vec<(String, OsString)>,
     settings: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
@@ -30,7 +35,13 @@ impl Setup {
     /// A hub from this program file, with settings that let a test go as fast as it likes.
     #[must_use]
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        let setup = Self { binary: binary.into(), patience: Duration::from_secs(30), settings: BTreeMap::new() };
+        let setup = Self {
+            binary: binary.into(),
+            patience: Duration::from_secs(30),
+            bears_full_disk: false,
+            environment: Vec::new(),
+            settings: BTreeMap::new(),
+        };
         setup
             .set("meta.app_secrets", json!([APP_SECRET]))
             .set("meta.verify_token", VERIFY_TOKEN)
@@ -80,6 +91,21 @@ impl Setup {
     #[must_use]
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// For a hub whose disk is to be [full](crate::fault::disk): the system ends a process that writes beyond its limit,
+    /// where a full disk only says no.
+    #[must_use]
+    pub const fn bears_full_disk(mut self) -> Self {
+        self.bears_full_disk = true;
+        self
+    }
+
+    /// Starts `serve` with this in its environment.
+    #[must_use]
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, OsString)>) -> Self {
+        self.environment.extend(variables);
         self
     }
 

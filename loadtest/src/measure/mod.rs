@@ -5,6 +5,7 @@
 
 mod bare;
 mod child;
+mod events;
 mod fanout;
 mod frames;
 mod gauge;
@@ -20,6 +21,7 @@ mod run;
 mod scenarios;
 mod sessions;
 mod storm;
+mod target;
 
 use std::path::PathBuf;
 

@@ -1,13 +1,16 @@
 //! Scenarios: data, in TOML. `kind` says what is measured; the other keys depend on it.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde::de::DeserializeOwned;
 use toml::{Spanned, Table, Value, de::DeTable};
 
-use super::{Common, Report, fanout, ingest, run as leads, storm};
+use super::{Common, Report, fanout, ingest, run as leads, storm, target};
 
 /// Those that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -15,12 +18,19 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("deploy", include_str!("../../scenarios/deploy.toml")),
     ("fanout", include_str!("../../scenarios/fanout.toml")),
     ("fanout-burst", include_str!("../../scenarios/fanout-burst.toml")),
+    ("hostile-clients", include_str!("../../scenarios/hostile-clients.toml")),
     ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("lead", include_str!("../../scenarios/lead.toml")),
     ("noisy-tenant", include_str!("../../scenarios/noisy-tenant.toml")),
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
+    ("resume-backlog", include_str!("../../scenarios/resume-backlog.toml")),
+    ("resume-storm", include_str!("../../scenarios/resume-storm.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("soak", include_str!("../../scenarios/soak.toml")),
+    ("target-centrifugo", include_str!("../../scenarios/target-centrifugo.toml")),
+    ("target-raw", include_str!("../../scenarios/target-raw.toml")),
+    ("target-socketio", include_str!("../../scenarios/target-socketio.toml")),
+    ("target-sse", include_str!("../../scenarios/target-sse.toml")),
 ];
 
 /// Run a scenario: what is sent, who watches, what breaks meanwhile, and what must hold.
@@ -47,6 +57,9 @@ pub struct Run {
     /// Where databases can be made, for scenarios with PostgreSQL: `postgres://user:password@host:port/database`.
     #[arg(long, value_name = "URL", env = "LOADTEST_POSTGRES", hide_env_values = true)]
     pub(super) postgres: Option<String>,
+    /// Where libfaketimeMT.so.1 is, for scenarios with a clock that jumps, if it is not where systems keep it.
+    #[arg(long, value_name = "FILE", env = "LOADTEST_FAKETIME")]
+    pub(super) faketime: Option<PathBuf>,
 }
 
 impl Run {
@@ -64,7 +77,7 @@ impl Run {
 pub fn run(options: &Run) -> Result<Option<Report>> {
     if options.list {
         for (name, text) in BUILT_IN {
-            println!("{name:16} {}", read(name, text)?.about);
+            println!("{name:18} {}", read(name, text)?.about);
         }
         return Ok(None);
     }
@@ -80,6 +93,7 @@ pub fn run(options: &Run) -> Result<Option<Report>> {
         Kind::Ingest(keys) => ingest::measure(options, name, keys),
         Kind::Fanout(keys) => fanout::measure(options, name, keys),
         Kind::ConnectStorm(keys) => storm::measure(options, name, keys),
+        Kind::Target(keys) => target::measure(options, name, keys),
     }
     .map(Some)
 }
@@ -139,13 +153,15 @@ pub(super) struct Scenario {
 #[derive(Debug)]
 enum Kind {
     /// Leads on a schedule: due, acknowledged, pushed, stored.
-    Leads(leads::Scenario),
+    Leads(Box<leads::Scenario>),
     /// Webhooks as fast as they are accepted.
     Ingest(ingest::Scenario),
     /// Envelopes to very many sessions.
     Fanout(fanout::Scenario),
     /// Very many sessions at once.
     ConnectStorm(storm::Scenario),
+    /// Any hub that runs already.
+    Target(target::Scenario),
 }
 
 /// The keys of a kind.
@@ -171,11 +187,12 @@ fn parse(text: &str) -> Result<Scenario> {
     let kind = take("kind").transpose()?;
     let about = take("about").context("about: say in a sentence what it is for")??;
     let keys = match kind.as_deref().unwrap_or("leads") {
-        "leads" => Kind::Leads(keys(table, text)?),
+        "leads" => Kind::Leads(Box::new(keys(table, text)?)),
         "ingest" => Kind::Ingest(keys(table, text)?),
         "fanout" => Kind::Fanout(keys(table, text)?),
         "connect-storm" => Kind::ConnectStorm(keys(table, text)?),
-        other => bail!("kind = \"{other}\": use leads, ingest, fanout or connect-storm"),
+        "target" => Kind::Target(keys(table, text)?),
+        other => bail!("kind = \"{other}\": use leads, ingest, fanout, connect-storm or target"),
     };
     Ok(Scenario { about, keys })
 }

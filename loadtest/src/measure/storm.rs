@@ -12,7 +12,7 @@ use super::{
     gauge::Gauge,
     process, progress,
     scenarios::{Keys, Run, between, within},
-    sessions::{Connected, Remote, Wanted, raise_file_limit},
+    sessions::{Connected, Plan, Remote, Wanted, raise_file_limit},
 };
 
 /// The keys.
@@ -28,6 +28,9 @@ pub(super) struct Scenario {
     quiet_seconds: f64,
     /// How often all are cut off at once and come back.
     reconnects: u32,
+    /// Envelopes that are published while they are away each time, and that they must get when they come back.
+    #[serde(default)]
+    missed: u32,
     #[serde(default)]
     targets: Targets,
 }
@@ -47,8 +50,17 @@ struct Targets {
     all_subscribed_s: Option<f64>,
     /// The same after a cut.
     all_back_s: Option<f64>,
+    /// After a cut, until all have what they missed.
+    all_caught_up_s: Option<f64>,
     rss_kib_per_session: Option<f64>,
     idle_cpu_us_per_s: Option<f64>,
+}
+
+impl Scenario {
+    /// Those that are missed, and one that finds all back.
+    const fn envelopes_each_time(&self) -> u32 {
+        self.missed + 1
+    }
 }
 
 impl Keys for Scenario {
@@ -56,6 +68,7 @@ impl Keys for Scenario {
         within("sessions", self.sessions, 1, 100_000)?;
         within("at_once", self.at_once, 1, 4096)?;
         within("reconnects", self.reconnects as usize, 0, 10)?;
+        within("missed", self.missed as usize, 0, 100_000)?;
         between("quiet_seconds", self.quiet_seconds, 0.1, 3600.0)
     }
 }
@@ -82,28 +95,36 @@ async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     let pid = hub.pid().context("the hub has ended")?;
     let publisher = Publisher::prepare(&hub, &tenant, FRAME_BYTES).await?;
     let mut report = Report::new(name, options.common.seed);
+    let address = hub.address().to_string();
+    let first_frame = scenario.login == Login::FirstFrame;
     let sessions = Remote::start(&Wanted {
-        address: hub.address().to_string(),
-        tenant: Some(&tenant),
+        plan: Plan::native(&address, &tenant.room(), &tenant.token, first_frame),
+        address,
         count: scenario.sessions,
-        envelopes: 1 + scenario.reconnects,
+        envelopes: 1 + scenario.reconnects * scenario.envelopes_each_time(),
         at_once: scenario.at_once,
-        first_frame: scenario.login == Login::FirstFrame,
     })?;
     let mut storm = Storm { scenario, pid, publisher, sessions, gauge: Gauge::start(pid)? };
 
     storm.first(&mut report).await?;
-    let mut back = Vec::new();
+    let (mut back, mut caught_up) = (Vec::new(), Vec::new());
     for number in 1..=scenario.reconnects {
-        back.push(storm.again(&mut report, number).await?);
+        let (subscribed, complete) = storm.again(&mut report, number).await?;
+        back.push(subscribed);
+        caught_up.push(complete);
     }
     if !back.is_empty() {
         let seconds = report.figure_of("after a cut: all subscribed after", &back, "s");
         report.at_most("after a cut: all subscribed", scenario.targets.all_back_s, Some(seconds), "s");
     }
+    if !back.is_empty() && scenario.missed > 0 {
+        let seconds = report.figure_of("after a cut: all have what they missed after", &caught_up, "s");
+        report.at_most("after a cut: all caught up", scenario.targets.all_caught_up_s, Some(seconds), "s");
+    }
 
     let tally = storm.sessions.finish().await?;
-    let expected = u64::from(1 + scenario.reconnects) * u64::try_from(scenario.sessions)?;
+    let envelopes = 1 + scenario.reconnects * scenario.envelopes_each_time();
+    let expected = u64::from(envelopes) * u64::try_from(scenario.sessions)?;
     report.count("deliveries", tally.delivered);
     report.must_be_zero("lost", expected.saturating_sub(tally.delivered));
     report.must_be_zero("duplicated", tally.duplicated);
@@ -146,12 +167,21 @@ impl Storm<'_> {
         self.reach_all(0).await
     }
 
-    /// All are cut off, come back, and get an envelope; how long coming back took.
-    async fn again(&mut self, report: &mut Report, number: u32) -> Result<f64> {
+    /// All are cut off, come back, get what they missed, and another envelope; the seconds until all are subscribed, and
+    /// until all have what they missed.
+    async fn again(&mut self, report: &mut Report, number: u32) -> Result<(f64, f64)> {
+        let each = self.scenario.envelopes_each_time();
+        let missed = 1 + (number - 1) * each..number * each;
         self.sessions.cut().await?;
+        for away in missed.clone() {
+            self.publisher.publish(away).await?;
+        }
+        let begin = Instant::now();
         let connected = self.connect(report, &format!("after cut {number}")).await?;
-        self.reach_all(number).await?;
-        Ok(connected.seconds)
+        self.sessions.reached(missed.clone(), PATIENCE).await?;
+        let caught_up = begin.elapsed().as_secs_f64();
+        self.reach_all(missed.end).await?;
+        Ok((connected.seconds, caught_up))
     }
 
     async fn connect(&mut self, report: &mut Report, when: &str) -> Result<Connected> {

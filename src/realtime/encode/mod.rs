@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{close::Close, protocol::ServerFrame};
 use crate::domain::{
-    AccountId, EventId, clock,
+    AccountId, EventId, Room, Timestamp, clock,
     envelope::{Body, Envelope, Position},
 };
 
@@ -90,6 +90,25 @@ pub fn envelope(envelope: &Envelope, position: Position, prev: Option<Position>)
         payload: &envelope.body,
     };
     Ok(Encoded::new(&serde_json::to_vec(&json)?))
+}
+
+#[derive(Serialize)]
+struct Notice<'a, T> {
+    r#type: &'static str,
+    room: &'a str,
+    account: AccountId,
+    timestamp: String,
+    payload: &'a T,
+}
+
+/// Encodes what looks like an envelope and is none: it has no id, no position, and is not logged.
+///
+/// # Errors
+/// If the payload can't be written as JSON; none of the hub's own can't.
+pub fn notice(kind: &'static str, room: Room, at: Timestamp, payload: &impl Serialize) -> serde_json::Result<Encoded> {
+    let (name, timestamp) = (room.to_string(), clock::rfc3339(at));
+    let notice = Notice { r#type: kind, room: &name, account: room.account(), timestamp, payload };
+    Ok(Encoded::new(&serde_json::to_vec(&notice)?))
 }
 
 /// One of the hub's own frames; `None` where they are not wanted.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, value::RawValue};
 
 use super::{Close, ServerFrame, text};
 
@@ -47,13 +47,13 @@ fn harmless(payload: &RawValue) -> String {
 
 /// A reply answers the event that it belongs to (its `ref` is the acknowledgement's number); the rest are events.
 pub(super) fn server_frame(frame: &ServerFrame<'_>) -> serde_json::Result<Bytes> {
-    if let ServerFrame::Reply { reference, ok, error } = frame
+    if let ServerFrame::Reply { reference, .. } = frame
         && let Some(id) = reference.as_u64()
     {
-        let answer = match error {
-            Some(error) => json!({"ok": ok, "error": error}),
-            None => json!({"ok": ok}),
-        };
+        let mut answer = serde_json::to_value(frame)?;
+        if let Some(answer) = answer.as_object_mut() {
+            answer.retain(|key, _| !["type", "ref"].contains(&&**key));
+        }
         return Ok(text(format!("43{id}[{answer}]").as_bytes()));
     }
     let mut frame = serde_json::to_value(frame)?;
@@ -104,8 +104,11 @@ mod tests {
 
     #[test]
     fn a_reply_is_the_acknowledgement_that_was_asked_for() {
-        let reply = |reference: Value| ServerFrame::Reply { reference, ok: true, error: None };
+        let reply = |reference: Value| ServerFrame::Reply { reference, ok: true, error: None, data: None };
         assert_eq!(&server_frame(&reply(7.into())).unwrap()[2..], br#"437[{"ok":true}]"#);
+        let data = Some(serde_json::json!({"count": 2}));
+        let told = ServerFrame::Reply { reference: 8.into(), ok: true, error: None, data };
+        assert_eq!(&server_frame(&told).unwrap()[2..], br#"438[{"count":2,"ok":true}]"#);
         let named = server_frame(&reply("a".into())).unwrap();
         assert_eq!(&named[2..], br#"42["reply",{"ok":true,"ref":"a"}]"#);
     }

@@ -11,12 +11,12 @@ use super::super::{
     limits::Seat,
     protocol::{Asked, ClientFrame, Refusal, ServerFrame, Since},
     rooms::{ANY_TYPE, MESSAGES, type_bit},
-    shard::{JoinError, ShardState, Subscribe},
+    shard::{Acked, JoinError, ShardState, Subscribe},
     wire::Wire,
 };
 use crate::{
     auth::{AuthError, Credentials, Principal},
-    domain::{Room, SessionId},
+    domain::Room,
 };
 
 /// The room that stands for every account the user may see.
@@ -24,7 +24,6 @@ pub const DASHBOARD: &str = "dashboard";
 
 /// One session's side of its shard; the session is over when it is dropped.
 pub struct Conversation {
-    id: SessionId,
     key: usize,
     shard: Rc<ShardState>,
     wire: Rc<Wire>,
@@ -49,7 +48,7 @@ impl Conversation {
             .allow_burst(shard.settings.frame_burst.try_into().unwrap_or(one));
         let key = shard.enter(Rc::clone(&wire), address);
         let bucket = RateLimiter::direct(quota);
-        Self { id: SessionId::generate(), key, shard: Rc::clone(shard), wire, bucket }
+        Self { key, shard: Rc::clone(shard), wire, bucket }
     }
 
     /// The thread's state.
@@ -107,16 +106,33 @@ impl Conversation {
             }
             _ if !self.is_known() => self.close(Close::Unauthenticated),
             Ok(ClientFrame::Subscribe { room, since, types }) => {
-                let outcome = self.subscribe(room, since, types.as_deref(), reference.clone());
-                if outcome.is_err() {
-                    self.reply(reference, outcome);
-                }
+                self.later(reference, |reference| self.subscribe(room, since, types.as_deref(), reference));
             }
             Ok(ClientFrame::Unsubscribe { room }) => {
                 let outcome = read_room(&room).map(|room| self.shard.unsubscribe(self.key, room));
                 self.reply(reference, outcome);
             }
-            Ok(ClientFrame::Ack {}) => self.reply(reference, Ok(())),
+            Ok(ClientFrame::Ack { room: None, .. }) => self.reply(reference, Ok(())),
+            Ok(ClientFrame::Ack { room: Some(room), position, read, device }) => {
+                let acked = read_one_room(&room).and_then(|room| {
+                    let message = || "an ack of a room names a position".to_owned();
+                    let position = position.ok_or_else(|| Refusal { code: "bad_frame", message: message() })?;
+                    Ok(Acked { room, position, read, device })
+                });
+                self.later(reference, |reference| self.shard.ack(self.key, acked?, reference));
+            }
+            Ok(ClientFrame::Watermarks { room }) => {
+                let room = read_one_room(&room);
+                self.later(reference, |reference| self.shard.watermarks(self.key, room?, reference));
+            }
+            Ok(ClientFrame::Presence { room }) => {
+                let outcome = read_one_room(&room).and_then(|room| self.shard.who(self.key, room));
+                self.shard.reply(&self.wire, reference, outcome.map(Some));
+            }
+            Ok(ClientFrame::Typing { room, state }) => {
+                let outcome = read_one_room(&room).and_then(|room| self.shard.typing(self.key, room, state));
+                self.reply(reference, outcome);
+            }
             Err(refusal) => self.reply(reference, Err(refusal)),
         }
         None
@@ -191,13 +207,20 @@ impl Conversation {
 
     /// Answers a frame, if it asks for an answer.
     pub fn reply(&self, reference: Option<Value>, outcome: Result<(), Refusal>) {
-        if let Some(reference) = reference {
-            self.send(&ServerFrame::Reply { reference, ok: outcome.is_ok(), error: outcome.err() });
+        self.shard.reply(&self.wire, reference, outcome.map(|()| None));
+    }
+
+    /// Asks for something whose answer comes by itself, unless it is refused.
+    fn later(&self, reference: Option<Value>, ask: impl FnOnce(Option<Value>) -> Result<(), Refusal>) {
+        let outcome = ask(reference.clone());
+        if outcome.is_err() {
+            self.reply(reference, outcome);
         }
     }
 
     fn welcome(&self) {
         let Some(principal) = self.shard.principal(self.key) else { return };
+        let Some(session) = self.shard.session(self.key) else { return };
         let mut rooms = vec![DASHBOARD.to_owned()];
         for account in principal.accounts() {
             rooms.push(Room::Account(account).to_string());
@@ -206,7 +229,7 @@ impl Conversation {
             }
         }
         self.send(&ServerFrame::Welcome {
-            session: self.id,
+            session,
             user: principal.subject.to_string(),
             heartbeat: self.shard.settings.heartbeat.as_secs(),
             rooms: &rooms,
@@ -230,6 +253,14 @@ fn read_room(name: &str) -> Result<Option<Room>, Refusal> {
     name.parse().map(Some).map_err(|error: crate::domain::room::ParseRoomError| Refusal {
         code: "no_such_room",
         message: error.to_string(),
+    })
+}
+
+/// The name of one room.
+fn read_one_room(name: &str) -> Result<Room, Refusal> {
+    read_room(name)?.ok_or_else(|| Refusal {
+        code: "no_such_room",
+        message: "name one room: `dashboard` stands for several".to_owned(),
     })
 }
 

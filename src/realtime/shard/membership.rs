@@ -146,15 +146,19 @@ fn sit(seats: &mut Vec<(AccountId, Seat)>, account: AccountId, limits: &SessionL
     admitted
 }
 
-/// The rooms that a principal gets when it asks for `room`, or for its dashboard.
-fn rooms_of(principal: &Principal, room: Option<Room>) -> Vec<Room> {
-    let may = |room: Room| match (principal.role_in(room.account()), room) {
+/// Whether a room is theirs to see.
+pub(super) fn may_see(principal: &Principal, room: Room) -> bool {
+    match (principal.role_in(room.account()), room) {
         (Some(role), Room::Operators(_)) => Role::may_operate(role),
         (role, Room::Account(_)) => role.is_some(),
         (None, Room::Operators(_)) => false,
-    };
+    }
+}
+
+/// The rooms that a principal gets when it asks for `room`, or for its dashboard.
+fn rooms_of(principal: &Principal, room: Option<Room>) -> Vec<Room> {
     match room {
-        Some(room) => may(room).then_some(room).into_iter().collect(),
+        Some(room) => may_see(principal, room).then_some(room).into_iter().collect(),
         None => principal.accounts().into_iter().map(Room::Account).collect(),
     }
 }

@@ -3,12 +3,15 @@
 //! Sessions share its state on their thread without locks. Its mailbox is bounded: full means that the registry waits.
 //! One clock serves all heartbeats, deadlines and token ends.
 
+mod acks;
 mod beat;
 mod catch_up;
 mod farewell;
 mod gates;
 mod membership;
+mod presence;
 mod subscribe;
+mod tell;
 mod vitals;
 
 use std::{
@@ -24,30 +27,34 @@ use actix::{
     WrapFuture, dev::ContextFutureSpawner,
 };
 use bytes::Bytes;
+use serde_json::Value;
 use slab::Slab;
 use smallvec::{SmallVec, smallvec};
 use tokio::sync::Notify;
 
-use self::{gates::Gates, membership::Membership, subscribe::Job, vitals::Vitals};
+use self::{gates::Gates, membership::Membership, presence::Typed, subscribe::Job, vitals::Vitals};
 use super::{
     AddShard,
     close::Close,
     encode::{self, Encoded},
     limits::{Seat, SessionLimits},
-    protocol::ServerFrame,
+    presence::Presence,
+    protocol::{Refusal, ServerFrame},
     rooms::Rooms,
     wire::{Sent, Wire},
 };
 use crate::{
     auth::{Authenticator, Principal},
     config::Realtime,
-    domain::{Room, clock, directory::Watch, envelope::Position},
+    domain::{Room, SessionId, clock, directory::Watch, envelope::Position},
     inbox::Inbox,
     telemetry::Metrics,
 };
 
+pub use acks::Acked;
 pub use membership::JoinError;
 pub use subscribe::Subscribe;
+pub use tell::{Audience, Tell};
 
 /// Deliveries that may wait for a shard.
 const MAILBOX: usize = 1024;
@@ -73,6 +80,27 @@ pub struct Deliver {
 #[rtype(result = "()")]
 pub struct Drain;
 
+/// What a shard is made of; every worker has its own clone.
+#[derive(Clone)]
+pub struct ShardParts {
+    /// Settings of sessions.
+    pub settings: Realtime,
+    /// Verifies tokens.
+    pub auth: Authenticator,
+    /// Counts over all shards.
+    pub limits: SessionLimits,
+    /// The newest directory.
+    pub directory: Watch,
+    /// The envelope log.
+    pub inbox: Inbox,
+    /// Who is where, over all shards.
+    pub presence: Presence,
+    /// Takes what is to be told to sessions on all shards.
+    pub registry: Recipient<Tell>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
 /// What the whole thread shares.
 pub struct ShardState {
     /// Settings of sessions.
@@ -87,6 +115,8 @@ pub struct ShardState {
     pub directory: Watch,
     /// The envelope log.
     inbox: Inbox,
+    presence: Presence,
+    registry: Recipient<Tell>,
     members: RefCell<Slab<Member>>,
     rooms: RefCell<Rooms<Wire>>,
     gates: RefCell<Gates>,
@@ -99,12 +129,16 @@ pub struct ShardState {
 
 /// A session as its shard sees it.
 struct Member {
+    id: SessionId,
     wire: Rc<Wire>,
     principal: Option<Rc<Principal>>,
     membership: Membership,
     /// Subscriptions that have to catch up, in the order in which they came. Bounded like the client's frames.
     jobs: VecDeque<Job>,
     vitals: Vitals,
+    typed: Typed,
+    /// Questions to the inbox's file that are not answered yet.
+    waiting: u8,
     /// Held while the session lives: its place among those of its address and of its user.
     seats: SmallVec<[Seat; 2]>,
 }
@@ -112,14 +146,8 @@ struct Member {
 impl ShardState {
     /// An empty shard.
     #[must_use]
-    pub fn new(
-        settings: Realtime,
-        auth: Authenticator,
-        limits: SessionLimits,
-        directory: Watch,
-        inbox: Inbox,
-        metrics: Arc<Metrics>,
-    ) -> Rc<Self> {
+    pub fn new(parts: ShardParts) -> Rc<Self> {
+        let ShardParts { settings, auth, limits, directory, inbox, presence, registry, metrics } = parts;
         Rc::new(Self {
             settings,
             auth,
@@ -127,6 +155,8 @@ impl ShardState {
             metrics,
             directory,
             inbox,
+            presence,
+            registry,
             members: RefCell::default(),
             rooms: RefCell::default(),
             gates: RefCell::default(),
@@ -140,11 +170,14 @@ impl ShardState {
     pub fn enter(&self, wire: Rc<Wire>, address: Seat) -> usize {
         self.metrics.sessions.inc();
         self.members.borrow_mut().insert(Member {
+            id: SessionId::generate(),
             wire,
             principal: None,
             membership: Membership::default(),
             jobs: VecDeque::new(),
             vitals: Vitals::new(clock::now()),
+            typed: Typed::default(),
+            waiting: 0,
             seats: smallvec![address],
         })
     }
@@ -157,10 +190,9 @@ impl ShardState {
             // The client left without a word. What waits for it must not wait on: half a connection may stay for ever.
             member.wire.abandon();
         }
-        let (mut rooms, mut gates) = (self.rooms.borrow_mut(), self.gates.borrow_mut());
         for room in member.membership.rooms() {
-            rooms.leave(room, key);
-            gates.close(room, key);
+            self.unseat(&member, key, room);
+            self.gates.borrow_mut().close(room, key);
         }
         self.left.notify_one();
     }
@@ -200,6 +232,12 @@ impl ShardState {
         self.members.borrow().get(key)?.principal.clone()
     }
 
+    /// This connection.
+    #[must_use]
+    pub fn session(&self, key: usize) -> Option<SessionId> {
+        Some(self.members.borrow().get(key)?.id)
+    }
+
     /// Closes a session and counts why.
     pub fn close(&self, wire: &Rc<Wire>, ending: Close) {
         if !wire.is_over() {
@@ -217,6 +255,14 @@ impl ShardState {
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "a server frame can't be encoded"),
         }
+    }
+
+    /// Answers a frame, if it asks for an answer.
+    pub fn reply(&self, wire: &Rc<Wire>, reference: Option<Value>, outcome: Result<Option<Value>, Refusal>) {
+        let Some(reference) = reference else { return };
+        let ok = outcome.is_ok();
+        let (data, error) = outcome.map_or_else(|error| (None, Some(error)), |data| (data, None));
+        self.send(wire, &ServerFrame::Reply { reference, ok, error, data });
     }
 
     /// Writes to one session, or ends it if too much waits; whether it took the frame.
@@ -300,8 +346,11 @@ impl Actor for Shard {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        let joining =
-            self.registry.send(AddShard { deliver: ctx.address().recipient(), drain: ctx.address().recipient() });
+        let joining = self.registry.send(AddShard {
+            deliver: ctx.address().recipient(),
+            tell: ctx.address().recipient(),
+            drain: ctx.address().recipient(),
+        });
         joining
             .into_actor(self)
             .map(|tops, shard, ctx| match tops {

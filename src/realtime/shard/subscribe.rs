@@ -67,7 +67,7 @@ impl ShardState {
             self.gates.borrow_mut().close(room, key);
             let standing = standing(asked.since.as_ref(), room, self.rooms.borrow().top(room), self.inbox.epoch());
             if matches!(standing, Standing::Behind(_)) {
-                self.rooms.borrow_mut().leave(room, key);
+                self.seat(member, key, room, 0);
             } else {
                 self.reseat(member, key, room);
             }
@@ -120,24 +120,20 @@ impl ShardState {
                 self.send(wire, &ServerFrame::Resync { room: &room.to_string(), reason });
             }
         }
-        if let Some(reference) = asked.reference.clone() {
-            self.send(wire, &ServerFrame::Reply { reference, ok: true, error: None });
-        }
+        self.reply(wire, asked.reference.clone(), Ok(None));
     }
 
     /// Puts a session into a room as its remaining subscriptions want it, or out of it; one that is catching up there
-    /// comes in when it has.
+    /// gets nothing live until it has.
     pub(super) fn reseat(&self, member: &mut Member, key: usize, room: Room) {
-        let mut rooms = self.rooms.borrow_mut();
         match member.membership.types_for(room) {
             0 => {
-                rooms.leave(room, key);
-                drop(rooms);
+                self.unseat(member, key, room);
                 member.forget_catching_up(room);
                 self.gates.borrow_mut().close(room, key);
             }
             _ if member.is_catching_up(room) => {}
-            types => rooms.join(room, key, types, &member.wire),
+            types => self.seat(member, key, room, types),
         }
     }
 }

@@ -165,9 +165,9 @@ impl Events {
             ("subscribed", Some(room)) => {
                 let tops = head.rooms.unwrap_or_else(|| BTreeMap::from([(room, head.position)]));
                 // Where it comes back to, what it missed is still to come.
-                tops.iter().for_each(|(room, top)| {
+                for (room, top) in &tops {
                     self.seen.entry(room.clone()).or_insert_with(|| top.clone());
-                });
+                }
                 self.tops.extend(tops);
                 true
             }

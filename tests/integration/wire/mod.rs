@@ -3,6 +3,7 @@
 //!
 //! Every wait is for a condition and ends with [`PATIENCE`].
 
+mod acks;
 mod authentication;
 mod drain;
 mod events;
@@ -11,6 +12,7 @@ mod heartbeat;
 mod limits;
 mod many;
 mod positions;
+mod presence;
 mod raw;
 mod resume;
 mod revocation;

@@ -9,7 +9,7 @@ use super::{
     super::{
         child::Child,
         process,
-        sessions::{Remote, Summary},
+        sessions::{Plan, Remote, Summary},
     },
     PATIENCE, Scenario, cost,
 };
@@ -23,7 +23,7 @@ impl Bare {
     pub(super) async fn start(scenario: &Scenario, frame_bytes: u64) -> Result<Self> {
         let (count, bytes) = (format!("--sessions={}", scenario.sessions), format!("--bytes={frame_bytes}"));
         let mut sender = Child::start(&["bare-send".into(), count, bytes], &[])?;
-        let mut sessions = Remote::start(&scenario.wanted(sender.hear_of("listening").await?, None))?;
+        let mut sessions = Remote::start(&scenario.wanted(sender.hear_of("listening").await?, Plan::bare()))?;
         sessions.connect(scenario.sessions).await?;
         sender.hear_of("accepted").await?;
         Ok(Self { sender, sessions })

@@ -15,7 +15,7 @@ use super::{
     gauge::Gauge,
     process, progress,
     scenarios::{Keys, Run, between, within},
-    sessions::{Remote, Summary, Wanted, raise_file_limit},
+    sessions::{Plan, Remote, Summary, Wanted, raise_file_limit},
 };
 use crate::hub::{Hub, Tenant};
 use bare::Bare;
@@ -65,8 +65,8 @@ impl Keys for Scenario {
 }
 
 impl Scenario {
-    fn wanted<'a>(&self, address: String, tenant: Option<&'a Tenant>) -> Wanted<'a> {
-        Wanted { address, tenant, count: self.sessions, envelopes: self.envelopes, at_once: 64, first_frame: false }
+    fn wanted(&self, address: String, plan: Plan) -> Wanted {
+        Wanted { address, plan, count: self.sessions, envelopes: self.envelopes, at_once: 64 }
     }
 
     /// What is published before everybody must have it.
@@ -105,7 +105,9 @@ async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
 
     let gauge = Gauge::start(pid)?;
     let before = process::resident_kib(pid)?;
-    let mut sessions = Remote::start(&scenario.wanted(hub.address().to_string(), Some(&tenant)))?;
+    let address = hub.address().to_string();
+    let plan = Plan::native(&address, &tenant.room(), &tenant.token, false);
+    let mut sessions = Remote::start(&scenario.wanted(address, plan))?;
     sessions.connect(scenario.sessions).await?;
     // What the handshakes needed for a moment is given back by then.
     sleep(Duration::from_secs(1)).await;
@@ -226,7 +228,7 @@ impl Sides<'_> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no run has 2^53 deliveries")]
-fn cost(cpu: Duration, deliveries: usize) -> f64 {
+pub(super) fn cost(cpu: Duration, deliveries: usize) -> f64 {
     cpu.as_secs_f64() * 1e6 / deliveries.max(1) as f64
 }
 

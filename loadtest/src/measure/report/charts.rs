@@ -108,7 +108,7 @@ impl OverTime<'_> {
 
     fn of_the_hub(&self) -> Vec<Chart> {
         let memory = self.line("memory", "hub", |sample| sample.rss_kib.map(|kib| number(kib) / 1024.0));
-        let sockets = self.line("sockets", "due", |sample| sample.socket_kib.map(|kib| number(kib) / 1024.0));
+        let sockets = self.line("sockets", "hub", |sample| sample.socket_kib.map(|kib| number(kib) / 1024.0));
         let cpu = self.line("processor", "hub", |sample| sample.cpu_cores);
         vec![
             self.chart("Memory of the hub", "MiB resident", 152.0, vec![filled(memory)]),

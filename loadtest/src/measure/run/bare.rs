@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{
     super::{cores, ingest::bare_endpoint, latency::Quantiles, process, progress},
@@ -27,14 +27,18 @@ pub(super) struct Bare {
 }
 
 pub(super) async fn measure(plan: &Rc<Plan>, tenants: &[Tenant], connections: usize) -> Result<Bare> {
+    ensure!(
+        plan.again.is_empty(),
+        "--baseline: a bare endpoint acknowledges nothing that comes again in a retry-storm"
+    );
     let _step = progress::step("measuring a bare endpoint with the same schedule");
     let (child, address) = bare_endpoint(cores()).await?;
-    let mut requests = schedule::requests(address, tenants, plan);
-    requests.truncate(plan.posts.partition_point(|post| post.due <= LONGEST));
+    let posts = &plan.posts[..plan.posts.partition_point(|post| post.due <= LONGEST)];
+    let requests = schedule::requests(address, tenants, plan, posts);
     let start = Instant::now() + LEAD_IN;
     let ledger = RefCell::new(Ledger::new(Rc::clone(plan), start)?);
     let cpu = process::cpu(child.pid()?)?;
-    Sender { address, plan, ledger: &ledger, connections, end: start + 2 * LONGEST }.send(&requests).await?;
+    Sender { address, posts, ledger: &ledger, connections, end: start + 2 * LONGEST }.send(&requests).await?;
     let cpu = process::cpu(child.pid()?)?.saturating_sub(cpu);
     let acknowledged = ledger.borrow().latencies().0.quantiles().context("the bare endpoint acknowledged nothing")?;
     let count: u64 = ledger.borrow().sums().iter().map(|sums| sums.acknowledged).sum();

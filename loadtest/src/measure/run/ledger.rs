@@ -138,7 +138,7 @@ impl Ledger {
     pub(super) fn acknowledge(&mut self, event: usize, now: Instant) {
         if self.acknowledged[event].is_none() {
             self.acknowledged[event] = Some(now);
-            let latency = self.since_due(event, now);
+            let latency = now.saturating_duration_since(self.plan.answer_due(self.start, event));
             self.acks.record(latency);
             self.window.acks.record(latency);
             self.window.acknowledged += 1;
@@ -297,8 +297,11 @@ mod tests {
         let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None };
         let start = Instant::now();
         (
-            Ledger::new(Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), 1)), start)
-                .unwrap(),
+            Ledger::new(
+                Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), Vec::new(), 1)),
+                start,
+            )
+            .unwrap(),
             start,
         )
     }

@@ -4,6 +4,7 @@
 //! look better for it (coordinated omission).
 
 mod bare;
+mod clients;
 mod faults;
 mod ledger;
 mod outcome;
@@ -11,12 +12,14 @@ mod plan;
 mod sample;
 mod scenario;
 mod schedule;
+mod stage;
 mod stored;
 mod watch;
 
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,25 +27,25 @@ use anyhow::{Context, Result, ensure};
 use tokio::task::LocalSet;
 
 use super::{
-    Report, process, progress,
+    Report, process,
     report::{Mark, Sample},
     scenarios::Run,
     sessions::raise_file_limit,
 };
 use crate::{
     fault::{Database, Proxy},
-    hub::{Hub, Tenant},
-    platform::{self, Settings, Simulator},
+    hub::Hub,
 };
+use clients::{Companions, Honest};
 use ledger::Ledger;
 use plan::Plan;
 pub(in crate::measure) use scenario::Scenario;
 use scenario::Store;
+use stage::Stage;
 use stored::{Looker, Stored};
 
 /// Before the first webhook, so that all is in place by then.
 const LEAD_IN: Duration = Duration::from_millis(300);
-const FIRST_PAGE: u64 = 100_200_300_400_700;
 
 /// Runs the scenario.
 ///
@@ -55,7 +58,10 @@ pub(super) fn measure(options: &Run, name: &str, scenario: &Scenario) -> Result<
 
 async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     raise_file_limit(
-        (scenario.accounts.count * scenario.accounts.sessions + scenario.webhooks.connections + 256) as u64,
+        (scenario.accounts.count * scenario.accounts.sessions
+            + scenario.clients.count()
+            + 2 * scenario.webhooks.connections
+            + 256) as u64,
     )?;
     let database = match scenario.hub.database {
         Store::Embedded => None,
@@ -78,32 +84,41 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
         &scenario.accounts,
         &scenario.phases,
         &scenario.webhooks.deliveries(),
+        scenario.storms(),
         options.common.seed,
     ));
     ensure!(plan.events() > 0, "the phases of {name} send nothing");
     let proxy = database.map(|database| Proxy::start(database.address())).transpose()?;
     let store = database.zip(proxy.as_ref()).map(|(database, proxy)| database.through(proxy.address()));
-    let (mut hub, platform, tenants) = start_hub(options, scenario, &plan, store.as_deref()).await?;
+    let mut stage = Stage::open(options, scenario, &plan, store.as_deref()).await?;
     // Before there are sessions: a hub without any takes nothing meanwhile.
     let connections = scenario.webhooks.connections;
-    let bare = if options.baseline { Some(bare::measure(&plan, &tenants, connections).await?) } else { None };
+    let bare = if options.baseline { Some(bare::measure(&plan, &stage.tenants, connections).await?) } else { None };
 
-    let looker = Looker::new(&hub, &tenants, &plan)?;
-    let book = Book { looks: bare.is_none(), ..Book::open(scenario, &plan, looker, hub.pid())? };
-    let before = resident(&hub)?;
+    let looker = Looker::new(&stage.hub, &stage.tenants, &plan)?;
+    let book = Book { looks: bare.is_none(), ..Book::open(scenario, &plan, looker, stage.hub.pid())? };
+    let before = resident(&stage.hub)?;
     let (cut, cuts) = tokio::sync::watch::channel(0);
     let (ledger, ended) = (Rc::clone(&book.ledger), watch::Ended::default());
-    let watch = watch::Watch { ledger, cut: cuts, may_end: scenario.cuts_sessions(), ended: Rc::clone(&ended) };
-    watch.open(&hub, &tenants, scenario.accounts.sessions).await?;
-    let sessions_kib = resident(&hub)?.saturating_sub(before);
-    let stored = book.keep(scenario, &mut hub, &platform, &tenants, &cut, proxy.as_ref()).await?;
+    let (may_end, honest) = (scenario.cuts_sessions(), Arc::new(Honest::default()));
+    let watch = watch::Watch { ledger, cut: cuts, may_end, ended: Rc::clone(&ended), honest: Arc::clone(&honest) };
+    watch.open(&stage.hub, &stage.tenants, scenario.accounts.sessions).await?;
+    let sessions_kib = resident(&stage.hub)?.saturating_sub(before);
+    let Stage { hub, tenants, .. } = &stage;
+    let clients = scenario.clients;
+    let start = || Companions::start(clients, hub, tenants, &honest, &scenario.hub.settings);
+    let companions = (clients.count() > 0).then(start).transpose()?;
+    let stored = book.keep(scenario, &mut stage, &cut, &honest, proxy.as_ref()).await?;
 
     let mut report = Report::new(name, options.common.seed);
-    outcome::report(&mut report, book, scenario, &tenants, &stored, sessions_kib, bare.as_ref());
+    outcome::report(&mut report, book, scenario, &stage.tenants, &stored, sessions_kib, bare.as_ref());
+    if let Some(companions) = companions {
+        companions.stop(&mut report)?;
+    }
     for closed in ended.borrow().iter() {
         report.problem(closed);
     }
-    hub.stop().await?;
+    stage.hub.stop().await?;
     Ok(report)
 }
 
@@ -141,6 +156,10 @@ impl Book {
             marks.push(Mark { from_ms, to_ms: Some(to_ms), text: phase.name.clone() });
             from_ms = to_ms;
         }
+        for storm in scenario.storms() {
+            let (from_ms, to_ms) = (u64::try_from(storm.from.as_millis())?, u64::try_from(storm.to.as_millis())?);
+            marks.push(Mark { from_ms, to_ms: Some(to_ms), text: "retry storm".to_owned() });
+        }
         let (samples, marks) = (RefCell::default(), RefCell::new(marks));
         let pushed = Cell::default();
         Ok(Self { plan: Rc::clone(plan), ledger, looker, looks: true, samples, pushed, marks, pid: Cell::new(pid) })
@@ -150,25 +169,24 @@ impl Book {
     async fn keep(
         &self,
         scenario: &Scenario,
-        hub: &mut Hub,
-        platform: &faults::Platform,
-        tenants: &[Tenant],
+        stage: &mut Stage,
         cut: &tokio::sync::watch::Sender<u64>,
+        honest: &Honest,
         database: Option<&Proxy>,
     ) -> Result<Vec<Stored>> {
-        let requests = schedule::requests(hub.address(), tenants, &self.plan);
+        let Stage { hub, platform, tenants, clock } = stage;
+        let [posts, again] = [&self.plan.posts, &self.plan.again];
+        let requests = |posts| schedule::requests(hub.address(), tenants, &self.plan, posts);
+        let requests = (requests(posts), requests(again));
         let start = Instant::now() + LEAD_IN;
         self.ledger.borrow_mut().begin(start);
         let end = start + scenario.length() + Duration::from_secs_f64(scenario.drain_seconds);
-        let sender = schedule::Sender {
-            address: hub.address(),
-            plan: &self.plan,
-            ledger: &self.ledger,
-            connections: scenario.webhooks.connections,
-            end,
-        };
-        let (pid, marks) = (&self.pid, &self.marks);
-        let breaker = faults::Breaker { faults: &scenario.faults, tenants, platform, start, pid, marks };
+        let (address, ledger, connections) = (hub.address(), &self.ledger, scenario.webhooks.connections);
+        let live = schedule::Sender { address, posts, ledger, connections, end };
+        let storms = schedule::Sender { posts: again, ..live };
+        let send = async { tokio::try_join!(live.send(&requests.0), storms.send(&requests.1)).map(drop) };
+        let (pid, marks, clock) = (&self.pid, &self.marks, clock.as_ref());
+        let breaker = faults::Breaker { faults: &scenario.faults, tenants, platform, clock, honest, start, pid, marks };
         let break_database = async {
             if let Some(proxy) = database {
                 breaker.break_database(proxy).await;
@@ -180,7 +198,7 @@ impl Book {
             Ok(())
         };
         let work = async {
-            tokio::try_join!(sender.send(&requests), breaker.break_hub(hub, cut), break_database, break_platform)?;
+            tokio::try_join!(send, breaker.break_hub(hub, cut), break_database, break_platform)?;
             while self.ledger.borrow_mut().waiting().0 > 0 && Instant::now() < end {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -195,37 +213,4 @@ impl Book {
             }
         }
     }
-}
-
-/// A hub whose accounts all belong to one agency, each with a page and a user of its own.
-async fn start_hub(
-    options: &Run,
-    scenario: &Scenario,
-    plan: &Plan,
-    store: Option<&str>,
-) -> Result<(Hub, faults::Platform, Vec<Tenant>)> {
-    let _step = progress::step("starting the hub");
-    let latency = Duration::from_millis(scenario.platform.latency_ms);
-    let simulator = Simulator::start(Settings { latency, ..Settings::default() })?;
-    let mut setup = options.common.setup_for(plan.sessions * plan.accounts)?.graph_url(&simulator.url());
-    if let Some(url) = store {
-        setup = setup.store_url(url);
-    }
-    for (key, value) in &scenario.hub.settings {
-        setup = setup.set(key, value.clone());
-    }
-    let mut hub = Hub::prepare(setup).await?;
-    let agency = hub.add_agency("Loadtest").await?;
-    let (mut tenants, mut pages) = (Vec::new(), Vec::new());
-    for (page, index) in (FIRST_PAGE..).zip(0..plan.accounts) {
-        let token = format!("EAAB-run-{index}");
-        tenants.push(hub.add_tenant_of(&agency, &format!("Account {index}"), page, &token).await?);
-        let leads = simulator.add_page(page, &token);
-        let first = plan.first_id;
-        let happened = move |id: u64| stored::happened(usize::try_from(id - first).unwrap_or(usize::MAX));
-        leads.generate_leads(first..=u64::MAX, move |id| platform::Lead::generated(id, happened(id)));
-        pages.push(leads);
-    }
-    hub.start().await?;
-    Ok((hub, faults::Platform { simulator, pages, latency }, tenants))
 }

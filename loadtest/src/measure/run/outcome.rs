@@ -11,6 +11,7 @@ use super::{
     Book,
     bare::Bare,
     cost,
+    faults::Broken,
     ledger::{Ledger, Sums},
     scenario::{Scenario, Targets},
     stored::{Seen, Stored},
@@ -32,7 +33,7 @@ pub(super) fn report(
 ) {
     let ledger = book.ledger.borrow();
     let sums = ledger.sums();
-    counts(report, &ledger, &sums, stored);
+    counts(report, scenario, &ledger, &sums, stored);
     latencies(report, &ledger, &book.looker.seen.borrow());
     let samples = book.samples.into_inner();
     let cores: Vec<f64> = samples.iter().filter_map(|sample| sample.cpu_cores).collect();
@@ -64,7 +65,7 @@ pub(super) fn report(
     report.timeline(Timeline { samples, marks: book.marks.into_inner() });
 }
 
-fn counts(report: &mut Report, ledger: &Ledger, sums: &[Sums], stored: &[Stored]) {
+fn counts(report: &mut Report, scenario: &Scenario, ledger: &Ledger, sums: &[Sums], stored: &[Stored]) {
     let (repeated, unexpected, refused, broken) = ledger.oddities();
     let all = |of: fn(&Sums) -> u64| sums.iter().map(of).sum::<u64>();
     let of_store = |of: fn(&Stored) -> u64| stored.iter().map(of).sum::<u64>();
@@ -72,6 +73,9 @@ fn counts(report: &mut Report, ledger: &Ledger, sums: &[Sums], stored: &[Stored]
     report.count("acknowledged", all(|sums| sums.acknowledged));
     report.must_be_zero("never acknowledged", all(|sums| sums.due - sums.acknowledged));
     report.count("refused with 503 and sent again", refused);
+    if refused == 0 && scenario.has(Broken::DiskFull) {
+        report.problem("disk-full: the hub refused nothing meanwhile");
+    }
     report.count("broken off and sent again", broken);
     report.count("deliveries", all(|sums| sums.pushed));
     report.count("read in the list after being away", all(|sums| sums.in_list));

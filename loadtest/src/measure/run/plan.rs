@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::scenario::{Accounts, Phase};
+use super::{
+    faults::Storm,
+    scenario::{Accounts, Phase},
+};
 use crate::platform::meta::Deliveries;
 
 /// Event `i` has the id `first_id + i`.
@@ -18,14 +21,19 @@ pub(super) struct Plan {
     due: Vec<Duration>,
     /// In the order in which they are due.
     pub posts: Vec<Post>,
+    /// Those that come again in storms.
+    pub again: Vec<Post>,
+    storms: Vec<Storm>,
 }
 
 /// One POST.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Post {
     pub events: Vec<usize>,
     /// After the start.
     pub due: Duration,
+    /// The platform hears no answer to it.
+    pub unheard: bool,
 }
 
 impl Plan {
@@ -34,6 +42,7 @@ impl Plan {
         accounts: &Accounts,
         phases: &[Phase],
         deliveries: &Deliveries,
+        storms: Vec<Storm>,
         seed: u64,
     ) -> Self {
         let happened = dues(phases);
@@ -45,11 +54,12 @@ impl Plan {
             for &event in &events {
                 due[event].get_or_insert(happened[latest]);
             }
-            Post { events, due: happened[latest] }
+            Post { events, due: happened[latest], unheard: within(&storms, happened[latest]).is_some() }
         });
-        let posts = posts.collect();
+        let posts: Vec<Post> = posts.collect();
+        let again = again(&posts, &storms, seed);
         let due = due.into_iter().map(Option::unwrap_or_default).collect();
-        Self { first_id, accounts: accounts.count, sessions: accounts.sessions, account, due, posts }
+        Self { first_id, accounts: accounts.count, sessions: accounts.sessions, account, due, posts, again, storms }
     }
 
     pub(super) fn events(&self) -> usize {
@@ -70,6 +80,11 @@ impl Plan {
         (event < self.events()).then_some(event)
     }
 
+    /// When the platform could have heard an answer first.
+    pub(super) fn answer_due(&self, start: Instant, event: usize) -> Instant {
+        start + within(&self.storms, self.due[event]).map_or(self.due[event], |storm| storm.to)
+    }
+
     pub(super) fn due(&self, start: Instant, event: usize) -> Instant {
         start + self.due[event]
     }
@@ -78,6 +93,26 @@ impl Plan {
     pub(super) fn due_within(&self, length: Duration) -> usize {
         self.due.iter().filter(|due| **due <= length).count()
     }
+}
+
+fn within(storms: &[Storm], at: Duration) -> Option<&Storm> {
+    storms.iter().find(|storm| (storm.from..storm.to).contains(&at))
+}
+
+/// The POSTs of each storm: those that had no answer come again when it ends, each once or up to so many times, in any
+/// order.
+fn again(posts: &[Post], storms: &[Storm], seed: u64) -> Vec<Post> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut all = Vec::new();
+    for storm in storms {
+        let begin = all.len();
+        for post in posts.iter().filter(|post| (storm.from..storm.to).contains(&post.due)) {
+            let again = Post { due: storm.to, unheard: false, ..post.clone() };
+            all.extend(std::iter::repeat_n(again, random.usize(1..=storm.copies as usize)));
+        }
+        random.shuffle(&mut all[begin..]);
+    }
+    all
 }
 
 /// With a share for the first account: that share of any stretch of events, as evenly as it can be.
@@ -153,7 +188,7 @@ mod tests {
     #[test]
     fn an_event_is_due_with_the_first_post_that_has_it() {
         let deliveries = Deliveries { batch: 2, redelivered: 1.0, copies: 3, shuffle: 1 };
-        let plan = Plan::new(100, &accounts(2, None), &[phase(1.0, 4.0, None)], &deliveries, 1);
+        let plan = Plan::new(100, &accounts(2, None), &[phase(1.0, 4.0, None)], &deliveries, Vec::new(), 1);
         assert!(plan.posts.len() > 2 && plan.posts.is_sorted_by_key(|post| post.due));
         let start = Instant::now();
         assert_eq!(plan.due(start, 0), plan.due(start, 1));
@@ -162,11 +197,30 @@ mod tests {
 
     #[test]
     fn an_event_is_known_by_its_id() {
-        let plan = Plan::new(100, &accounts(2, None), &[phase(1.0, 4.0, None)], &SINGLY, 1);
+        let plan = Plan::new(100, &accounts(2, None), &[phase(1.0, 4.0, None)], &SINGLY, Vec::new(), 1);
         assert_eq!(
             (plan.event_of(100), plan.event_of(103), plan.event_of(104), plan.event_of(99)),
             (Some(0), Some(3), None, None)
         );
         assert_eq!(plan.due_within(Duration::from_millis(500)), 2);
+    }
+
+    #[test]
+    fn what_had_no_answer_comes_again_at_once_when_the_storm_ends() {
+        let seconds = Duration::from_secs;
+        let storm = Storm { from: seconds(1), to: seconds(3), copies: 3 };
+        let plan = Plan::new(100, &accounts(2, None), &[phase(4.0, 50.0, None)], &SINGLY, vec![storm], 1);
+        let again = &plan.again;
+        let unheard: Vec<_> = plan.posts.iter().filter(|post| post.unheard).map(|post| post.events[0]).collect();
+        assert_eq!(unheard, (50..150).collect::<Vec<_>>());
+        assert!(again.iter().all(|post| post.due == storm.to && !post.unheard));
+        let times = |event: usize| again.iter().filter(|post| post.events == [event]).count();
+        assert!((50..150).all(|event| (1..=3).contains(&times(event))) && (150..400).contains(&again.len()));
+        assert!(times(49) + times(150) == 0 && !again.is_sorted_by_key(|post| post.events[0]));
+        let start = Instant::now();
+        assert_eq!(
+            (plan.answer_due(start, 60), plan.answer_due(start, 150)),
+            (start + seconds(3), plan.due(start, 150))
+        );
     }
 }

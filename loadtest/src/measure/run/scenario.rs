@@ -6,8 +6,13 @@ use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::scenarios::{Keys, between, within};
-use crate::platform::{Failure, meta::Deliveries};
+use super::{
+    super::scenarios::{Keys, between, within},
+    clients::Clients,
+    faults::{Broken, Fault, Part, Storm},
+};
+
+use crate::platform::meta::Deliveries;
 
 /// One run.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +28,8 @@ pub(in crate::measure) struct Scenario {
     pub(super) phases: Vec<Phase>,
     #[serde(default)]
     pub(super) faults: Vec<Fault>,
+    #[serde(default)]
+    pub(super) clients: Clients,
     /// How long to wait, at the end, for what was not pushed or stored yet.
     #[serde(default = "a_minute")]
     pub(super) drain_seconds: f64,
@@ -112,98 +119,6 @@ pub(super) struct Phase {
     pub to: Option<f64>,
 }
 
-/// Something that breaks.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Fault {
-    /// Seconds after the first webhook.
-    pub at: f64,
-    pub what: Broken,
-    /// How long.
-    #[serde(default)]
-    pub seconds: f64,
-    /// How slow, where something is slow.
-    #[serde(default)]
-    pub delay_ms: u64,
-    /// How the platform's calls fail, where they do.
-    pub failure: Option<Failing>,
-    /// The share of the calls that fail, by default all.
-    pub share: Option<f64>,
-}
-
-/// The platform's failures that time or another try mends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Failing {
-    /// Code 2: the service is away.
-    Unavailable,
-    /// Code 32: the page has used up its calls.
-    PageLimit,
-    /// No answer, ever.
-    Hang,
-    /// The connection is closed without an answer.
-    Close,
-    /// A page of HTML with status 502.
-    NotJson,
-}
-
-impl Failing {
-    pub(super) const fn failure(self) -> Failure {
-        match self {
-            Self::Unavailable => Failure::Unavailable,
-            Self::PageLimit => Failure::PageLimit,
-            Self::Hang => Failure::Hang,
-            Self::Close => Failure::Close,
-            Self::NotJson => Failure::NotJson { status: 502 },
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Broken {
-    /// `kill -9`, and started again after `seconds`.
-    HubKilled,
-    /// Asked to stop, and started again after `seconds`: a deployment.
-    HubRestarted,
-    /// Every connection to the database breaks, and none is accepted.
-    DatabaseStopped,
-    /// The database's connections stay and carry nothing.
-    DatabaseFrozen,
-    /// What the database answers is lost on its way.
-    DatabaseHalfOpen,
-    /// Everything to and from the database takes `delay_ms` longer.
-    DatabaseSlow,
-    /// Every session's connection breaks; they come back at once.
-    ClientsCut,
-    /// The first account's page token is revoked; after `seconds` the hub is given a new one.
-    TokenRevoked,
-    /// A `share` of the platform's calls fails with `failure`.
-    PlatformFails,
-    /// Every call to the platform takes `delay_ms`.
-    PlatformSlow,
-}
-
-/// What one task breaks, one after the other; the tasks go side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    Hub,
-    Database,
-    Platform,
-}
-
-impl Broken {
-    pub(super) const fn part(self) -> Part {
-        match self {
-            Self::HubKilled | Self::HubRestarted | Self::ClientsCut | Self::TokenRevoked => Part::Hub,
-            Self::DatabaseStopped | Self::DatabaseFrozen | Self::DatabaseHalfOpen | Self::DatabaseSlow => {
-                Part::Database
-            }
-            Self::PlatformFails | Self::PlatformSlow => Part::Platform,
-        }
-    }
-}
-
 /// What must hold besides nothing being lost, duplicated or leaked. In milliseconds unless it says otherwise.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -228,8 +143,25 @@ impl Scenario {
 
     /// Whether sessions may end before the run does.
     pub(super) fn cuts_sessions(&self) -> bool {
-        let cutting = [Broken::HubKilled, Broken::HubRestarted, Broken::ClientsCut];
-        self.faults.iter().any(|fault| cutting.contains(&fault.what))
+        [Broken::HubKilled, Broken::HubRestarted, Broken::ClientsCut].into_iter().any(|what| self.has(what))
+    }
+
+    pub(super) fn has(&self, what: Broken) -> bool {
+        self.faults.iter().any(|fault| fault.what == what)
+    }
+
+    /// When the platform hears no answers, in order.
+    pub(super) fn storms(&self) -> Vec<Storm> {
+        let mut storms: Vec<Storm> = self.faults.iter().filter_map(Fault::storm).collect();
+        storms.sort_by_key(|storm| storm.from);
+        storms
+    }
+
+    fn check_storms(&self) -> Result<()> {
+        for pair in self.storms().windows(2) {
+            ensure!(pair[0].to <= pair[1].from, "faults: one retry-storm begins before the one before it came down");
+        }
+        Ok(())
     }
 }
 
@@ -252,17 +184,15 @@ impl Keys for Scenario {
             between(&of("rate"), phase.rate, 0.0, 100_000.0)?;
             between(&of("to"), phase.to.unwrap_or(0.0), 0.0, 100_000.0)?;
         }
+        self.clients.check()?;
+        let length = self.length().as_secs_f64();
         for fault in &self.faults {
-            between("faults: at", fault.at, 0.0, self.length().as_secs_f64())?;
-            between("faults: seconds", fault.seconds, 0.0, 3600.0)?;
-            between("faults: share", fault.share.unwrap_or(1.0), 0.001, 1.0)?;
+            fault.check(length)?;
             if fault.what.part() == Part::Database && self.hub.database != Store::Postgres {
-                bail!("faults: {:?} needs hub.database = \"postgres\"", fault.what);
-            }
-            if fault.what == Broken::PlatformFails && fault.failure.is_none() {
-                bail!("faults: PlatformFails needs failure = \"unavailable\", or another");
+                bail!("faults: {} needs hub.database = \"postgres\"", fault.what);
             }
         }
+        self.check_storms()?;
         if let Some(key) = self.hub.settings.keys().find(|key| !key.contains('.')) {
             bail!("hub.settings: `{key}` has no section: write \"section.key\" = value");
         }

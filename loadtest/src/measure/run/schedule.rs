@@ -27,9 +27,9 @@ use crate::{
 /// A POST that was refused or broke off is sent again after this long.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// The requests of a plan, ready-made, so that making them takes no time of the schedule.
-pub(super) fn requests(address: SocketAddr, tenants: &[Tenant], plan: &Plan) -> Vec<Vec<u8>> {
-    plan.posts.iter().map(|planned| post(address, &body(tenants, plan, planned))).collect()
+/// The requests of a plan's POSTs, ready-made, so that making them takes no time of the schedule.
+pub(super) fn requests(address: SocketAddr, tenants: &[Tenant], plan: &Plan, posts: &[Post]) -> Vec<Vec<u8>> {
+    posts.iter().map(|planned| post(address, &body(tenants, plan, planned))).collect()
 }
 
 fn body(tenants: &[Tenant], plan: &Plan, post: &Post) -> String {
@@ -44,7 +44,8 @@ fn body(tenants: &[Tenant], plan: &Plan, post: &Post) -> String {
 /// The platform that sends.
 pub(super) struct Sender<'a> {
     pub address: SocketAddr,
-    pub plan: &'a Plan,
+    /// In the order in which they are due.
+    pub posts: &'a [Post],
     pub ledger: &'a RefCell<Ledger>,
     pub connections: usize,
     /// When it gives up on what the hub does not take.
@@ -52,15 +53,13 @@ pub(super) struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Sends what is planned, as far as there are requests for it, and returns when all is acknowledged or the time is up.
+    /// Sends what is planned and returns when all is acknowledged or the time is up.
     pub(super) async fn send(&self, requests: &[Vec<u8>]) -> Result<()> {
         let start = self.ledger.borrow().start();
         let due = Arc::new(Semaphore::new(0));
         let clock = {
-            let (due, dues) = (
-                Arc::clone(&due),
-                self.plan.posts.iter().take(requests.len()).map(|post| start + post.due).collect::<Vec<_>>(),
-            );
+            let dues: Vec<_> = self.posts.iter().map(|post| start + post.due).collect();
+            let due = Arc::clone(&due);
             thread::Builder::new().name("schedule".to_owned()).spawn(move || tick(&dues, &due))?
         };
         let next = Cell::new(0);
@@ -83,7 +82,7 @@ impl Sender<'_> {
             let number = next.get();
             let Some(request) = requests.get(number) else { return Ok(()) };
             next.set(number + 1);
-            while !self.deliver(&mut connection, request, &self.plan.posts[number]).await? {
+            while !self.deliver(&mut connection, request, &self.posts[number]).await? {
                 if Instant::now() >= self.end {
                     return Ok(());
                 }
@@ -98,14 +97,18 @@ impl Sender<'_> {
             Some(open) => open,
             None => match Connection::open(self.address).await {
                 Ok(open) => open,
-                Err(_) => return Ok(false),
+                Err(_) => return Ok(post.unheard),
             },
         };
         post.events.iter().for_each(|&event| self.ledger.borrow_mut().send(event, Instant::now()));
         let Ok(status) = open.exchange(request).await else {
             self.ledger.borrow_mut().break_off();
-            return Ok(false);
+            return Ok(post.unheard);
         };
+        if post.unheard {
+            // The answer is lost on its way; the POST comes again in a storm.
+            return Ok(true);
+        }
         *connection = Some(open);
         match status {
             200 => {

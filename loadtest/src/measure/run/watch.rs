@@ -5,6 +5,7 @@ use std::{
     cell::RefCell,
     hash::{DefaultHasher, Hash, Hasher},
     rc::Rc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,10 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_websockets::{Error, Message};
 
-use super::ledger::{Got, Ledger};
+use super::{
+    clients::Honest,
+    ledger::{Got, Ledger},
+};
 use crate::{
     client::Socket,
     hub::{Hub, Tenant},
@@ -65,6 +69,8 @@ pub(super) struct Watch {
     /// Whether sessions may end, because the scenario breaks what they hang on.
     pub may_end: bool,
     pub ended: Ended,
+    /// What the clients that misbehave are told.
+    pub honest: Arc<Honest>,
 }
 
 impl Watch {
@@ -177,6 +183,9 @@ impl Watcher {
             ledger.leak(self.account);
             return Ok(());
         }
+        if (self.account, self.session) == (0, 0) && frame.payload.is_some() {
+            self.all.honest.passed.fetch_add(text.len() as u64, Ordering::Relaxed);
+        }
         if frame.kind != "new_lead" {
             return Ok(());
         }
@@ -219,7 +228,7 @@ mod tests {
     fn after(frames: &[&str]) -> Sums {
         let accounts = Accounts { count: 2, sessions: 1, first_share: None };
         let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None };
-        let plan = Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), 1));
+        let plan = Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), Vec::new(), 1));
         let ledger = Rc::new(RefCell::new(Ledger::new(plan, Instant::now()).unwrap()));
         let text = || String::from("acc_1");
         let tenant = Tenant {
@@ -232,7 +241,8 @@ mod tests {
             token: text(),
         };
         let (_sender, cut) = watch::channel(0);
-        let all = Watch { ledger: Rc::clone(&ledger), cut, may_end: false, ended: Ended::default() };
+        let all =
+            Watch { ledger: Rc::clone(&ledger), cut, may_end: false, ended: Ended::default(), honest: Arc::default() };
         let mut watcher = Watcher {
             all,
             url: text(),

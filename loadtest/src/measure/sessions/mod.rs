@@ -1,11 +1,12 @@
-//! Many dashboards in one process, as cheap as can be: one task and one socket each, one buffer for all of them, frames
-//! counted by their headers. A process of its own, so that its CPU time is not the hub's, nor the publisher's.
+//! Many dashboards in one process, as cheap as can be: one task and one socket each, one buffer for all of them, messages
+//! counted by a mark in their text. A process of its own, so that its CPU time is not the hub's, nor the publisher's.
 //!
 //! Told to `connect`, it says `connected <n>` meanwhile and `ready <json>` when all are subscribed; told to `cut`, it breaks
 //! all connections at once and says `gone`; told to `finish`, it says `tally <json>` and ends. It says `done <number> <ms>`
 //! when all have the envelope of that number.
 
 mod connect;
+mod plan;
 mod remote;
 mod tally;
 
@@ -28,9 +29,11 @@ use tokio::{
 };
 
 use super::{
-    frames::{self, Scanner},
+    frames,
     latency::{Latencies, Quantiles},
 };
+use connect::Scanner;
+pub(super) use plan::{Plan, Wire};
 pub(super) use remote::{Remote, Wanted};
 pub(super) use tally::{Summary, marked, sample};
 use tally::{Tally, seen};
@@ -47,19 +50,13 @@ pub struct Sessions {
     /// How many envelopes will come at most.
     #[arg(long)]
     envelopes: usize,
-    /// The room to subscribe to; without one, frames come as soon as there is a connection.
-    #[arg(long)]
-    room: Option<String>,
     /// Connections that are being made at once.
     #[arg(long)]
     at_once: usize,
-    /// Sign in with the first frame.
-    #[arg(long)]
-    first_frame: bool,
 }
 
-/// The variable that has the token.
-pub(super) const TOKEN: &str = "LOADTEST_TOKEN";
+/// The variable that has the plan. It is no argument, for there are tokens in it.
+const PLAN: &str = "LOADTEST_PLAN";
 
 /// How the sessions came up.
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,6 +94,8 @@ pub fn raise_file_limit(files: u64) -> Result<()> {
 async fn serve(options: &Sessions) -> Result<()> {
     let tally = Rc::new(RefCell::new(Tally::new(options.count, options.envelopes)?));
     let (broken, mut breaks) = mpsc::channel::<String>(1);
+    let plan = std::env::var(PLAN).context("sessions need a plan")?;
+    let plan = Rc::new(serde_json::from_str(&plan).context("not a plan for sessions")?);
     let (mut orders, mut sessions, mut times) = (orders(), JoinSet::new(), 0);
     loop {
         let order = tokio::select! {
@@ -105,7 +104,7 @@ async fn serve(options: &Sessions) -> Result<()> {
         };
         match order.as_str() {
             "connect" => {
-                let connected = connect(options, times, &mut sessions, &tally, &broken).await?;
+                let connected = connect(options, &plan, times, &mut sessions, &tally, &broken).await?;
                 println!("ready {}", serde_json::to_string(&connected)?);
                 times += 1;
             }
@@ -124,29 +123,30 @@ async fn serve(options: &Sessions) -> Result<()> {
 /// Connects all sessions, for the first time or again.
 async fn connect(
     options: &Sessions,
+    plan: &Rc<Plan>,
     times: usize,
     sessions: &mut JoinSet<()>,
     tally: &Rc<RefCell<Tally>>,
     broken: &mpsc::Sender<String>,
 ) -> Result<Connected> {
-    let token = std::env::var(TOKEN).unwrap_or_default();
     let (begin, mut each) = (Instant::now(), Latencies::new()?);
-    let opening = |index| {
-        let token = &token;
-        async move {
-            let begin = Instant::now();
-            let other = |payload: &[u8]| note(payload, index, tally, SystemTime::now());
-            let opened = connect::open(options, token, index, times, other).await;
-            anyhow::Ok((index, begin.elapsed(), opened?))
-        }
+    let since = tally.borrow().position().map(str::to_owned);
+    let since = since.as_deref();
+    let opening = |index| async move {
+        let begin = Instant::now();
+        let other = |message: &[u8]| {
+            note(message, index, tally, SystemTime::now());
+        };
+        let opened = connect::open(options, plan, index, (times, since), other).await;
+        anyhow::Ok((index, begin.elapsed(), opened?))
     };
     let mut opened = std::pin::pin!(stream::iter(0..options.count).map(opening).buffer_unordered(options.at_once));
     while let Some(next) = opened.next().await {
         let (index, took, (socket, scanner)) = next?;
         each.record(took);
-        let (tally, broken) = (Rc::clone(tally), broken.clone());
+        let (plan, tally, broken) = (Rc::clone(plan), Rc::clone(tally), broken.clone());
         sessions.spawn_local(async move {
-            let why = count(socket, scanner, index, &tally).await;
+            let why = count(socket, scanner, &plan, index, &tally).await;
             // Full means that the first break, which is what is shown, is there already.
             let _ = broken.try_send(format!("session {index} ended: {why}"));
         });
@@ -176,14 +176,15 @@ thread_local! {
 }
 
 /// Counts what comes until the socket ends; why it ended.
-async fn count(socket: TcpStream, mut scanner: Scanner, index: usize, tally: &RefCell<Tally>) -> String {
+async fn count(socket: TcpStream, mut scanner: Scanner, plan: &Plan, index: usize, tally: &RefCell<Tally>) -> String {
     loop {
         if let Err(error) = socket.readable().await {
             return error.to_string();
         }
         let read = BUFFER.with_borrow_mut(|buffer| {
             let read = socket.try_read(buffer)?;
-            Ok(take(&socket, &mut scanner, &buffer[..read], index, tally).map(|()| read))
+            Ok(take(&socket, &mut scanner, &buffer[..read], plan, |message, now| note(message, index, tally, now))
+                .map(|()| read))
         });
         match read {
             Ok(Ok(0)) => return "the hub closed the connection".to_owned(),
@@ -199,28 +200,39 @@ fn take(
     socket: &TcpStream,
     scanner: &mut Scanner,
     bytes: &[u8],
-    index: usize,
-    tally: &RefCell<Tally>,
+    plan: &Plan,
+    note: impl Fn(&[u8], SystemTime) -> bool,
 ) -> Result<(), String> {
     let now = SystemTime::now();
     let mut end = Ok(());
+    // An answer is a few bytes on a socket that we hardly write to: it fits.
+    let answer = |frame: &[u8]| drop(socket.try_write(frame));
     scanner.feed(bytes, |frame| match frame.opcode {
-        frames::TEXT => note(frame.payload, index, tally, now),
-        // A pong is a few bytes on a socket that we hardly write to: it fits.
-        frames::PING => drop(socket.try_write(&frames::pong(frame.payload))),
+        frames::TEXT => {
+            for message in plan.messages(frame.payload) {
+                if !note(message, now)
+                    && let Some(pong) = plan.pong(message)
+                {
+                    answer(&frames::client_text(pong));
+                }
+            }
+        }
+        frames::PING => answer(&frames::pong(frame.payload)),
         frames::CLOSE => end = Err(format!("closed by the hub: {}", close_reason(frame.payload))),
         _ => {}
     });
     end
 }
 
-/// Notes a text frame, if it is a measured envelope.
-fn note(payload: &[u8], index: usize, tally: &RefCell<Tally>, now: SystemTime) {
-    if let Some(mark) = seen(payload)
-        && let Some((number, p99)) = tally.borrow_mut().record(index, mark, now)
-    {
+/// Notes a message, if it is a measured envelope; whether it is.
+fn note(message: &[u8], index: usize, tally: &RefCell<Tally>, now: SystemTime) -> bool {
+    let Some(mark) = seen(message) else { return false };
+    let mut tally = tally.borrow_mut();
+    if let Some((number, p99)) = tally.record(index, mark, now) {
+        tally.all_are_at(message);
         println!("done {number} {p99}");
     }
+    true
 }
 
 fn close_reason(payload: &[u8]) -> String {

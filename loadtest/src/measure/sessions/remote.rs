@@ -7,42 +7,36 @@ use tokio::time::timeout;
 
 use super::{
     super::{child::Child, progress},
-    Connected, Summary, TOKEN,
+    Connected, PLAN, Plan, Summary,
 };
-use crate::hub::Tenant;
 
 /// What sessions are wanted.
-pub(in super::super) struct Wanted<'a> {
+pub(in super::super) struct Wanted {
     /// Where to connect.
     pub address: String,
-    /// Whose room to subscribe to; without one, frames come as soon as there is a connection.
-    pub tenant: Option<&'a Tenant>,
+    pub plan: Plan,
     pub count: usize,
     /// How many envelopes will come at most.
     pub envelopes: u32,
     /// Handshakes under way.
     pub at_once: usize,
-    /// Sign in with the first frame, and not with a header of the handshake.
-    pub first_frame: bool,
 }
 
-/// The process.
-pub(in super::super) struct Remote(Child);
+/// The process, and the lines `done` that came while all were connecting.
+pub(in super::super) struct Remote(Child, Vec<String>);
 
 impl Remote {
     /// Starts it; it connects when it is told to.
-    pub(in super::super) fn start(wanted: &Wanted<'_>) -> Result<Self> {
-        let mut arguments = vec![
+    pub(in super::super) fn start(wanted: &Wanted) -> Result<Self> {
+        let arguments = [
             "sessions".to_owned(),
             format!("--address={}", wanted.address),
             format!("--count={}", wanted.count),
             format!("--envelopes={}", wanted.envelopes),
             format!("--at-once={}", wanted.at_once),
         ];
-        arguments.extend(wanted.first_frame.then(|| "--first-frame".to_owned()));
-        arguments.extend(wanted.tenant.map(|tenant| format!("--room={}", tenant.room())));
-        let token = wanted.tenant.map_or("", |tenant| &tenant.token);
-        Child::start(&arguments, &[(TOKEN, token)]).map(Self)
+        let child = Child::start(&arguments, &[(PLAN, &serde_json::to_string(&wanted.plan)?)])?;
+        Ok(Self(child, Vec::new()))
     }
 
     pub(in super::super) fn pid(&self) -> Result<u32> {
@@ -59,6 +53,8 @@ impl Remote {
                 bar.set(connected.parse()?);
             } else if let Some(how) = line.strip_prefix("ready ") {
                 return Ok(serde_json::from_str(how)?);
+            } else if let Some(done) = line.strip_prefix("done ") {
+                self.1.push(done.to_owned());
             }
         }
     }
@@ -75,7 +71,10 @@ impl Remote {
         let (mut missing, mut p99) = (numbers.len() as u64, 0.0);
         let all = async {
             while missing > 0 {
-                let done = self.0.hear_of("done").await?;
+                let done = match self.1.pop() {
+                    Some(done) => done,
+                    None => self.0.hear_of("done").await?,
+                };
                 let (number, millis) = done.split_once(' ').unwrap_or((&done, "0"));
                 if numbers.contains(&number.parse()?) {
                     missing -= 1;

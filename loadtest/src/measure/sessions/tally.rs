@@ -18,25 +18,28 @@ pub(super) struct Mark {
     published: u64,
 }
 
+/// What a mark begins with. It has nothing in it that JSON, HTML or a URL would write in another way.
+const BEGIN: &str = "mark_";
 /// Digits of the number and of the time; fixed, so that all envelopes are of one length.
 const NUMBER: usize = 8;
 const TIME: usize = 19;
 /// Length of a mark's text.
-const MARK: usize = "mark=".len() + NUMBER + 1 + TIME;
+const MARK: usize = BEGIN.len() + NUMBER + 1 + TIME;
 
 /// The text of a mark, padded to `length` bytes where that is longer.
 pub(in super::super) fn marked(number: u64, length: usize) -> String {
     let time = wall_clock(SystemTime::now());
-    let mark = format!("mark={number:0NUMBER$}@{time:0TIME$}");
+    let mark = format!("{BEGIN}{number:0NUMBER$}_{time:0TIME$}");
     format!("{mark:.<length$}")
 }
 
 /// The mark of a payload that is a measured envelope; heartbeats and the like have none.
 pub(super) fn seen(payload: &[u8]) -> Option<Mark> {
-    let start = memmem::find(payload, b"mark=")?;
-    let mark = std::str::from_utf8(payload.get(start..start + MARK)?).ok()?;
-    let (number, time) = mark.strip_prefix("mark=")?.split_once('@')?;
-    Some(Mark { number: number.parse().ok()?, published: time.parse().ok()? })
+    memmem::find_iter(payload, BEGIN).find_map(|start| {
+        let mark = std::str::from_utf8(payload.get(start + BEGIN.len()..start + MARK)?).ok()?;
+        let (number, time) = mark.split_once('_')?;
+        Some(Mark { number: number.parse().ok()?, published: time.parse().ok()? })
+    })
 }
 
 /// A payload like the hub's, `frame_bytes` long with its frame header.
@@ -57,6 +60,8 @@ pub(super) struct Tally {
     latencies: Latencies,
     /// Since the last envelope that all had.
     recent: Latencies,
+    /// Where that one is in the hub's log.
+    position: Option<String>,
 }
 
 /// What the process reports at its end.
@@ -73,7 +78,7 @@ impl Tally {
         let got = vec![vec![0; envelopes.div_ceil(64)]; sessions];
         let complete = vec![0; envelopes];
         let (latencies, recent) = (Latencies::new()?, Latencies::new()?);
-        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies, recent })
+        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies, recent, position: None })
     }
 
     /// Notes an envelope; if now all sessions have it, its number and the p99 of what came since the last such.
@@ -101,6 +106,19 @@ impl Tally {
         Some((mark.number, p99))
     }
 
+    /// The position of the last envelope that all sessions had, if the hub gives positions.
+    pub(super) fn position(&self) -> Option<&str> {
+        self.position.as_deref()
+    }
+
+    /// All sessions have had this envelope.
+    pub(super) fn all_are_at(&mut self, envelope: &[u8]) {
+        const KEY: &[u8] = br#""position":""#;
+        let position = memmem::find(envelope, KEY).map(|start| &envelope[start + KEY.len()..]);
+        let position = position.and_then(|rest| rest.split(|&byte| byte == b'"').next());
+        self.position = position.map(|position| String::from_utf8_lossy(position).into_owned());
+    }
+
     pub(super) fn summary(&self) -> Summary {
         Summary {
             delivered: self.complete.iter().map(|&sessions| sessions as u64).sum(),
@@ -123,9 +141,21 @@ mod tests {
             assert_eq!(seen(payload.as_bytes()).unwrap().number, 42);
         }
         assert_eq!(seen(br#"{"type":"heartbeat","positions":{}}"#), None);
-        assert_eq!(seen(b"mark=0000"), None);
+        assert_eq!(seen(b"mark_0000"), None);
+        let behind = format!("a benchmark_of_something_that_is_longer_than_a_mark, {}", marked(5, 0));
+        assert_eq!(seen(behind.as_bytes()).unwrap().number, 5);
         assert_eq!(marked(7, 0).len(), MARK);
         assert_eq!(marked(7, 100).len(), 100);
+    }
+
+    #[test]
+    fn where_all_are_is_read_from_the_envelope() {
+        let mut tally = Tally::new(1, 1).unwrap();
+        assert_eq!(tally.position(), None);
+        tally.all_are_at(br#"{"type":"lead:updated","id":"evt_1","position":"3-12","prev":"3-11"}"#);
+        assert_eq!(tally.position(), Some("3-12"));
+        tally.all_are_at(b"{}");
+        assert_eq!(tally.position(), None);
     }
 
     #[test]

@@ -1,25 +1,28 @@
-//! What breaks during a run, and comes back.
+//! Breaks what is planned when it is planned, and mends it.
 
 use std::{
     cell::{Cell, RefCell},
-    time::{Duration, Instant},
+    sync::atomic::Ordering,
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use chrono::DateTime;
+use http::header::DATE;
 use tokio::sync::watch;
 
 use super::{
-    super::report::Mark,
-    scenario::{Broken, Fault, Part},
+    super::{super::report::Mark, clients::Honest},
+    menu::{Broken, Fault, Part},
 };
 use crate::{
-    fault::{Mode, Proxy},
+    fault::{Clock, Mode, Proxy, disk},
     hub::{Hub, Tenant},
     platform::{Behaviour, Page, Simulator},
 };
 
 /// The simulated platform, and how fast it is when nothing is wrong.
-pub(super) struct Platform {
+pub(in super::super) struct Platform {
     pub simulator: Simulator,
     /// One of each account.
     pub pages: Vec<Page>,
@@ -27,10 +30,12 @@ pub(super) struct Platform {
 }
 
 /// What can be broken, and what is told of it.
-pub(super) struct Breaker<'a> {
+pub(in super::super) struct Breaker<'a> {
     pub faults: &'a [Fault],
     pub tenants: &'a [Tenant],
     pub platform: &'a Platform,
+    pub clock: Option<&'a Clock>,
+    pub honest: &'a Honest,
     pub start: Instant,
     /// The hub's process, while it runs.
     pub pid: &'a Cell<Option<u32>>,
@@ -43,7 +48,7 @@ impl Breaker<'_> {
     }
 
     /// Breaks the hub, its clients' connections and its token as planned.
-    pub(super) async fn break_hub(&self, hub: &mut Hub, cut: &watch::Sender<u64>) -> Result<()> {
+    pub(in super::super) async fn break_hub(&self, hub: &mut Hub, cut: &watch::Sender<u64>) -> Result<()> {
         for fault in self.of(Part::Hub) {
             let from = self.wait(fault.at).await;
             match fault.what {
@@ -58,9 +63,27 @@ impl Breaker<'_> {
                     self.back(hub, fault).await?;
                 }
                 Broken::TokenRevoked => self.revoke_token(hub, fault).await?,
+                Broken::DiskFull => {
+                    let pid = hub.pid().context("the hub ended before its disk was full")?;
+                    disk::fill(pid)?;
+                    tokio::time::sleep(Duration::from_secs_f64(fault.seconds)).await;
+                    disk::relieve(pid).context("the hub did not live through a full disk")?;
+                }
+                Broken::ClockJump => self.jump(hub, fault).await?,
                 _ => cut.send_modify(|times| *times += 1),
             }
             self.mark(fault, from);
+        }
+        Ok(())
+    }
+
+    async fn jump(&self, hub: &Hub, fault: &Fault) -> Result<()> {
+        let clock = self.clock.context("the hub was started with the clock that everybody has")?;
+        let ahead = fault.jump_s.unwrap_or(0);
+        jump_to(clock, hub, ahead).await?;
+        if fault.seconds > 0.0 {
+            tokio::time::sleep(Duration::from_secs_f64(fault.seconds)).await;
+            jump_to(clock, hub, 0).await?;
         }
         Ok(())
     }
@@ -78,11 +101,12 @@ impl Breaker<'_> {
         tokio::time::sleep(Duration::from_secs_f64(fault.seconds)).await;
         hub.start().await?;
         self.pid.set(hub.pid());
+        self.honest.restarts.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
     /// Breaks the way to the database as planned, and lets it be whole in between.
-    pub(super) async fn break_database(&self, database: &Proxy) {
+    pub(in super::super) async fn break_database(&self, database: &Proxy) {
         for fault in self.of(Part::Database) {
             let mode = match fault.what {
                 Broken::DatabaseStopped => Mode::Refuse,
@@ -99,7 +123,7 @@ impl Breaker<'_> {
     }
 
     /// Lets the platform fail as planned, and answer in between.
-    pub(super) async fn break_platform(&self) {
+    pub(in super::super) async fn break_platform(&self) {
         let Platform { simulator, pages, latency } = self.platform;
         let all = |behaviour: &Behaviour| pages.iter().for_each(|page| page.behave(behaviour.clone()));
         for fault in self.of(Part::Platform) {
@@ -128,19 +152,35 @@ impl Breaker<'_> {
     }
 
     fn mark(&self, fault: &Fault, from_ms: u64) {
-        let text = match fault.what {
-            Broken::HubKilled => "hub killed",
-            Broken::HubRestarted => "hub restarted",
-            Broken::DatabaseStopped => "database stopped",
-            Broken::DatabaseFrozen => "database frozen",
-            Broken::DatabaseHalfOpen => "database half open",
-            Broken::DatabaseSlow => "database slow",
-            Broken::ClientsCut => "clients cut",
-            Broken::TokenRevoked => "token revoked",
-            Broken::PlatformFails => "platform fails",
-            Broken::PlatformSlow => "platform slow",
-        };
-        let to_ms = (fault.what != Broken::ClientsCut).then(|| self.now());
-        self.marks.borrow_mut().push(Mark { from_ms, to_ms, text: text.to_owned() });
+        let at_once = fault.what == Broken::ClientsCut || (fault.what == Broken::ClockJump && fault.seconds <= 0.0);
+        let to_ms = (!at_once).then(|| self.now());
+        self.marks.borrow_mut().push(Mark { from_ms, to_ms, text: fault.what.to_string().replace('-', " ") });
     }
+}
+
+/// How far the hub's clock may be from where it was sent: what it tells is cut to seconds, and the sending takes one.
+const NEAR: i64 = 4;
+/// How long it may take to be there.
+const UNTIL_SEEN: Duration = Duration::from_secs(10);
+
+/// Sends the clock so many seconds ahead, and waits until the hub goes by it.
+async fn jump_to(clock: &Clock, hub: &Hub, ahead: i64) -> Result<()> {
+    clock.jump(ahead)?;
+    let end = Instant::now() + UNTIL_SEEN;
+    loop {
+        let seen = ahead_of_here(hub).await?;
+        if (seen - ahead).abs() <= NEAR {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "the hub's clock is {seen} s ahead of the true time and not {ahead} s");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// How many seconds the hub's clock is ahead of this process's, by the date in its answers.
+async fn ahead_of_here(hub: &Hub) -> Result<i64> {
+    let answer = hub.http().get(hub.url("/health")).send().await?;
+    let date = answer.headers().get(DATE).context("the hub's answers have no date")?;
+    let there = DateTime::parse_from_rfc2822(date.to_str()?)?.timestamp();
+    Ok(there - i64::try_from(UNIX_EPOCH.elapsed()?.as_secs())?)
 }
