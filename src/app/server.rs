@@ -27,7 +27,12 @@ use crate::{
     realtime::{
         AddShard, Shard,
         shard::{ShardParts, ShardState},
-        transports::{TrustProxy, line::Line, sse, websocket},
+        transports::{
+            TrustProxy,
+            line::Line,
+            socket_io::{self, Sessions, Talk},
+            sse, websocket,
+        },
     },
 };
 
@@ -47,6 +52,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     let (registry, trust) = (hub.registry.clone().recipient(), TrustProxy(settings.server.trust_proxy));
     let ingester = (hub.inbox.clone(), hub.supervisors.clone().recipient(), Arc::clone(&hub.metrics));
     let request_timeout = settings.server.request_timeout;
+    let talks = Sessions::<Talk>::default();
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let server = builder
@@ -59,9 +65,11 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
             let (registry, stopping) = (registry.clone(), stopping.clone());
             let state = ShardState::new(shard.clone());
             let sessions = Data::new(Rc::clone(&state));
+            let socket_io = Data::new(socket_io::service(Rc::clone(&state), talks.clone(), trust));
+            let talks = Data::clone(&socket_io);
             let upgrade = fn_factory(move || {
-                let (state, registry) = (Rc::clone(&state), registry.clone());
-                async move { Ok::<_, ()>(start_shard(state, registry, trust)) }
+                let (state, registry, talks) = (Rc::clone(&state), registry.clone(), Data::clone(&talks));
+                async move { Ok::<_, ()>(start_shard(state, registry, talks, trust)) }
             });
             let (api_state, receiver, probed) = (api_state.clone(), receiver.clone(), probed.clone());
             let (inbox, arrived, metrics) = ingester.clone();
@@ -72,10 +80,12 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 .app_data(probed)
                 .app_data(sessions)
                 .app_data(Data::new(trust))
+                .app_data(socket_io)
                 .configure(inbound::configure)
                 .configure(probes::configure)
                 // Not compressed: an event must not wait for the next.
                 .configure(sse::configure)
+                .configure(socket_io::configure::<Talk>(socket_io::PATH))
                 .service(
                     web::scope("").wrap(Compress::default()).configure(api::configure).configure(dashboard::configure),
                 );
@@ -117,6 +127,7 @@ fn shard_parts(settings: &Settings, hub: &Hub) -> ShardParts {
 fn start_shard(
     state: Rc<ShardState>,
     registry: Recipient<AddShard>,
+    talks: Data<socket_io::Service<Talk>>,
     trust: TrustProxy,
 ) -> impl actix_service::Service<
     (Request, Framed<TcpStream, h1::Codec>),
@@ -125,5 +136,14 @@ fn start_shard(
     Future = impl Future<Output = Result<(), actix_web::Error>>,
 > {
     Shard::new(Rc::clone(&state), registry).start();
-    fn_service(move |(request, framed)| websocket::upgrade(request, framed, Rc::clone(&state), trust))
+    fn_service(move |(request, framed): (Request, _)| {
+        let (state, talks) = (Rc::clone(&state), Data::clone(&talks));
+        async move {
+            if request.path().trim_end_matches('/') == socket_io::PATH.trim_end_matches('/') {
+                socket_io::upgrade(request, framed, talks).await
+            } else {
+                websocket::upgrade(request, framed, state, trust).await
+            }
+        }
+    })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::{SessionId, envelope::Position};
 
@@ -112,7 +112,15 @@ impl Asked {
     /// Reads a text frame; `None` if it is no JSON object at all.
     #[must_use]
     pub fn read(text: &[u8]) -> Option<Self> {
-        let Value::Object(mut object) = serde_json::from_slice(text).ok()? else { return None };
+        match serde_json::from_slice(text).ok()? {
+            Value::Object(object) => Some(Self::of(object)),
+            _ => None,
+        }
+    }
+
+    /// Reads a frame from its JSON object.
+    #[must_use]
+    pub fn of(mut object: Map<String, Value>) -> Self {
         let reference = object.remove("ref");
         let known = ["auth", "subscribe", "unsubscribe", "ack", "watermarks", "presence", "typing"];
         let frame = match object.get("type").and_then(Value::as_str) {
@@ -121,7 +129,7 @@ impl Asked {
             Some(_) => Err(Refusal { code: "unknown_type", message: "this hub does not know that frame".to_owned() }),
             None => Err(Refusal { code: "bad_frame", message: "a frame needs a `type`".to_owned() }),
         };
-        Some(Self { reference, frame })
+        Self { reference, frame }
     }
 }
 

@@ -4,7 +4,7 @@
 //! read, whatever its session is doing, and cuts the connection itself. Full means: the session is over.
 //!
 //! A session without a socket of its own (its transport is HTTP) has a wire that is pulled: all frames wait until a
-//! request fetches them.
+//! request fetches them. It may get a socket later: at first beside what is pulled, then instead.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -44,8 +44,10 @@ pub enum Sent {
 
 /// The writing side.
 pub struct Wire {
-    /// None while the wire is pulled.
+    /// While the wire is pulled: none, or one beside it.
     io: OnceCell<TcpStream>,
+    /// Frames wait until they are fetched.
+    pulled: Cell<bool>,
     encoding: Encoding,
     limit: usize,
     waiting: RefCell<VecDeque<Bytes>>,
@@ -75,6 +77,7 @@ impl Wire {
 
     fn build(io: OnceCell<TcpStream>, encoding: Encoding, limit: usize, line: Option<Rc<TcpStream>>) -> Rc<Self> {
         Rc::new(Self {
+            pulled: Cell::new(io.get().is_none()),
             io,
             encoding,
             limit,
@@ -88,17 +91,46 @@ impl Wire {
         })
     }
 
-    /// The socket, to read from; none while the wire is pulled.
+    /// The socket, to read from.
     #[must_use]
     pub fn socket(&self) -> Option<&TcpStream> {
         self.io.get()
     }
 
-    /// Gives a pulled wire a socket: what waits goes out there. A second one is dropped.
-    pub fn attach(self: &Rc<Self>, io: TcpStream) {
-        if self.io.set(io).is_ok() && self.bytes.get() > 0 {
+    /// Puts a socket beside a pulled wire: it can be read from, and written to with [`Wire::aside`].
+    ///
+    /// # Errors
+    /// Gives it back if there is one already.
+    pub fn attach(&self, io: TcpStream) -> Result<(), TcpStream> {
+        self.io.set(io)
+    }
+
+    /// Writes past what is pulled, to the socket beside it. It carries a few bytes at a time and is not waited for.
+    pub fn aside(&self, frame: &Bytes) {
+        if let Some(io) = self.io.get().filter(|_| self.pulled.get()) {
+            let _ = SockRef::from(io).send(frame);
+        }
+    }
+
+    /// Is done with the socket beside what is pulled.
+    pub fn hang_up(&self) {
+        self.aside(&encode::close(Encoding::Native, Close::Normal));
+        if let Some(io) = self.io.get().filter(|_| self.pulled.get()) {
+            let _ = SockRef::from(io).shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Is pulled no more: what waits and what comes goes to the socket.
+    pub fn flow(self: &Rc<Self>) {
+        if self.io.get().is_some() && self.pulled.replace(false) && self.bytes.get() > 0 {
             self.begin_flush();
         }
+    }
+
+    /// Whether frames wait to be fetched, or will.
+    #[must_use]
+    pub fn is_pulled(&self) -> bool {
+        self.pulled.get()
     }
 
     /// How this session's frames are written.
@@ -131,7 +163,7 @@ impl Wire {
             self.keep(frame.clone());
             return Sent::Kept;
         }
-        let Some(io) = self.io.get() else {
+        let Some(io) = self.io.get().filter(|_| !self.pulled.get()) else {
             self.keep(frame.clone());
             return Sent::Kept;
         };
@@ -162,8 +194,13 @@ impl Wire {
         if self.over.get() {
             return Poll::Ready(None);
         }
-        *self.puller.borrow_mut() = Some(cx.waker().clone());
+        self.watch(cx);
         Poll::Pending
+    }
+
+    /// Wakes whoever pulls when there is another frame, or the session is over.
+    pub fn watch(&self, cx: &Context<'_>) {
+        *self.puller.borrow_mut() = Some(cx.waker().clone());
     }
 
     /// The next frame of a pulled wire, if one waits.
@@ -171,6 +208,12 @@ impl Wire {
         let frame = self.waiting.borrow_mut().pop_front()?;
         self.took(frame.len());
         Some(frame)
+    }
+
+    /// Whether frames wait.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        self.bytes.get() > 0
     }
 
     /// Ends when no more than `bytes` wait, or the session is over.
@@ -192,7 +235,7 @@ impl Wire {
             return;
         }
         // What is pulled is not in the close frame's way.
-        if self.io.get().is_some() {
+        if !self.pulled.get() {
             let mut waiting = self.waiting.borrow_mut();
             // A frame that has begun must be finished, or the close frame would end up inside it.
             let begun = self.flushing.get() && waiting.front().is_some();
@@ -222,7 +265,7 @@ impl Wire {
 
     /// The session is over without a word from either side.
     pub fn abandon(&self) {
-        if self.io.get().is_some() {
+        if !self.pulled.get() {
             return self.cut();
         }
         // The connection is not the session's own: an answer may be on its way there.
@@ -248,10 +291,10 @@ impl Wire {
     fn keep(self: &Rc<Self>, frame: Bytes) {
         self.bytes.set(self.bytes.get() + frame.len());
         self.waiting.borrow_mut().push_back(frame);
-        if self.io.get().is_some() {
-            self.begin_flush();
-        } else {
+        if self.pulled.get() {
             wake(&self.puller);
+        } else {
+            self.begin_flush();
         }
     }
 
@@ -259,8 +302,13 @@ impl Wire {
         if !self.flushing.replace(true) {
             let wire = Rc::clone(self);
             actix_rt::spawn(async move {
-                if wire.flush().await.is_err() {
-                    wire.cut();
+                match (wire.flush().await, wire.io.get()) {
+                    (Err(_), _) => wire.cut(),
+                    // Nothing may follow the close frame. Who sees that can leave at once, whatever it thinks of it.
+                    (Ok(()), Some(io)) if wire.over.get() => {
+                        let _ = SockRef::from(io).shutdown(Shutdown::Write);
+                    }
+                    _ => {}
                 }
                 wire.flushing.set(false);
                 // An idle session should hold no buffer.

@@ -130,12 +130,18 @@ pub fn text(payload: &[u8]) -> Bytes {
     frame(0x81, payload)
 }
 
+/// A server's binary frame.
+#[must_use]
+pub fn binary(payload: &[u8]) -> Bytes {
+    frame(0x82, payload)
+}
+
 /// What makes a client's side answer, or at least finds out that it is gone; `None` where the transport sees to that.
 #[must_use]
 pub fn ping(encoding: Encoding) -> Option<Bytes> {
     match encoding {
         Encoding::Native | Encoding::Plain => Some(Bytes::from_static(&[0x89, 0])),
-        // An event is sent with every heartbeat anyway; Engine.IO has pings of its own.
+        // An event is sent with every heartbeat anyway, or the transport has heartbeats of its own.
         Encoding::Sse | Encoding::SocketIo => None,
     }
 }
@@ -182,9 +188,32 @@ fn frame(first: u8, payload: &[u8]) -> Bytes {
     frame.freeze()
 }
 
+/// Of frames as they are written here, the first: its first byte, its payload, and the other frames.
+#[must_use]
+pub fn split(frames: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&[first, length], rest) = frames.split_first_chunk()?;
+    let (length, rest) = match length {
+        126 => rest.split_first_chunk().map(|(length, rest)| (u16::from_be_bytes(*length).into(), rest))?,
+        127 => rest.split_first_chunk().map(|(length, rest)| (u64::from_be_bytes(*length), rest))?,
+        length => (length.into(), rest),
+    };
+    let (payload, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    Some((first, payload, rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn frames_are_split_as_they_were_joined() {
+        for length in [0, 125, 126, 65_535, 65_536] {
+            let payload = vec![b'x'; length];
+            let frames = [binary(&payload), text(b"next")].concat();
+            assert_eq!(split(&frames), Some((0x82, &payload[..], &text(b"next")[..])));
+            assert_eq!(split(&frames[..=length]), None);
+        }
+    }
 
     #[test]
     fn frames_carry_their_length_in_the_shortest_form() {

@@ -61,9 +61,14 @@ pub(super) fn server_frame(frame: &ServerFrame<'_>) -> serde_json::Result<Bytes>
     Ok(event(kind.as_ref().and_then(Value::as_str).unwrap_or_default(), &frame.to_string()))
 }
 
-/// The namespace's end, then the WebSocket's.
+/// The end of the WebSocket, or of polling. A client whose namespace is ended before does not come back by itself; one
+/// that should finds only its connection broken.
 pub(super) fn close(ending: Close) -> Bytes {
-    [text(b"41"), super::close_frame(ending)].concat().into()
+    let end = super::close_frame(ending);
+    match ending {
+        Close::Forbidden | Close::Unauthenticated => [text(b"41"), end].concat().into(),
+        _ => end,
+    }
 }
 
 fn event(name: &str, payload: &str) -> Bytes {
@@ -87,6 +92,14 @@ mod tests {
         let frame = envelope(json);
         let text = std::str::from_utf8(&frame[2..]).unwrap();
         assert_eq!(text, format!(r#"42["new_lead",{{"lead":{{"name":"{safe}"}}}}]"#));
+    }
+
+    #[test]
+    fn only_a_client_that_is_not_to_come_back_is_put_out_of_the_namespace() {
+        assert_eq!(&close(Close::Forbidden)[..6], b"\x81\x0241\x88\x0b");
+        for ending in [Close::Restart, Close::Slow, Close::NoHeartbeat, Close::TooMany] {
+            assert_eq!(close(ending)[0], 0x88, "{ending:?}");
+        }
     }
 
     #[test]

@@ -205,7 +205,8 @@ impl Conversation {
         self.shard.send(&self.wire, frame);
     }
 
-    fn reply(&self, reference: Option<Value>, outcome: Result<(), Refusal>) {
+    /// Answers a frame, if it asks for an answer.
+    pub fn reply(&self, reference: Option<Value>, outcome: Result<(), Refusal>) {
         self.shard.reply(&self.wire, reference, outcome.map(|()| None));
     }
 

@@ -1,4 +1,4 @@
-//! The stream of a client's frames.
+//! The stream of what a client sends: frames, their fragments joined, text checked.
 //!
 //! The codec looks at a frame's size only once the whole frame is there, so what a header announces is checked here
 //! first, before anything is kept. An idle session keeps no buffer: bytes are read into one that the thread shares.
@@ -8,16 +8,17 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
+    str,
     task::{Context, Poll, ready},
 };
 
 use actix_codec::Decoder;
-use actix_http::ws::Codec;
+use actix_http::ws::{Codec, Item};
 use actix_web_actors::ws::{Frame, ProtocolError};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 
-use super::super::wire::Wire;
+use super::super::{close::Close, wire::Wire};
 
 /// Read at once, by whichever session's turn it is.
 const SHARED: usize = 64 * 1024;
@@ -26,41 +27,109 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SHARED].into_boxed_slice());
 }
 
-/// What came.
-#[derive(Debug)]
+/// What came: one frame's worth of it.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Inbound {
-    /// A frame.
-    Frame(Frame),
-    /// The beginning of a frame that is too large; nothing more is read.
-    TooLarge,
-    /// Something that is not WebSocket; nothing more is read.
-    Broken(ProtocolError),
+    /// A whole message of text.
+    Text(String),
+    /// A whole message of bytes.
+    Binary(Bytes),
+    /// A fragment of a message that is not whole yet.
+    Part,
+    /// Wants the same bytes back.
+    Ping(Bytes),
+    /// The answer to a ping.
+    Pong,
+    /// The client closes.
+    Close,
+    /// Something that no client may send; how to close, and nothing more is read.
+    Broken(Close),
 }
 
-/// The stream; it ends with the connection, or after the first error.
+/// The stream; it ends with the connection.
 pub struct Frames {
     wire: Rc<Wire>,
     partial: BytesMut,
     codec: Codec,
     limit: usize,
+    message: Option<Message>,
     over: bool,
+}
+
+/// A message whose fragments are still coming.
+struct Message {
+    text: bool,
+    payload: BytesMut,
+    /// So much of a text is whole characters.
+    checked: usize,
+}
+
+impl Message {
+    /// Adds a fragment. A text that can't become UTF-8 any more is refused at once.
+    fn add(&mut self, data: &[u8], limit: usize) -> Result<(), Close> {
+        if self.payload.len() + data.len() > limit {
+            return Err(Close::TooLarge);
+        }
+        self.payload.extend_from_slice(data);
+        if self.text {
+            self.checked += match str::from_utf8(&self.payload[self.checked..]) {
+                Ok(rest) => rest.len(),
+                Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                Err(_) => return Err(Close::NotUtf8),
+            };
+        }
+        Ok(())
+    }
 }
 
 impl Frames {
     /// Reads from the wire's socket; `read` came before.
     #[must_use]
     pub fn new(wire: Rc<Wire>, read: BytesMut, limit: usize) -> Self {
-        Self { wire, partial: read, codec: Codec::new().max_size(limit), limit, over: false }
+        Self { wire, partial: read, codec: Codec::new().max_size(limit), limit, message: None, over: false }
     }
 
     fn take(&mut self) -> Option<Inbound> {
         if announced(&self.partial) > self.limit as u64 {
-            return Some(Inbound::TooLarge);
+            return Some(Inbound::Broken(Close::TooLarge));
         }
-        match self.codec.decode(&mut self.partial) {
-            Ok(frame) => frame.map(Inbound::Frame),
-            Err(error) => Some(Inbound::Broken(error)),
-        }
+        let inbound = match self.codec.decode(&mut self.partial) {
+            Ok(frame) => self.join(frame?),
+            Err(ProtocolError::Overflow) => Err(Close::TooLarge),
+            Err(_) => Err(Close::WebSocket),
+        };
+        Some(inbound.unwrap_or_else(Inbound::Broken))
+    }
+
+    fn join(&mut self, frame: Frame) -> Result<Inbound, Close> {
+        Ok(match frame {
+            Frame::Text(payload) => Inbound::Text(text(payload.into())?),
+            Frame::Binary(payload) => Inbound::Binary(payload),
+            Frame::Continuation(Item::FirstText(data)) => self.begin(true, &data)?,
+            Frame::Continuation(Item::FirstBinary(data)) => self.begin(false, &data)?,
+            Frame::Continuation(Item::Continue(data)) => {
+                self.message.as_mut().ok_or(Close::WebSocket)?.add(&data, self.limit)?;
+                Inbound::Part
+            }
+            Frame::Continuation(Item::Last(data)) => {
+                let mut message = self.message.take().ok_or(Close::WebSocket)?;
+                message.add(&data, self.limit)?;
+                if message.text {
+                    Inbound::Text(text(message.payload.into())?)
+                } else {
+                    Inbound::Binary(message.payload.freeze())
+                }
+            }
+            Frame::Ping(payload) => Inbound::Ping(payload),
+            Frame::Pong(_) => Inbound::Pong,
+            Frame::Close(_) => Inbound::Close,
+        })
+    }
+
+    fn begin(&mut self, text: bool, data: &[u8]) -> Result<Inbound, Close> {
+        let message = self.message.insert(Message { text, payload: BytesMut::new(), checked: 0 });
+        message.add(data, self.limit)?;
+        Ok(Inbound::Part)
     }
 
     /// One read; 0 at the end of the stream.
@@ -73,6 +142,10 @@ impl Frames {
             Ok(count)
         })
     }
+}
+
+fn text(payload: Vec<u8>) -> Result<String, Close> {
+    String::from_utf8(payload).map_err(|_| Close::NotUtf8)
 }
 
 /// The payload length in a frame's header; 0 while too little of it is there to tell.
@@ -94,8 +167,9 @@ impl Stream for Frames {
             // must be able to answer, and the connection's end must be seen.
             if self.over {
                 self.partial.clear();
+                self.message = None;
             } else if let Some(inbound) = self.take() {
-                self.over = !matches!(inbound, Inbound::Frame(_));
+                self.over = matches!(inbound, Inbound::Broken(_));
                 return Poll::Ready(Some(inbound));
             }
             if self.partial.is_empty() {
@@ -118,6 +192,7 @@ impl Stream for Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::realtime::encode::Encoding;
 
     #[test]
     fn a_header_tells_its_length_before_the_payload_comes() {
@@ -125,5 +200,28 @@ mod tests {
         assert_eq!(announced(&[0x81, 0xfe, 1, 0]), 256);
         assert_eq!(announced(&[0x81, 0xfe, 1]), 0);
         assert_eq!(announced(&[0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0]), 1 << 62);
+    }
+
+    fn joined(fragments: &[&[u8]], limit: usize) -> Vec<Inbound> {
+        let mut frames = Frames::new(Wire::pulled(Encoding::Native, limit, None), BytesMut::new(), limit);
+        let (first, rest) = fragments.split_first().unwrap();
+        let mut items = vec![Item::FirstText(Bytes::copy_from_slice(first))];
+        items.extend(rest.iter().map(|data| Item::Continue(Bytes::copy_from_slice(data))));
+        items.push(Item::Last(Bytes::new()));
+        let join = |item| frames.join(Frame::Continuation(item)).unwrap_or_else(Inbound::Broken);
+        items.into_iter().map(join).filter(|inbound| *inbound != Inbound::Part).collect()
+    }
+
+    #[test]
+    fn a_text_in_fragments_is_joined_wherever_they_part_it() {
+        let fragments: Vec<&[u8]> = "né€😀".as_bytes().chunks(1).collect();
+        assert_eq!(joined(&fragments, 10), [Inbound::Text("né€😀".into())]);
+        assert_eq!(joined(&fragments, 9)[0], Inbound::Broken(Close::TooLarge));
+    }
+
+    #[test]
+    fn a_text_that_is_not_utf_8_is_refused_with_the_fragment_that_shows_it() {
+        assert_eq!(joined(&[b"a\xe2\x82", b"\xff", b"more"], 99)[0], Inbound::Broken(Close::NotUtf8));
+        assert_eq!(joined(&[b"a\xe2\x82"], 99), [Inbound::Broken(Close::NotUtf8)], "it ends within a character");
     }
 }

@@ -11,8 +11,7 @@ use std::rc::Rc;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, StreamHandler, WrapFuture, dev::ContextFutureSpawner,
 };
-use actix_web_actors::ws::{Frame, ProtocolError};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::{
     close::Close,
@@ -30,8 +29,6 @@ pub use frames::{Frames, Inbound};
 pub struct Session {
     conversation: Conversation,
     head: Credentials,
-    /// A message whose fragments are still coming: whether it is text, and what came.
-    fragments: Option<(bool, BytesMut)>,
 }
 
 impl Session {
@@ -43,7 +40,7 @@ impl Session {
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(1);
             ctx.add_stream(Frames::new(wire, read, limit));
-            Self { conversation, head, fragments: None }
+            Self { conversation, head }
         });
     }
 
@@ -51,19 +48,14 @@ impl Session {
         self.conversation.close(ending);
     }
 
-    /// One whole message, from one frame or several.
-    fn message(&mut self, text: bool, payload: &[u8], ctx: &mut Context<Self>) {
+    /// One whole message; only text is of the protocol.
+    fn message(&mut self, text: Option<&str>, ctx: &mut Context<Self>) {
         if self.conversation.wire().encoding() == Encoding::Plain && self.conversation.is_known() {
             // Its client may say what it likes; nobody listened to it before.
             return;
         }
-        if !text {
-            return self.close(Close::Protocol);
-        }
-        if std::str::from_utf8(payload).is_err() {
-            return self.close(Close::NotUtf8);
-        }
-        if let Some(introduction) = self.conversation.text(payload) {
+        let Some(text) = text else { return self.close(Close::Protocol) };
+        if let Some(introduction) = self.conversation.text(text.as_bytes()) {
             self.authenticate(introduction, ctx);
         }
     }
@@ -79,45 +71,23 @@ impl Session {
             .wait(ctx);
     }
 
-    fn fragment(&mut self, text: Option<bool>, data: &Bytes) {
-        let (_, so_far) = match (text, &mut self.fragments) {
-            (Some(text), fragments) => fragments.insert((text, BytesMut::new())),
-            (None, Some(fragments)) => fragments,
-            (None, None) => return self.close(Close::WebSocket),
-        };
-        if (so_far.len() + data.len()) as u64 > self.conversation.shard().settings.max_frame.as_u64() {
-            self.fragments = None;
-            return self.close(Close::TooLarge);
-        }
-        so_far.extend_from_slice(data);
-    }
-
-    fn frame(&mut self, frame: Frame, ctx: &mut Context<Self>) {
-        use actix_http::ws::Item;
+    fn hear(&mut self, inbound: Inbound, ctx: &mut Context<Self>) {
         // Whatever it is costs the same to read: a flood of pongs or of empty fragments is a flood of frames.
-        if !matches!(frame, Frame::Close(_)) && !self.conversation.admit() {
+        if !matches!(inbound, Inbound::Close | Inbound::Broken(_)) && !self.conversation.admit() {
             return;
         }
-        match frame {
-            Frame::Text(payload) => self.message(true, &payload, ctx),
-            Frame::Binary(payload) => self.message(false, &payload, ctx),
-            Frame::Continuation(Item::FirstText(data)) => self.fragment(Some(true), &data),
-            Frame::Continuation(Item::FirstBinary(data)) => self.fragment(Some(false), &data),
-            Frame::Continuation(Item::Continue(data)) => self.fragment(None, &data),
-            Frame::Continuation(Item::Last(data)) => {
-                self.fragment(None, &data);
-                if let Some((text, payload)) = self.fragments.take() {
-                    self.message(text, &payload, ctx);
-                }
-            }
-            Frame::Ping(payload) => {
+        match inbound {
+            Inbound::Text(text) => self.message(Some(&text), ctx),
+            Inbound::Binary(_) => self.message(None, ctx),
+            Inbound::Part | Inbound::Pong => {}
+            Inbound::Ping(payload) => {
                 self.conversation.shard().write(self.conversation.wire(), &encode::pong(&payload));
             }
-            Frame::Pong(_) => {}
-            Frame::Close(_) => {
+            Inbound::Close => {
                 self.conversation.wire().end_answered();
                 ctx.stop();
             }
+            Inbound::Broken(ending) => self.close(ending),
         }
     }
 }
@@ -136,25 +106,13 @@ impl Actor for Session {
 impl StreamHandler<Inbound> for Session {
     fn handle(&mut self, inbound: Inbound, ctx: &mut Self::Context) {
         self.conversation.heard();
-        match inbound {
-            // After the end was announced only the client's own close frame matters.
-            Inbound::Frame(frame) if !self.conversation.wire().is_over() || matches!(frame, Frame::Close(_)) => {
-                self.frame(frame, ctx);
-            }
-            Inbound::Frame(_) => {}
-            Inbound::TooLarge => self.close(Close::TooLarge),
-            Inbound::Broken(error) => self.close(ending_for(&error)),
+        // After the end was announced only the client's own close frame matters.
+        if !self.conversation.wire().is_over() || inbound == Inbound::Close {
+            self.hear(inbound, ctx);
         }
     }
 
     fn finished(&mut self, ctx: &mut Self::Context) {
         ctx.stop();
-    }
-}
-
-fn ending_for(error: &ProtocolError) -> Close {
-    match error {
-        ProtocolError::Overflow => Close::TooLarge,
-        _ => Close::WebSocket,
     }
 }

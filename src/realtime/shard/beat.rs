@@ -4,7 +4,11 @@ use super::{Member, ShardState, vitals::Due};
 use crate::{
     config::Realtime,
     domain::clock,
-    realtime::{close::Close, encode, protocol::ServerFrame},
+    realtime::{
+        close::Close,
+        encode::{self, Encoding},
+        protocol::ServerFrame,
+    },
 };
 
 impl ShardState {
@@ -35,6 +39,10 @@ impl ShardState {
 
     fn heartbeat(&self, member: &mut Member) {
         let encoding = member.wire.encoding();
+        if encoding == Encoding::SocketIo {
+            // Its transport has heartbeats of its own.
+            return;
+        }
         // Who can't answer is found to be gone by the connection.
         if encode::ping(encoding).is_some() && !member.vitals.beat() {
             self.close(&member.wire, Close::NoHeartbeat);

@@ -74,7 +74,8 @@ pub async fn upgrade(
 }
 
 /// The 101 answer. The sub-protocol is confirmed if it was offered; the token among the offers is never repeated.
-fn accepted(headers: &HeaderMap) -> Vec<u8> {
+#[must_use]
+pub fn accepted(headers: &HeaderMap) -> Vec<u8> {
     let key = headers.get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], header::HeaderValue::as_bytes);
     let mut head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n".to_vec();
     head.extend_from_slice(b"Sec-WebSocket-Accept: ");
@@ -92,7 +93,8 @@ fn accepted(headers: &HeaderMap) -> Vec<u8> {
     head
 }
 
-async fn refuse(io: &mut TcpStream, status: StatusCode, text: &str) -> Result<(), actix_web::Error> {
+/// Answers with an HTTP error instead.
+pub(super) async fn refuse(io: &mut TcpStream, status: StatusCode, text: &str) -> Result<(), actix_web::Error> {
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
         text.len()

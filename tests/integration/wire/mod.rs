@@ -18,6 +18,7 @@ mod resume;
 mod revocation;
 mod rooms;
 mod slow;
+mod socket_io;
 mod tokens;
 
 use std::{

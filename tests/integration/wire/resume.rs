@@ -167,7 +167,7 @@ async fn who_was_away_for_longer_than_the_log_reaches_is_told_so_room_by_room() 
     house.hub.stop().await.unwrap();
     // What was pushed until now is past its time.
     let inbox = Inbox::attach(&house.hub.data_dir().join("inbox.sqlite3")).unwrap();
-    let kept = Duration::from_secs(3600);
+    let kept = Duration::from_hours(1);
     let limits = Limits { deliveries: kept, events: kept, log: Duration::ZERO, max_size: 1 << 30 };
     inbox.prune(leadwire::domain::clock::now(), limits).await.unwrap();
     drop(inbox);

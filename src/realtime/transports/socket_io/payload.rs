@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+
+use super::super::super::encode;
 
 /// Stands between the packets of a polling body.
 pub const SEPARATOR: char = '\u{1e}';
@@ -70,15 +73,34 @@ pub fn read(body: &str) -> impl Iterator<Item = Result<Packet<'_>, Malformed>> {
     })
 }
 
-/// An attachment in the form for a polling body.
+/// The body that answers a polling request, from what would be WebSocket frames; `close` stands for a close frame.
 #[must_use]
-pub fn binary(bytes: &[u8]) -> String {
-    format!("b{}", STANDARD.encode(bytes))
+pub fn body(chunks: &[Bytes], close: &str) -> String {
+    let mut body = String::with_capacity(chunks.iter().map(Bytes::len).sum());
+    for chunk in chunks {
+        let mut frames = &chunk[..];
+        while let Some((kind, payload, rest)) = encode::split(frames) {
+            frames = rest;
+            if !body.is_empty() {
+                body.push(SEPARATOR);
+            }
+            match kind {
+                0x81 => body.push_str(&String::from_utf8_lossy(payload)),
+                0x82 => {
+                    body.push('b');
+                    STANDARD.encode_string(payload, &mut body);
+                }
+                _ => body.push_str(close),
+            }
+        }
+    }
+    body
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::realtime::{close::Close, encode::Encoding};
 
     fn all(body: &str) -> Result<Vec<Packet<'_>>, Malformed> {
         read(body).collect()
@@ -90,7 +112,15 @@ mod tests {
         assert_eq!(all("4a\u{1e}4\u{1e}4é"), Ok(vec![Packet::Text("a"), Packet::Text(""), Packet::Text("é")]));
         let binary = Packet::Binary(vec![1, 2, 3, 4].into());
         assert_eq!(all("4hello\u{1e}bAQIDBA=="), Ok(vec![Packet::Text("hello"), binary]));
-        assert_eq!(super::binary(&[1, 2, 3, 4]), "bAQIDBA==");
+    }
+
+    #[test]
+    fn an_answer_holds_what_would_be_frames() {
+        let chunks = [encode::text("4é".as_bytes()), encode::binary(&[1, 2, 3, 4])];
+        assert_eq!(body(&chunks, CLOSE), "4é\u{1e}bAQIDBA==");
+        let close = encode::close(Encoding::SocketIo, Close::Forbidden);
+        assert_eq!(body(&[close], CLOSE), "41\u{1e}1");
+        assert_eq!(body(&[], CLOSE), "");
     }
 
     #[test]
@@ -112,7 +142,7 @@ mod tests {
             for (text, packet) in body.split(SEPARATOR).zip(read(&body)) {
                 match packet {
                     Ok(Packet::Text(inner)) => assert_eq!(text, format!("4{inner}")),
-                    Ok(Packet::Binary(bytes)) => assert_eq!(text, binary(&bytes)),
+                    Ok(Packet::Binary(bytes)) => assert_eq!(text, format!("b{}", STANDARD.encode(bytes))),
                     Ok(_) | Err(Malformed) => {}
                 }
             }

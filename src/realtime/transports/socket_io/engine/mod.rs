@@ -142,6 +142,12 @@ impl Engine {
         self.ending.get_or_insert(ending);
     }
 
+    /// What the session is told and held to.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The transport that carries the session now.
     #[must_use]
     pub const fn transport(&self) -> Transport {
@@ -278,7 +284,7 @@ impl Engine {
         }
         match self.heartbeat {
             Heartbeat::PingAt(at) if at <= now => {
-                self.heartbeat = Heartbeat::PongBy(now + self.settings.ping_timeout);
+                self.heartbeat = Heartbeat::PongBy(at + self.settings.ping_timeout);
                 Due::Ping
             }
             Heartbeat::PongBy(by) if by <= now => {
