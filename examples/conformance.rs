@@ -130,7 +130,9 @@ impl EventEcho {
             ("message-with-ack", Some(id)) => self.send(&packet::ack(&namespace, id, &arguments, attachments.len())?),
             _ => return Ok(()),
         }
-        attachments.iter().for_each(|bytes| self.line.send(&encode::binary(bytes)));
+        for bytes in attachments {
+            self.line.send(&encode::binary(bytes));
+        }
         Ok(())
     }
 
@@ -174,8 +176,8 @@ async fn echo(request: Request, framed: Framed<TcpStream, h1::Codec>) -> Result<
     let wire = Wire::new(parts.io, Encoding::Native, 2 * LARGEST);
     actix_rt::spawn(async move {
         let line = Line(Rc::clone(&wire));
-        let mut frames = Frames::new(Rc::clone(&wire), parts.read_buf, LARGEST);
-        while let Some(inbound) = frames.next().await {
+        let mut messages = Frames::new(Rc::clone(&wire), parts.read_buf, LARGEST);
+        while let Some(inbound) = messages.next().await {
             match inbound {
                 Inbound::Close => return wire.end_answered(),
                 _ if wire.is_over() => {}

@@ -102,8 +102,7 @@ fn with_issuer() -> (Sample, Hub) {
 
 #[test]
 fn a_client_without_a_login_is_let_in_only_where_the_settings_say_so() {
-    let off = hub(Sample::new().directory, false);
-    assert_eq!(off.auth.anonymous().unwrap_err(), AuthError::Missing);
+    assert_eq!(hub(Sample::new().directory, false).auth.anonymous().unwrap_err(), AuthError::Missing);
     let sample = Sample::new();
     let hub = hub_with(sample.directory, false, Some(sample.account));
     let nobody = hub.auth.anonymous().unwrap();
@@ -112,8 +111,7 @@ fn a_client_without_a_login_is_let_in_only_where_the_settings_say_so() {
     assert!(hub.auth.issue(nobody.subject, None, clock::now()).is_err(), "it gets no token");
     assert_eq!(hub.auth.recheck(&nobody), Some(nobody.grants.clone()));
     hub.directory.send_replace(Some(Arc::new(Directory::default())));
-    assert!(hub.auth.recheck(&nobody).is_none());
-    assert!(matches!(hub.auth.anonymous(), Err(AuthError::Invalid(_))));
+    assert!(hub.auth.recheck(&nobody).is_none() && matches!(hub.auth.anonymous(), Err(AuthError::Invalid(_))));
 }
 
 #[tokio::test]
