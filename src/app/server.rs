@@ -54,8 +54,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     let shard = shard_parts(settings, hub);
     let (registry, trust) = (hub.registry.clone().recipient(), TrustProxy(settings.server.trust_proxy));
     let ingester = (hub.inbox.clone(), hub.supervisors.clone().recipient(), Arc::clone(&hub.metrics));
-    let request_timeout = settings.server.request_timeout;
-    let talks = Sessions::<Talk>::default();
+    let (request_timeout, talks) = (settings.server.request_timeout, Sessions::<Talk>::default());
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let server = builder
