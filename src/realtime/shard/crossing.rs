@@ -298,7 +298,9 @@ proptest! {
     fn no_envelope_crosses_accounts_whatever_users_ask_gain_and_lose(steps in vec(step(), 1..120)) {
         actix_rt::System::new().block_on(async {
             let mut world = World::new();
-            steps.into_iter().for_each(|step| world.take(step));
+            for step in steps {
+                world.take(step);
+            }
         });
     }
 }
