@@ -130,7 +130,7 @@ impl EventEcho {
             ("message-with-ack", Some(id)) => self.send(&packet::ack(&namespace, id, &arguments, attachments.len())?),
             _ => return Ok(()),
         }
-        for bytes in attachments {
+        for bytes in &attachments {
             self.line.send(&encode::binary(bytes));
         }
         Ok(())
