@@ -77,6 +77,8 @@ fn event(name: &str, payload: &str) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
