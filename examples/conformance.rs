@@ -176,8 +176,8 @@ async fn echo(request: Request, framed: Framed<TcpStream, h1::Codec>) -> Result<
     let wire = Wire::new(parts.io, Encoding::Native, 2 * LARGEST);
     actix_rt::spawn(async move {
         let line = Line(Rc::clone(&wire));
-        let mut inbounds = Frames::new(Rc::clone(&wire), parts.read_buf, LARGEST);
-        while let Some(inbound) = inbounds.next().await {
+        let mut messages = Frames::new(Rc::clone(&wire), parts.read_buf, LARGEST);
+        while let Some(inbound) = messages.next().await {
             match inbound {
                 Inbound::Close => return wire.end_answered(),
                 _ if wire.is_over() => {}

@@ -208,7 +208,7 @@ fn positions(c: &mut Criterion) {
     let publish = publish.map(|(account, count)| {
         let json = encode::envelope(&new_lead(account), at(count), None).expect("it is JSON").json();
         let room = Room::Account(account);
-        let entry = LogEntry { account, room, position: at(count), at: clock::now(), envelope: json };
+        let entry = LogEntry { account, room, position: at(count), at: clock::now(), is_late: false, envelope: json };
         let (queued, logged) = inbox.publish(entry, None);
         async {
             queued.await;

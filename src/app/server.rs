@@ -1,6 +1,11 @@
 //! The HTTP server: every route on one screen, and the way for upgrade requests past them.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::{Actor, Recipient};
 use actix_codec::Framed;
@@ -43,9 +48,7 @@ const IDLE: Duration = Duration::from_secs(75);
 
 /// Binds and starts the workers.
 pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAddr, Server)> {
-    let listener = std::net::TcpListener::bind(settings.server.bind)
-        .map_err(|error| anyhow::anyhow!("server.bind = {}: {error}", settings.server.bind))?;
-    let address = listener.local_addr()?;
+    let (address, listener) = bind(settings)?;
     let probed = Data::new(Probed::new(hub));
     let (api_state, receiver) = (Data::new(hub.api(settings)), Data::from(Arc::clone(&hub.receiver)));
     let shard = shard_parts(settings, hub);
@@ -106,6 +109,12 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
         })?
         .run();
     Ok((address, server))
+}
+
+fn bind(settings: &Settings) -> anyhow::Result<(SocketAddr, TcpListener)> {
+    let listener = TcpListener::bind(settings.server.bind)
+        .map_err(|error| anyhow::anyhow!("server.bind = {}: {error}", settings.server.bind))?;
+    Ok((listener.local_addr()?, listener))
 }
 
 /// What the workers' shards are made of.

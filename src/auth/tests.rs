@@ -110,8 +110,7 @@ fn a_client_without_a_login_is_let_in_only_where_the_settings_say_so() {
     assert!(hub.auth.issue(nobody.subject, None, clock::now()).is_err(), "it gets no token");
     assert_eq!(hub.auth.recheck(&nobody), Some(nobody.grants.clone()));
     hub.directory.send_replace(Some(Arc::new(Directory::default())));
-    assert!(hub.auth.recheck(&nobody).is_none());
-    assert!(matches!(hub.auth.anonymous(), Err(AuthError::Invalid(_))));
+    assert!(hub.auth.recheck(&nobody).is_none() && matches!(hub.auth.anonymous(), Err(AuthError::Invalid(_))));
 }
 
 #[tokio::test]

@@ -246,3 +246,17 @@ fn is_first(c: &mut SqliteConnection, room: &str, ack: &Ack) -> QueryResult<bool
         .execute(c)?;
     Ok(true)
 }
+
+/// An envelope comes into the log after the room was read so far: it is looked at for itself.
+pub(super) fn seen_late(c: &mut SqliteConnection, room: Room, position: Position, at: Timestamp) -> QueryResult<()> {
+    sql_query(
+        "INSERT OR IGNORE INTO seen SELECT room, ?1, ?2, ?1, ?2 - 1, ?3 FROM read_tops \
+         WHERE room = ?4 AND (epoch, count) >= (?1, ?2)",
+    )
+    .bind::<BigInt, _>(i64::from(position.epoch))
+    .bind::<BigInt, _>(count(position))
+    .bind::<BigInt, _>(at.timestamp_micros())
+    .bind::<Text, _>(room.to_string())
+    .execute(c)
+    .map(drop)
+}

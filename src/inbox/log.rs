@@ -12,7 +12,7 @@ use diesel::{
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::{Inbox, InboxError, schema::log};
+use super::{Inbox, InboxError, acks::seen_late, schema::log};
 use crate::domain::{AccountId, Room, Timestamp, envelope::Position};
 
 /// An envelope as it was pushed.
@@ -26,6 +26,8 @@ pub struct LogEntry {
     pub position: Position,
     /// When it is logged.
     pub at: Timestamp,
+    /// It was pushed long before, and may have been read since.
+    pub is_late: bool,
     /// The JSON text that sessions received.
     pub envelope: Bytes,
 }
@@ -219,6 +221,6 @@ pub(super) fn append(c: &mut SqliteConnection, entry: &LogEntry) -> QueryResult<
             log::logged_at.eq(entry.at.timestamp_micros()),
             log::envelope.eq(&entry.envelope[..]),
         ))
-        .execute(c)
-        .map(drop)
+        .execute(c)?;
+    if entry.is_late { seen_late(c, entry.room, entry.position, entry.at) } else { Ok(()) }
 }

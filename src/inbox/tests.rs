@@ -43,6 +43,7 @@ fn entry(account: AccountId, epoch: u32, count: u64) -> LogEntry {
         room: Room::Account(account),
         position: Position { epoch, count },
         at: now(),
+        is_late: false,
         envelope: bytes::Bytes::from_static(b"{\"type\":\"new_lead\"}"),
     }
 }
@@ -238,7 +239,7 @@ async fn the_quarantine_is_capped() {
 /// An envelope that names the one before it.
 fn chained(room: Room, count: u64) -> LogEntry {
     let json = format!(r#"{{"type":"new_lead","position":"1-{count}","prev":"1-{}","payload":{{}}}}"#, count - 1);
-    LogEntry { account: room.account(), room, position: at(count), at: now(), envelope: json.into() }
+    LogEntry { account: room.account(), room, position: at(count), at: now(), is_late: false, envelope: json.into() }
 }
 
 fn at(count: u64) -> Position {
@@ -350,4 +351,9 @@ async fn what_anybody_reads_first_is_found_once_and_its_envelopes_stay_until_it_
     assert_eq!(inbox.prune(later, nothing).await.unwrap(), 2);
     inbox.ack(ack(room, "ada", "", 2, true)).await.unwrap();
     assert!(inbox.seen_after(None, 10).await.unwrap().is_empty(), "it was read before");
+    for (count, is_late) in [(3, true), (4, true), (2, false)] {
+        inbox.publish(LogEntry { is_late, at: from_micros(9), ..chained(room, count) }, None).1.await.unwrap();
+    }
+    let late = Seen { after: at(2), up_to: at(3), at: from_micros(9), room };
+    assert_eq!(inbox.seen_after(None, 10).await.unwrap(), [late], "logged only after it was read");
 }

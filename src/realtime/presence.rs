@@ -4,7 +4,7 @@
 //! all announcements, so that they come in order; what waits for it is bounded by the sessions, and none is dropped.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, VecDeque},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::shard::{Audience, Tell};
 use crate::{
     auth::{Subject, name_of},
-    domain::{Room, directory::Watch},
+    domain::{ApiKeyId, Room, UserId, directory::Watch},
 };
 
 /// The table, shared by all shards.
@@ -29,18 +29,48 @@ pub struct Presence {
 
 #[derive(Default)]
 struct Table {
-    rooms: HashMap<Room, HashMap<Subject, Here>>,
+    /// In the order of [`Who`]: a map would take several times as much for what most rooms hold.
+    rooms: HashMap<Room, Vec<Here>>,
     /// Whose coming or going has to be looked at; each at most once.
-    changed: VecDeque<(Room, Subject)>,
+    changed: VecDeque<(Room, Who)>,
 }
 
 /// Somebody in a room. Names are the directory's: this is kept for each user and room.
-#[derive(Default)]
 struct Here {
+    who: Who,
     sessions: u32,
     /// Whether the others were told.
     announced: bool,
     queued: bool,
+}
+
+/// A user or a program, small.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    User([u8; 16]),
+    ApiKey([u8; 16]),
+}
+
+impl Who {
+    /// Who shows nothing is nobody.
+    fn of(subject: Subject) -> Option<Self> {
+        match subject {
+            Subject::User(id) => Some(Self::User(id.to_bytes())),
+            Subject::ApiKey(id) => Some(Self::ApiKey(id.to_bytes())),
+            Subject::Anonymous(_) => None,
+        }
+    }
+
+    fn subject(self) -> Option<Subject> {
+        match self {
+            Self::User(id) => UserId::from_bytes(&id).map(Subject::User),
+            Self::ApiKey(id) => ApiKeyId::from_bytes(&id).map(Subject::ApiKey),
+        }
+    }
+}
+
+fn place(users: &[Here], who: Who) -> Result<usize, usize> {
+    users.binary_search_by_key(&who, |here| here.who)
 }
 
 /// Somebody came into a room with their first session, or left it with their last.
@@ -63,27 +93,40 @@ impl Presence {
 
     /// A session of theirs came into the room. Who shows nothing is nobody.
     pub fn enter(&self, room: Room, subject: Subject) {
-        if matches!(subject, Subject::Anonymous(_)) {
-            return;
-        }
+        let Some(who) = Who::of(subject) else { return };
         let mut table = self.table();
-        let Table { rooms, changed } = &mut *table;
-        let here = rooms.entry(room).or_default().entry(subject).or_default();
-        here.sessions += 1;
-        if here.sessions == 1 && !mem::replace(&mut here.queued, true) {
-            changed.push_back((room, subject));
-            self.changed.notify_one();
+        let users = table.rooms.entry(room).or_default();
+        let place = place(users, who).unwrap_or_else(|place| {
+            if users.len() == users.capacity() {
+                users.reserve_exact(users.len() / 8 + 1);
+            }
+            users.insert(place, Here { who, sessions: 0, announced: false, queued: false });
+            place
+        });
+        users[place].sessions += 1;
+        if users[place].sessions == 1 {
+            self.look_at(&mut table, room, place);
         }
     }
 
     /// A session of theirs that had come in is gone.
     pub fn leave(&self, room: Room, subject: Subject) {
         let mut table = self.table();
-        let Table { rooms, changed } = &mut *table;
-        let Some(here) = rooms.get_mut(&room).and_then(|users| users.get_mut(&subject)) else { return };
-        here.sessions = here.sessions.saturating_sub(1);
-        if here.sessions == 0 && !mem::replace(&mut here.queued, true) {
-            changed.push_back((room, subject));
+        let found = Who::of(subject).and_then(|who| {
+            let users = table.rooms.get_mut(&room)?;
+            let place = place(users, who).ok()?;
+            users[place].sessions = users[place].sessions.saturating_sub(1);
+            Some((place, users[place].sessions))
+        });
+        if let Some((place, 0)) = found {
+            self.look_at(&mut table, room, place);
+        }
+    }
+
+    fn look_at(&self, table: &mut Table, room: Room, place: usize) {
+        let Some(here) = table.rooms.get_mut(&room).and_then(|users| users.get_mut(place)) else { return };
+        if !mem::replace(&mut here.queued, true) {
+            table.changed.push_back((room, here.who));
             self.changed.notify_one();
         }
     }
@@ -92,8 +135,8 @@ impl Presence {
     #[must_use]
     pub fn who(&self, room: Room) -> (Vec<Subject>, usize) {
         let table = self.table();
-        let here = table.rooms.get(&room).into_iter().flatten().filter(|(_, here)| here.sessions > 0);
-        (here.clone().take(self.most).map(|(subject, _)| *subject).collect(), here.count())
+        let here = table.rooms.get(&room).into_iter().flatten().filter(|here| here.sessions > 0);
+        (here.clone().take(self.most).filter_map(|here| here.who.subject()).collect(), here.count())
     }
 
     /// The next thing to announce; waits until there is one.
@@ -109,22 +152,22 @@ impl Presence {
     fn take(&self) -> Option<Change> {
         let mut table = self.table();
         let Table { rooms, changed } = &mut *table;
-        while let Some((room, subject)) = changed.pop_front() {
+        while let Some((room, who)) = changed.pop_front() {
             let Some(users) = rooms.get_mut(&room) else { continue };
             let is_crowded = users.len() > self.most;
-            let Entry::Occupied(mut entry) = users.entry(subject) else { continue };
-            let here = entry.get_mut();
+            let Ok(place) = place(users, who) else { continue };
+            let here = &mut users[place];
             let (is_here, was_announced) = (here.sessions > 0, here.announced);
             here.queued = false;
             here.announced = is_here && (was_announced || !is_crowded);
             let is_news = here.announced != was_announced;
             if !is_here {
-                entry.remove();
+                users.remove(place);
                 if users.is_empty() {
                     rooms.remove(&room);
                 }
             }
-            if is_news {
+            if let (true, Some(subject)) = (is_news, who.subject()) {
                 return Some(Change { room, subject, is_here });
             }
         }
@@ -175,7 +218,7 @@ pub async fn announce(presence: Presence, directory: Watch, registry: Recipient<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountId, UserId};
+    use crate::domain::AccountId;
 
     fn room() -> Room {
         Room::Account(AccountId::generate())

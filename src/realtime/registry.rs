@@ -171,7 +171,7 @@ impl Handler<Publish> for SessionRegistry {
     fn handle(&mut self, Publish { envelope, event }: Publish, ctx: &mut Self::Context) -> Self::Result {
         let pushed = event.and_then(|event| self.unlogged.borrow().of(event));
         if let Some(entry) = pushed {
-            return self.log(LogEntry { at: clock::now(), ..entry }, event, ctx);
+            return self.log(LogEntry { at: clock::now(), is_late: true, ..entry }, event, ctx);
         }
         let room = envelope.room();
         let (position, prev) = self.positions.next(room);
@@ -182,7 +182,14 @@ impl Handler<Publish> for SessionRegistry {
             }
         };
         let what = envelope.body.type_name();
-        let entry = LogEntry { account: envelope.account, room, position, at: clock::now(), envelope: encoded.json() };
+        let entry = LogEntry {
+            account: envelope.account,
+            room,
+            position,
+            at: clock::now(),
+            is_late: false,
+            envelope: encoded.json(),
+        };
         // It has its place in the log before a session sees it: who then waits until the log has settled finds it there.
         let logged = self.log(entry, event, ctx);
         let delivery = Deliver { room, types: rooms::type_bit(what), position, prev, envelope: Arc::new(encoded) };

@@ -69,16 +69,12 @@ impl<W> Rooms<W> {
     /// Lets a session in; a second time it only changes which types it wants. Whether it is new there.
     pub fn join(&mut self, room: Room, key: usize, types: u32, wire: &Rc<W>) -> bool {
         let seats = self.rooms.entry(room).or_insert_with(|| Seats { members: Vec::new(), top: None });
-        match seats.members.iter_mut().find(|member| member.key == key) {
-            Some(member) => {
-                member.types = types;
-                false
-            }
-            None => {
-                seats.members.push(Member { key, types, wire: Rc::clone(wire) });
-                true
-            }
+        if let Some(member) = seats.members.iter_mut().find(|member| member.key == key) {
+            member.types = types;
+            return false;
         }
+        seats.members.push(Member { key, types, wire: Rc::clone(wire) });
+        true
     }
 
     /// Lets a session out; whether it was there.

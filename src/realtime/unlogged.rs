@@ -44,7 +44,14 @@ mod tests {
     fn no_more_than_its_limit_is_kept_and_what_is_forgotten_makes_room() {
         let account = AccountId::generate();
         let (room, position) = (Room::Account(account), Position { epoch: 1, count: 1 });
-        let half = LogEntry { account, room, position, at: clock::now(), envelope: vec![b'x'; LIMIT / 2].into() };
+        let half = LogEntry {
+            account,
+            room,
+            position,
+            at: clock::now(),
+            is_late: false,
+            envelope: vec![b'x'; LIMIT / 2].into(),
+        };
         let [first, second, third] = [(); 3].map(|()| EventId::generate());
         let mut unlogged = Unlogged::default();
         for event in [first, first, second, third] {

@@ -162,7 +162,7 @@ enum Kind {
     /// Very many sessions at once.
     ConnectStorm(storm::Scenario),
     /// Any hub that runs already.
-    Target(target::Scenario),
+    Target(Box<target::Scenario>),
 }
 
 /// The keys of a kind.
@@ -192,7 +192,7 @@ fn parse(text: &str) -> Result<Scenario> {
         "ingest" => Kind::Ingest(keys(table, text)?),
         "fanout" => Kind::Fanout(keys(table, text)?),
         "connect-storm" => Kind::ConnectStorm(keys(table, text)?),
-        "target" => Kind::Target(keys(table, text)?),
+        "target" => Kind::Target(Box::new(keys(table, text)?)),
         other => bail!("kind = \"{other}\": use leads, ingest, fanout, connect-storm or target"),
     };
     Ok(Scenario { about, keys })

@@ -35,7 +35,7 @@ enum Target {
     Operators(usize),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Enter {
         user: usize,
@@ -127,8 +127,8 @@ impl World {
             directory: directory.clone(),
             revocations: Arc::new(Nowhere),
             tokens: OwnTokens::hs256(&[7; 32]),
-            token_ttl: Duration::from_secs(60),
-            jwks_ttl: Duration::from_secs(60),
+            token_ttl: Duration::from_mins(1),
+            jwks_ttl: Duration::from_mins(1),
             login_attempts: 1,
             origins: Origins::new(&[]),
             anonymous: None,
@@ -152,7 +152,7 @@ impl World {
     fn directory(&self) -> Directory {
         let users = self.users.iter().map(|user| (user.id, user.clone())).collect();
         let accounts = self.accounts.iter().map(|account| (account.id, account.clone())).collect();
-        Directory { users, accounts, ..Directory::default() }.indexed()
+        Directory { accounts, users, ..Directory::default() }.indexed()
     }
 
     /// A newer directory reaches the shard.
@@ -298,7 +298,9 @@ proptest! {
     fn no_envelope_crosses_accounts_whatever_users_ask_gain_and_lose(steps in vec(step(), 1..120)) {
         actix_rt::System::new().block_on(async {
             let mut world = World::new();
-            steps.into_iter().for_each(|step| world.take(step));
+            for step in steps {
+                world.take(step);
+            }
         });
     }
 }
