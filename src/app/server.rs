@@ -66,12 +66,11 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
         .listen("hub", listener, move || {
             let (registry, stopping) = (registry.clone(), stopping.clone());
             let state = ShardState::new(shard.clone());
-            let sessions = Data::new(Rc::clone(&state));
-            let socket_io = Data::new(socket_io::service(Rc::clone(&state), talks.clone(), trust));
-            let talks = Data::clone(&socket_io);
+            let talks = Data::new(socket_io::service(Rc::clone(&state), talks.clone(), trust));
+            let socket_io = Data::clone(&talks);
             let upgrade = fn_factory(move || {
-                let (state, registry, talks) = (Rc::clone(&state), registry.clone(), Data::clone(&talks));
-                async move { Ok::<_, ()>(start_shard(state, registry, talks, trust)) }
+                let (registry, talks) = (registry.clone(), Data::clone(&talks));
+                async move { Ok::<_, ()>(start_shard(registry, talks)) }
             });
             let (api_state, receiver, probed) = (api_state.clone(), receiver.clone(), probed.clone());
             let (inbox, arrived, metrics) = ingester.clone();
@@ -80,7 +79,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 .app_data(api_state)
                 .app_data(receiver)
                 .app_data(probed)
-                .app_data(sessions)
+                .app_data(Data::new(state))
                 .app_data(Data::new(trust))
                 .app_data(socket_io)
                 .configure(inbound::configure)
@@ -133,24 +132,22 @@ fn shard_parts(settings: &Settings, hub: &Hub) -> ShardParts {
 
 /// Starts the shard of this thread; returns the service that takes its upgrade requests.
 fn start_shard(
-    state: Rc<ShardState>,
     registry: Recipient<AddShard>,
     talks: Data<socket_io::Service<Talk>>,
-    trust: TrustProxy,
 ) -> impl actix_service::Service<
     (Request, Framed<TcpStream, h1::Codec>),
     Response = (),
     Error = actix_web::Error,
     Future = impl Future<Output = Result<(), actix_web::Error>>,
 > {
-    Shard::new(Rc::clone(&state), registry).start();
+    Shard::new(Rc::clone(&talks.shared), registry).start();
     fn_service(move |(request, framed): (Request, _)| {
-        let (state, talks) = (Rc::clone(&state), Data::clone(&talks));
+        let talks = Data::clone(&talks);
         async move {
             if request.path().trim_end_matches('/') == socket_io::PATH.trim_end_matches('/') {
                 socket_io::upgrade(request, framed, talks).await
             } else {
-                websocket::upgrade(request, framed, state, trust).await
+                websocket::upgrade(request, framed, Rc::clone(&talks.shared), talks.trust).await
             }
         }
     })

