@@ -157,8 +157,8 @@ impl Socket {
         }
     }
 
-    /// The next envelope; frames about the session itself (`welcome`, `heartbeat`, `reply` and so on) and what has no
-    /// position (`presence`, `typing`) are passed over.
+    /// The next envelope; frames about the session itself (`welcome`, `heartbeat`, `reply` and so on) and what is
+    /// not logged (`presence`, `typing`, `ack`) are passed over.
     ///
     /// # Errors
     /// If none comes in time, or the socket is closed.
@@ -166,9 +166,7 @@ impl Socket {
         let end = Instant::now() + patience;
         loop {
             match self.next(end.saturating_duration_since(Instant::now())).await? {
-                Frame::Text(frame) if frame.get("payload").is_some() && frame.get("position").is_some() => {
-                    return Ok(frame);
-                }
+                Frame::Text(frame) if is_envelope(&frame) => return Ok(frame),
                 Frame::Text(_) => {}
                 Frame::Closed(why) => bail!("closed while waiting for an envelope: {why:?}"),
             }
@@ -284,6 +282,12 @@ impl Socket {
             }
         }
     }
+}
+
+/// Not by its position: Socket.IO and plain clients are told none.
+fn is_envelope(frame: &Value) -> bool {
+    let is_logged = frame["type"].as_str().is_some_and(|kind| !["presence", "typing", "ack"].contains(&kind));
+    is_logged && frame.get("payload").is_some()
 }
 
 #[cfg(test)]
