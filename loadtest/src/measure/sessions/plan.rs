@@ -94,8 +94,10 @@ impl Plan {
 
     /// The messages in a payload.
     pub(super) fn messages<'a>(&self, payload: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let lines = self.lines;
-        payload.split(move |&byte| lines && byte == b'\n').filter(|message| !message.is_empty())
+        // Without looking at every byte where there is but one message.
+        let (one, lines) = if self.lines { (None, Some(payload)) } else { (Some(payload), None) };
+        let lines = lines.into_iter().flat_map(|payload| payload.split(|&byte| byte == b'\n'));
+        one.into_iter().chain(lines).filter(|message| !message.is_empty())
     }
 
     /// What is to be answered, if this is a ping.
