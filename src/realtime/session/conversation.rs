@@ -196,7 +196,7 @@ impl Conversation {
         let Err(refused) = self.shard.subscribe(self.key, asked) else { return true };
         self.close(match refused {
             JoinError::Forbidden => Close::Forbidden,
-            JoinError::TooManyRooms | JoinError::AccountFull => Close::TooMany,
+            JoinError::TooManyRooms | JoinError::AccountFull | JoinError::Busy => Close::TooMany,
         });
         false
     }
@@ -268,6 +268,7 @@ fn refused(error: JoinError) -> Refusal {
     let (code, message) = match error {
         JoinError::Forbidden => ("forbidden", "this room is not yours to see"),
         JoinError::TooManyRooms => ("too_many_rooms", "leave a room first"),
+        JoinError::Busy => ("busy", "read what is on its way first: too many subscriptions wait to catch up"),
         JoinError::AccountFull => ("account_full", "the account has too many sessions: try again later"),
     };
     Refusal { code, message: message.to_owned() }

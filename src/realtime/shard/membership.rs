@@ -16,6 +16,8 @@ pub enum JoinError {
     TooManyRooms,
     /// The account has too many sessions.
     AccountFull,
+    /// Too many of the session's subscriptions wait to catch up.
+    Busy,
 }
 
 /// A room that a session asked for.

@@ -136,7 +136,7 @@ struct Member {
     wire: Rc<Wire>,
     principal: Option<Rc<Principal>>,
     membership: Membership,
-    /// Subscriptions that have to catch up, in the order in which they came. Bounded like the client's frames.
+    /// Subscriptions that have to catch up, in the order in which they came.
     jobs: VecDeque<Job>,
     vitals: Vitals,
     typed: Typed,

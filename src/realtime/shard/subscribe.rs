@@ -1,7 +1,7 @@
 //! Letting sessions into rooms and out of them. Who comes back with the position that it saw last gets what it missed
 //! first ([`catch_up`](super::catch_up)).
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::Value;
 
@@ -46,6 +46,10 @@ pub(super) struct Job {
     pub rooms: Vec<(Room, Standing)>,
 }
 
+/// Subscriptions of a session that may wait to catch up. Full means: refused, and asked for again later. A client that
+/// does not read holds them up for as long as it likes.
+const JOBS: usize = 64;
+
 /// A client that was in the room when it had no envelope yet.
 const BEGINNING: Position = Position { epoch: 0, count: 0 };
 
@@ -59,6 +63,9 @@ impl ShardState {
         let mut members = self.members.borrow_mut();
         let Some(member) = members.get_mut(key) else { return Ok(()) };
         let principal = member.principal.clone().ok_or(JoinError::Forbidden)?;
+        if asked.since.is_some() && member.jobs.len() >= JOBS {
+            return Err(JoinError::Busy);
+        }
         let wanted = (asked.room, asked.types);
         let joined = member.membership.subscribe(&principal, wanted, &self.limits, self.settings.rooms_per_session)?;
         let mut rooms = Vec::with_capacity(joined.len());
@@ -80,6 +87,8 @@ impl ShardState {
             return Ok(());
         }
         let number = self.jobs.replace(self.jobs.get() + 1);
+        // Where it was stands with the rooms now; a client's list of it may be long.
+        let asked = Subscribe { since: Some(Since::Each(BTreeMap::new())), ..asked };
         member.jobs.push_back(Job { number, asked, rooms });
         if member.jobs.len() == 1 {
             catch_up::start(self, key, &member.wire);

@@ -211,7 +211,7 @@ fn not_subscribed(Refusal { code, message }: Refusal) -> HttpResponse {
     let status = match code {
         "forbidden" => StatusCode::FORBIDDEN,
         "no_such_room" => StatusCode::NOT_FOUND,
-        "too_many_rooms" | "account_full" => StatusCode::TOO_MANY_REQUESTS,
+        "too_many_rooms" | "account_full" | "busy" => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::BAD_REQUEST,
     };
     problem(status, &message)

@@ -129,6 +129,32 @@ async fn a_client_that_reads_slowly_is_caught_up_at_its_own_pace_and_left_alone_
 }
 
 #[tokio::test]
+async fn a_client_that_asks_on_and_on_without_reading_is_refused_before_it_fills_the_memory() {
+    let settings = |setup: Setup| setup.set("realtime.max_waiting", "256KiB").set("realtime.frame_burst", 1000);
+    let house = House::open_with(settings).await;
+    let lead = house.lead("Joe").await;
+    let text = "n".repeat(50_000);
+    for number in numbered(0..60) {
+        house.notes(&lead, &format!("{number} {text}")).await;
+    }
+    let mut raw = Raw::open_narrow(&house.hub, &house.key).await;
+    raw.json_of("welcome").await;
+    for number in 0..100 {
+        let ask = json!({"type": "subscribe", "room": house.room(), "since": "1-1", "ref": number});
+        raw.send(TEXT, ask.to_string().as_bytes()).await;
+    }
+    let (mut busy, mut answered) = (0, 0);
+    while answered < 100 {
+        let reply = raw.json_of("reply").await;
+        answered += 1;
+        busy += usize::from(reply["error"]["code"] == "busy");
+    }
+    assert!((1..100).contains(&busy), "{busy} were refused");
+    house.notes(&lead, "live").await;
+    while notes(&raw.json_of("lead:updated").await) != "live" {}
+}
+
+#[tokio::test]
 async fn who_loses_the_room_while_it_catches_up_gets_no_more_of_it() {
     let house = House::open_with(|setup| setup.set("realtime.max_waiting", "256KiB")).await;
     let roles = [(house.account.as_str(), "agent")];
