@@ -16,11 +16,19 @@ pub struct Line<R> {
     open: VecDeque<(EventId, Slot<R>)>,
     /// Everything in here, until the inbox knows what became of it: what is read back from the inbox meanwhile is old.
     busy: HashSet<EventId>,
-    /// What became known to the inbox while a reading of it was under way.
-    settled: Option<Vec<EventId>>,
+    reading: Option<Reading>,
     capacity: usize,
     concurrency: usize,
     fetching: usize,
+}
+
+/// What happens while the inbox is being read.
+#[derive(Default)]
+struct Reading {
+    /// What became known to the inbox.
+    settled: Vec<EventId>,
+    /// What came: behind all that is read.
+    came: Vec<Event>,
 }
 
 enum Slot<R> {
@@ -45,20 +53,24 @@ impl<R> Line<R> {
             waiting: VecDeque::new(),
             open: VecDeque::new(),
             busy: HashSet::new(),
-            settled: None,
+            reading: None,
             capacity,
             concurrency,
             fetching: 0,
         }
     }
 
-    /// Takes an event in at the end.
+    /// Takes an event in at the end; while the inbox is being read, behind what is read there.
     pub fn admit(&mut self, event: Event) -> Admitted {
         if self.busy.contains(&event.id) {
             return Admitted::Yes;
         }
-        if self.busy.len() >= self.capacity {
+        if self.room() == 0 {
             return Admitted::Full;
+        }
+        if let Some(reading) = &mut self.reading {
+            reading.came.push(event);
+            return Admitted::Yes;
         }
         self.busy.insert(event.id);
         self.waiting.push_back(event);
@@ -67,12 +79,13 @@ impl<R> Line<R> {
 
     /// Room for more events.
     pub fn room(&self) -> usize {
-        self.capacity - self.busy.len().min(self.capacity)
+        let came = self.reading.as_ref().map_or(0, |reading| reading.came.len());
+        self.capacity.saturating_sub(self.busy.len() + came)
     }
 
     /// Nothing in memory.
     pub fn is_empty(&self) -> bool {
-        self.busy.is_empty()
+        self.busy.is_empty() && self.reading.is_none()
     }
 
     /// The next event to be fetched, if another fetch may start.
@@ -119,8 +132,8 @@ impl<R> Line<R> {
 
     /// The inbox knows what became of it.
     pub fn settle(&mut self, id: EventId) {
-        match &mut self.settled {
-            Some(settled) => settled.push(id),
+        match &mut self.reading {
+            Some(reading) => reading.settled.push(id),
             None => {
                 self.busy.remove(&id);
             }
@@ -129,17 +142,18 @@ impl<R> Line<R> {
 
     /// A reading of the inbox begins; false if one is under way.
     pub fn begin_reading(&mut self) -> bool {
-        if self.settled.is_some() {
+        if self.reading.is_some() {
             return false;
         }
-        self.settled = Some(Vec::new());
+        self.reading = Some(Reading::default());
         true
     }
 
     /// The reading ended. What was settled since it began is in it as it was before, so it is left out.
     pub fn end_reading(&mut self, read: Vec<Event>) -> Admitted {
-        let full = read.into_iter().map(|event| self.admit(event)).any(|admitted| admitted == Admitted::Full);
-        for id in self.settled.take().unwrap_or_default() {
+        let Reading { settled, came } = self.reading.take().unwrap_or_default();
+        let full = read.into_iter().chain(came).any(|event| self.admit(event) == Admitted::Full);
+        for id in settled {
             self.busy.remove(&id);
         }
         if full { Admitted::Full } else { Admitted::Yes }
@@ -228,6 +242,19 @@ mod tests {
         line.end_reading(vec![first.clone(), second.clone()]);
         assert_eq!(line.room(), 9, "only the second is in memory now");
         assert_eq!(line.admit(first), Admitted::Yes, "a later hand-on of the first is a new matter");
+    }
+
+    #[test]
+    fn what_comes_during_a_reading_stands_behind_what_was_there_before() {
+        let mut line = Line::<u8>::new(3, 1);
+        let (old, new, newest) = (event(), event(), event());
+        line.begin_reading();
+        assert_eq!([&new, &newest].map(|event| line.admit(event.clone())), [Admitted::Yes, Admitted::Yes]);
+        assert!(line.next().is_none());
+        line.end_reading(vec![old.clone(), new.clone()]);
+        let order: Vec<_> = std::iter::from_fn(|| line.next()).map(|event| event.id).collect();
+        assert_eq!(order, [old.id, new.id, newest.id]);
+        assert_eq!(line.room(), 0);
     }
 
     #[test]

@@ -68,26 +68,27 @@ impl Supervisors {
         M: Message<Result = ()> + Send + 'static,
         AccountSupervisor: Handler<M>,
     {
-        let message = match self.children.get(&account).map(|child| child.try_send(message)) {
-            Some(Ok(())) => return,
-            Some(Err(SendError::Full(_))) => {
-                self.behind.insert(account);
-                return;
+        if let Some(child) = self.children.get(&account) {
+            match child.try_send(message) {
+                Ok(()) => return,
+                Err(SendError::Full(_)) => {
+                    self.behind.insert(account);
+                    return;
+                }
+                Err(SendError::Closed(_)) => {
+                    tracing::error!(%account, "a supervisor failed; another is started");
+                    self.context.metrics.supervisor_restarts.inc();
+                }
             }
-            Some(Err(SendError::Closed(message))) => {
-                tracing::error!(%account, "a supervisor failed; another is started");
-                self.context.metrics.supervisor_restarts.inc();
-                Some(message)
-            }
-            None => None,
-        };
+        }
+        self.start_child(account, ctx);
+    }
+
+    /// It begins with the inbox, where all of it is, and what came before that as well: in order.
+    fn start_child(&mut self, account: AccountId, ctx: &mut Actors<Self>) {
         let child = AccountSupervisor::new(account, self.context.clone(), ctx.address().recipient()).start();
-        match message.map(|message| child.try_send(message)) {
-            // A new one has nothing to look at yet but the inbox, where all of it is.
-            None | Some(Err(_)) => {
-                self.behind.insert(account);
-            }
-            Some(Ok(())) => {}
+        if child.try_send(LookAgain).is_err() {
+            self.behind.insert(account);
         }
         self.children.insert(account, child);
     }
