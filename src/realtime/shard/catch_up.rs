@@ -4,7 +4,7 @@
 //! gate holds live envelopes back; once the log has been read up to where the gate was opened, what it holds goes out and
 //! the session is live. One task a session, one room after the other.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use super::{
     ShardState,
@@ -18,6 +18,9 @@ use crate::{
 
 /// So often is the log given time to contain what was pushed, before it is taken for failing.
 const SETTLING: u32 = 5;
+
+/// How long what is in the log already may still be on its way to the shard, before it is looked for again.
+const ON_ITS_WAY: Duration = Duration::from_millis(1);
 
 /// Starts the task that works on a session's jobs.
 pub(super) fn start(shard: &Rc<ShardState>, key: usize, wire: &Rc<Wire>) {
@@ -139,6 +142,7 @@ impl CatchUp {
                 patience = SETTLING;
                 self.tell(room, seen, &page.entries);
                 seen = last;
+                self.arrived(job, room, seen).await;
             }
             if page.more {
                 continue;
@@ -153,6 +157,14 @@ impl CatchUp {
             if self.shard.inbox.settle().await.is_err() {
                 patience = 0;
             }
+        }
+    }
+
+    /// Ends when this shard has been handed what the session was told. The log may be ahead of it, and a session that were
+    /// live already would be told the same again.
+    async fn arrived(&self, job: u64, room: Room, seen: Position) {
+        while self.is_wanted(job, room) && self.shard.rooms.borrow().top(room) < Some(seen) {
+            actix_rt::time::sleep(ON_ITS_WAY).await;
         }
     }
 
@@ -221,4 +233,41 @@ impl CatchUp {
 /// Whether nothing is between a position and the first envelope that the log has after it.
 fn continues(seen: Position, first: Option<&Logged>) -> bool {
     first.is_some_and(|first| first.prev <= Some(seen))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::{protocol::Since, rooms::ANY_TYPE, shard::crossing::World};
+
+    #[actix_rt::test]
+    async fn what_is_logged_and_still_on_its_way_to_the_shard_is_told_once() {
+        let mut world = World::with_a_member();
+        let deliveries: Vec<_> = (0..4).map(|_| world.encoded()).collect();
+        let [first, second, third, last] = deliveries.as_slice() else { unreachable!() };
+        let room = first.room;
+        for delivery in [first, second, third] {
+            world.log(delivery).await;
+        }
+        world.state.deliver(std::slice::from_ref(first));
+        let since = Some(Since::One("0-0".to_owned()));
+        let asked = Subscribe { name: String::new(), room: Some(room), types: ANY_TYPE, since, reference: None };
+        world.state.subscribe(world.key(), asked).unwrap();
+        let mut told = Vec::new();
+        // The session is told all that the log has, while the shard knows of the first only.
+        while told.len() < 3 {
+            actix_rt::time::sleep(ON_ITS_WAY).await;
+            told.extend(world.told());
+        }
+        for delivery in [second, third, last] {
+            world.state.deliver(std::slice::from_ref(delivery));
+        }
+        world.log(last).await;
+        while told.last() != Some(&last.position) {
+            actix_rt::time::sleep(ON_ITS_WAY).await;
+            told.extend(world.told());
+        }
+        let expected: Vec<_> = deliveries.iter().map(|one| one.position).collect();
+        assert_eq!(told, expected, "each once, in order");
+    }
 }

@@ -15,6 +15,7 @@ use crate::{
         directory::{Account, Directory, User},
         envelope::{Body, Envelope, LeadUpdated, SourceHealth, SourceState},
     },
+    inbox::LogEntry,
     realtime::{
         encode::Encoding,
         presence::Presence,
@@ -95,8 +96,9 @@ struct Watcher {
     asked: BTreeSet<Target>,
 }
 
-struct World {
-    state: Rc<ShardState>,
+/// A shard with users and accounts of two agencies, and no socket.
+pub(super) struct World {
+    pub(super) state: Rc<ShardState>,
     users: Vec<User>,
     accounts: Vec<Account>,
     newest: watch::Sender<Option<Arc<Directory>>>,
@@ -147,6 +149,55 @@ impl World {
         let world = Self { state, users, accounts, newest, watchers: Vec::new(), published: 0, _folder: folder };
         world.renew();
         world
+    }
+
+    /// With one session of a user who may see the first account.
+    pub(super) fn with_a_member() -> Self {
+        let mut world = Self::new();
+        world.take(Step::Grant { user: 0, account: 0, role: Some(Role::Owner) });
+        world.enter(0);
+        world
+    }
+
+    /// The key of the first session.
+    pub(super) fn key(&self) -> usize {
+        self.watchers[0].key
+    }
+
+    /// The next envelope of the first account.
+    pub(super) fn encoded(&mut self) -> Deliver {
+        let body = Body::LeadUpdated(LeadUpdated::deleted(LeadId::generate()));
+        self.envelope(0, body)
+    }
+
+    /// Puts an envelope into the log.
+    pub(super) async fn log(&self, delivery: &Deliver) {
+        let entry = LogEntry {
+            account: delivery.room.account(),
+            room: delivery.room,
+            position: delivery.position,
+            at: clock::now(),
+            is_late: false,
+            envelope: delivery.envelope.json(),
+        };
+        self.state.inbox.publish(entry, None).1.await.unwrap();
+    }
+
+    /// The positions of the envelopes that the first session was told since it was looked at last.
+    pub(super) fn told(&self) -> Vec<Position> {
+        #[derive(serde::Deserialize)]
+        struct Told {
+            #[serde(rename = "payload")]
+            _payload: serde::de::IgnoredAny,
+            position: Position,
+        }
+        let frames = std::iter::from_fn(|| self.watchers[0].wire.pull());
+        let envelope = |frame: Bytes| {
+            let json = &frame[frame.iter().position(|&byte| byte == b'{')?..];
+            let Told { position, .. } = serde_json::from_slice(json).ok()?;
+            Some(position)
+        };
+        frames.filter_map(envelope).collect()
     }
 
     fn directory(&self) -> Directory {
@@ -238,6 +289,18 @@ impl World {
         Vec::<Watcher>::into_iter(over).for_each(|watcher| self.state.exit(watcher.key));
     }
 
+    fn envelope(&mut self, account: usize, body: Body) -> Deliver {
+        let (id, timestamp) = (EventId::generate(), clock::now());
+        let envelope = Envelope { id, account: self.accounts[account].id, timestamp, body };
+        let room = envelope.room();
+        let prev = Position { epoch: 1, count: self.published };
+        self.published += 1;
+        let position = Position { epoch: 1, count: self.published };
+        let prev = (prev.count > 0).then_some(prev);
+        let encoded = Arc::new(encode::envelope(&envelope, position, prev).unwrap());
+        Deliver { room, types: type_bit(envelope.body.type_name()), position, prev, envelope: encoded }
+    }
+
     fn publish(&mut self, account: usize, operators: bool) {
         let source = SourceId::generate();
         let body = if operators {
@@ -245,23 +308,18 @@ impl World {
         } else {
             Body::LeadUpdated(LeadUpdated::deleted(LeadId::generate()))
         };
-        let (id, timestamp) = (EventId::generate(), clock::now());
-        let envelope = Envelope { id, account: self.accounts[account].id, timestamp, body };
-        self.published += 1;
-        let position = Position { epoch: 1, count: self.published };
-        let encoded = Arc::new(encode::envelope(&envelope, position, None).unwrap());
+        let delivery = self.envelope(account, body);
         for watcher in &self.watchers {
             while watcher.wire.pull().is_some() {}
         }
-        let (room, types) = (envelope.room(), type_bit(envelope.body.type_name()));
-        self.state.deliver(&[Deliver { room, types, position, prev: None, envelope: Arc::clone(&encoded) }]);
+        self.state.deliver(std::slice::from_ref(&delivery));
         let named = if operators { Target::Operators(account) } else { Target::Account(account) };
         for watcher in &self.watchers {
             let wants = watcher.asked.contains(&named) || !operators && watcher.asked.contains(&Target::Dashboard);
             let expected = usize::from(wants && self.may(watcher.user, named));
             let mut got = 0;
             while let Some(frame) = watcher.wire.pull() {
-                assert_eq!(&frame, encoded.frame(Encoding::Native));
+                assert_eq!(&frame, delivery.envelope.frame(Encoding::Native));
                 got += 1;
             }
             assert_eq!(got, expected, "{named:?} to user {} who asked for {:?}", watcher.user, watcher.asked);
