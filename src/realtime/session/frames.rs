@@ -27,6 +27,10 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SHARED].into_boxed_slice());
 }
 
+/// Opcodes.
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+
 /// What came: one frame's worth of it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inbound {
@@ -53,6 +57,8 @@ pub struct Frames {
     codec: Codec,
     limit: usize,
     message: Option<Message>,
+    /// So many bytes of the text of a frame that is not whole yet are whole characters.
+    whole: usize,
     over: bool,
 }
 
@@ -72,11 +78,7 @@ impl Message {
         }
         self.payload.extend_from_slice(data);
         if self.text {
-            self.checked += match str::from_utf8(&self.payload[self.checked..]) {
-                Ok(rest) => rest.len(),
-                Err(error) if error.error_len().is_none() => error.valid_up_to(),
-                Err(_) => return Err(Close::NotUtf8),
-            };
+            self.checked += whole_characters(&self.payload[self.checked..])?;
         }
         Ok(())
     }
@@ -86,7 +88,7 @@ impl Frames {
     /// Reads from the wire's socket; `read` came before.
     #[must_use]
     pub fn new(wire: Rc<Wire>, read: BytesMut, limit: usize) -> Self {
-        Self { wire, partial: read, codec: Codec::new().max_size(limit), limit, message: None, over: false }
+        Self { wire, partial: read, codec: Codec::new().max_size(limit), limit, message: None, whole: 0, over: false }
     }
 
     fn take(&mut self) -> Option<Inbound> {
@@ -94,11 +96,30 @@ impl Frames {
             return Some(Inbound::Broken(Close::TooLarge));
         }
         let inbound = match self.codec.decode(&mut self.partial) {
-            Ok(frame) => self.join(frame?),
+            Ok(Some(frame)) => {
+                self.whole = 0;
+                self.join(frame)
+            }
+            Ok(None) => return self.look_ahead().err().map(Inbound::Broken),
             Err(ProtocolError::Overflow) => Err(Close::TooLarge),
             Err(_) => Err(Close::WebSocket),
         };
         Some(inbound.unwrap_or_else(Inbound::Broken))
+    }
+
+    /// Refuses a text as soon as what is there of its frame can't become UTF-8 any more, however much is still to come.
+    fn look_ahead(&mut self) -> Result<(), Close> {
+        let begun = match (self.partial.first().map(|first| first & 0x0f), &self.message) {
+            (Some(TEXT), _) => &[][..],
+            (Some(CONTINUATION), Some(message)) if message.text => &message.payload[message.checked..],
+            _ => return Ok(()),
+        };
+        let Some((mask, payload)) = masked(&self.partial) else { return Ok(()) };
+        let begun = if self.whole == 0 { begun } else { &[] };
+        let fresh = payload.iter().zip(mask.iter().cycle()).skip(self.whole).map(|(byte, mask)| byte ^ mask);
+        let text: Vec<u8> = begun.iter().copied().chain(fresh).collect();
+        self.whole += whole_characters(&text)?.saturating_sub(begun.len());
+        Ok(())
     }
 
     fn join(&mut self, frame: Frame) -> Result<Inbound, Close> {
@@ -146,6 +167,25 @@ impl Frames {
 
 fn text(payload: Vec<u8>) -> Result<String, Close> {
     String::from_utf8(payload).map_err(|_| Close::NotUtf8)
+}
+
+/// How many bytes of a text that may end within a character are whole ones.
+fn whole_characters(text: &[u8]) -> Result<usize, Close> {
+    match str::from_utf8(text) {
+        Ok(text) => Ok(text.len()),
+        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
+        Err(_) => Err(Close::NotUtf8),
+    }
+}
+
+/// The mask of a frame, and what is there of its payload.
+fn masked(bytes: &[u8]) -> Option<(&[u8; 4], &[u8])> {
+    let header = match bytes.get(1)? & 0x7f {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    bytes.get(header..)?.split_first_chunk()
 }
 
 /// The payload length in a frame's header; 0 while too little of it is there to tell.
@@ -217,6 +257,26 @@ mod tests {
         let fragments: Vec<&[u8]> = "né€😀".as_bytes().chunks(1).collect();
         assert_eq!(joined(&fragments, 10), [Inbound::Text("né€😀".into())]);
         assert_eq!(joined(&fragments, 9)[0], Inbound::Broken(Close::TooLarge));
+    }
+
+    #[test]
+    fn a_text_that_is_not_utf_8_is_refused_before_its_frame_is_whole() {
+        const MASK: [u8; 4] = [1, 2, 3, 4];
+        let frame = |first: u8, payload: &[u8], announced: u8| -> Vec<u8> {
+            let masked = payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+            [first, 0x80 | announced].into_iter().chain(MASK).chain(masked).collect()
+        };
+        let mut frames = Frames::new(Wire::pulled(Encoding::Native, 99, None), BytesMut::new(), 99);
+        let mut feed = |bytes: &[u8]| {
+            frames.partial.extend_from_slice(bytes);
+            frames.take()
+        };
+        let (begun, rest) = "€é😀".as_bytes().split_at(2);
+        assert_eq!(feed(&frame(0x01, begun, 2)), Some(Inbound::Part));
+        for bytes in frame(0x80, rest, 20).chunks(1) {
+            assert_eq!(feed(bytes), None, "nothing is wrong so far");
+        }
+        assert_eq!(feed(&[0xff ^ MASK[rest.len() % 4]]), Some(Inbound::Broken(Close::NotUtf8)));
     }
 
     #[test]
