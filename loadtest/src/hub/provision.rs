@@ -29,6 +29,12 @@ impl Tenant {
     pub fn room(&self) -> String {
         format!("account:{}", self.account)
     }
+
+    /// The room of those who operate it.
+    #[must_use]
+    pub fn operators_room(&self) -> String {
+        format!("operators:{}", self.account)
+    }
 }
 
 /// Changes that are made while the hub runs are noticed by it within `store.directory_interval`.

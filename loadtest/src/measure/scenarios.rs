@@ -22,6 +22,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("lead", include_str!("../../scenarios/lead.toml")),
     ("noisy-tenant", include_str!("../../scenarios/noisy-tenant.toml")),
+    ("hundredfold", include_str!("../../scenarios/hundredfold.toml")),
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
     ("resume-backlog", include_str!("../../scenarios/resume-backlog.toml")),
     ("resume-storm", include_str!("../../scenarios/resume-storm.toml")),

@@ -97,8 +97,9 @@ async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     let mut report = Report::new(name, options.common.seed);
     let address = hub.address().to_string();
     let first_frame = scenario.login == Login::FirstFrame;
+    let rooms = [tenant.room(), tenant.operators_room()];
     let sessions = Remote::start(&Wanted {
-        plan: Plan::native(&address, &tenant.room(), &tenant.token, first_frame),
+        plan: Plan::native(&address, &rooms.each_ref().map(String::as_str), &tenant.token, first_frame),
         address,
         count: scenario.sessions,
         envelopes: 1 + scenario.reconnects * scenario.envelopes_each_time(),

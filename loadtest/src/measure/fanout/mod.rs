@@ -104,9 +104,10 @@ async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     report.count("frame, header included", publisher.frame_bytes);
 
     let gauge = Gauge::start(pid)?;
+    let alone = cost_alone(&publisher, scenario, pid).await?;
     let before = process::resident_kib(pid)?;
     let address = hub.address().to_string();
-    let plan = Plan::native(&address, &tenant.room(), &tenant.token, false);
+    let plan = Plan::native(&address, &[&tenant.room()], &tenant.token, false);
     let mut sessions = Remote::start(&scenario.wanted(address, plan))?;
     sessions.connect(scenario.sessions).await?;
     // What the handshakes needed for a moment is given back by then.
@@ -122,13 +123,18 @@ async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
     report.figure("RSS an idle session", rss, "KiB");
     report.figure("harness: RSS a session, the program included", per_session(own_resident, scenario.sessions), "KiB");
     describe(&mut report, scenario, &measured, &tally);
+    report.figure("hub: CPU an envelope that no session sees", alone, "µs");
     if let Some(bare) = bare {
         let tally = bare.finish().await?;
         let expected = u64::from(scenario.envelopes) * u64::try_from(scenario.sessions)?;
         report.must_be_zero("bare send: lost", expected.saturating_sub(tally.delivered));
         report.figure_of("bare send: CPU a send, median round", &measured.bare, "µs");
         report.latencies("bare send: latency", tally.latency);
-        let ratios: Vec<f64> = measured.hub.iter().zip(&measured.bare).map(|(hub, bare)| hub / bare).collect();
+        let ratios = |less: f64| -> Vec<f64> {
+            measured.hub.iter().zip(&measured.bare).map(|(hub, bare)| (hub - less) / bare).collect()
+        };
+        report.figure_of("hub / bare send, CPU, publishing and storing included", &ratios(0.0), "×");
+        let ratios = ratios(alone / f64::from(u32::try_from(scenario.sessions)?));
         let ratio = report.figure_of("hub / bare send, CPU, median of rounds", &ratios, "×");
         report.at_most("hub / bare send, CPU", scenario.targets.cpu_of_bare, Some(ratio), "×");
     }
@@ -156,6 +162,18 @@ fn describe(report: &mut Report, scenario: &Scenario, measured: &Rounds, tally: 
 #[expect(clippy::cast_precision_loss, reason = "kibibytes of one machine")]
 pub(super) fn per_session(kib: u64, sessions: usize) -> f64 {
     kib as f64 / sessions.max(1) as f64
+}
+
+/// What an envelope costs before any session is told of it, in microseconds: the request that changes the lead, the
+/// hub's log, its storing. It is no part of what fanning out costs, and with few sessions much of the whole.
+async fn cost_alone(publisher: &Publisher<'_>, scenario: &Scenario, pid: u32) -> Result<f64> {
+    const ENVELOPES: u32 = 100;
+    let before = process::cpu(pid)?;
+    for numbers in scenario.steps(0..ENVELOPES) {
+        publisher.burst(numbers).await?;
+        sleep(scenario.gap()).await;
+    }
+    Ok(cost(process::cpu(pid)?.saturating_sub(before), ENVELOPES as usize))
 }
 
 /// A hub with an account for so many sessions.

@@ -36,6 +36,8 @@ pub(super) struct Ledger {
     pushes: Latencies,
     /// The pushes of accounts but the first.
     others: Latencies,
+    /// The same of each phase.
+    others_in: Vec<Latencies>,
     window: Window,
 }
 
@@ -111,6 +113,7 @@ impl Ledger {
             acks: Latencies::new()?,
             pushes: Latencies::new()?,
             others: Latencies::new()?,
+            others_in: (0..plan.phases()).map(|_| Latencies::new()).collect::<Result<_>>()?,
             window: Window::new()?,
             plan,
         })
@@ -178,6 +181,7 @@ impl Ledger {
             self.window.pushed += 1;
             if got.account > 0 {
                 self.others.record(latency);
+                self.others_in[self.plan.phase_of(event)].record(latency);
             }
         }
     }
@@ -282,6 +286,11 @@ impl Ledger {
     pub(super) const fn latencies(&self) -> (&Latencies, &Latencies, &Latencies) {
         (&self.acks, &self.pushes, &self.others)
     }
+
+    /// Pushed to accounts but the first, by phase.
+    pub(super) fn others_in_phases(&self) -> &[Latencies] {
+        &self.others_in
+    }
 }
 
 #[cfg(test)]
@@ -294,7 +303,7 @@ mod tests {
     /// Four events for two accounts of two sessions, one each second, the first after half a second.
     fn ledger() -> (Ledger, Instant) {
         let accounts = Accounts { count: 2, sessions: 2, first_share: None };
-        let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None };
+        let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None, first_share: None };
         let start = Instant::now();
         (
             Ledger::new(

@@ -35,6 +35,9 @@ pub(super) fn report(
     let sums = ledger.sums();
     counts(report, scenario, &ledger, &sums, stored);
     latencies(report, &ledger, &book.looker.seen.borrow());
+    if scenario.phases.iter().any(|phase| phase.first_share.is_some()) {
+        others_by_phase(report, scenario, &ledger);
+    }
     let samples = book.samples.into_inner();
     let cores: Vec<f64> = samples.iter().filter_map(|sample| sample.cpu_cores).collect();
     report.figure_of("hub: CPU, half-second windows", &cores, "cores");
@@ -103,6 +106,24 @@ fn latencies(report: &mut Report, ledger: &Ledger, seen: &Seen) {
         report.figure("stored after: looks were apart, p50", apart.p50, "ms");
         report.figure("stored after: looks were apart, p99", apart.p99, "ms");
     }
+}
+
+/// How the accounts but the first fare while the first has more or less than its share. Phases of the first one's name are
+/// the measure of those that follow.
+fn others_by_phase(report: &mut Report, scenario: &Scenario, ledger: &Ledger) {
+    let (mut usual, mut times) = (None, Vec::new());
+    for (phase, others) in scenario.phases.iter().zip(ledger.others_in_phases()) {
+        let Some(p99) = others.quantile(0.99) else { continue };
+        report.figure(format!("accounts but the first, {}: pushed after p99", phase.name), p99, "ms");
+        if phase.name == scenario.phases[0].name {
+            usual = Some(p99);
+        } else if let Some(usual) = usual {
+            times.push(p99 / usual);
+        }
+    }
+    let ratio = report.figure_of("accounts but the first: p99 against the phase before, median", &times, "×");
+    let wanted = scenario.targets.others_push_p99_of_first_phase;
+    report.at_most("accounts but the first: p99 against the phase before", wanted, Some(ratio), "×");
 }
 
 /// What the hub took within so long after the start, over all its processes.

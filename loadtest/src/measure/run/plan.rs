@@ -17,6 +17,8 @@ pub(super) struct Plan {
     pub sessions: usize,
     /// The account of each event.
     account: Vec<usize>,
+    /// The number of the first event of each phase.
+    phases: Vec<usize>,
     /// When each event is due, after the start: with the first POST that has it.
     due: Vec<Duration>,
     /// In the order in which they are due.
@@ -45,8 +47,16 @@ impl Plan {
         storms: Vec<Storm>,
         seed: u64,
     ) -> Self {
-        let happened = dues(phases);
-        let account = (0..happened.len()).map(|event| account_of(event, accounts)).collect();
+        let (mut happened, mut account, mut begins) = (Vec::new(), Vec::new(), Vec::new());
+        let mut begin = 0.0;
+        for phase in phases {
+            begins.push(happened.len());
+            let dues = dues(phase, begin);
+            let share = phase.first_share.or(accounts.first_share);
+            account.extend((0..dues.len()).map(|event| account_of(event, accounts.count, share)));
+            happened.extend(dues);
+            begin += phase.seconds;
+        }
         let (mut due, mut latest) = (vec![None; happened.len()], 0);
         let posts = deliveries.plan(happened.len(), seed).into_iter().map(|events| {
             // With the latest of its events and of those before it: a copy comes when its turn is.
@@ -59,7 +69,8 @@ impl Plan {
         let posts: Vec<Post> = posts.collect();
         let again = again(&posts, &storms, seed);
         let due = due.into_iter().map(Option::unwrap_or_default).collect();
-        Self { first_id, accounts: accounts.count, sessions: accounts.sessions, account, due, posts, again, storms }
+        let Accounts { count, sessions, .. } = *accounts;
+        Self { first_id, accounts: count, sessions, account, phases: begins, due, posts, again, storms }
     }
 
     pub(super) fn events(&self) -> usize {
@@ -68,6 +79,15 @@ impl Plan {
 
     pub(super) fn account_of(&self, event: usize) -> usize {
         self.account[event]
+    }
+
+    pub(super) fn phases(&self) -> usize {
+        self.phases.len()
+    }
+
+    /// The number of the phase in which an event happened.
+    pub(super) fn phase_of(&self, event: usize) -> usize {
+        self.phases.partition_point(|begin| *begin <= event).saturating_sub(1)
     }
 
     pub(super) fn id_of(&self, event: usize) -> u64 {
@@ -122,31 +142,27 @@ fn again(posts: &[Post], storms: &[Storm], seed: u64) -> Vec<Post> {
     clippy::cast_sign_loss,
     reason = "no run has 2^53 events"
 )]
-fn account_of(event: usize, accounts: &Accounts) -> usize {
-    let Some(share) = accounts.first_share.filter(|_| accounts.count > 1) else { return event % accounts.count };
+fn account_of(event: usize, accounts: usize, first_share: Option<f64>) -> usize {
+    let Some(share) = first_share.filter(|_| accounts > 1) else { return event % accounts };
     let before = (event as f64 * share).floor();
     if ((event + 1) as f64 * share).floor() > before {
         return 0;
     }
-    1 + (event - before as usize) % (accounts.count - 1)
+    1 + (event - before as usize) % (accounts - 1)
 }
 
-/// The `n`th event of a phase is due when the rate, summed up over time, reaches `n`.
-fn dues(phases: &[Phase]) -> Vec<Duration> {
-    let (mut dues, mut begin) = (Vec::new(), 0.0);
-    for phase in phases {
-        let slope = (phase.to.unwrap_or(phase.rate) - phase.rate) / phase.seconds;
-        let mut number = 0.5;
-        // Solves rate · t + slope / 2 · t² = number.
-        while let root = phase.rate.mul_add(phase.rate, 2.0 * slope * number)
-            && root >= 0.0
-            && let after = 2.0 * number / (phase.rate + root.sqrt())
-            && after < phase.seconds
-        {
-            dues.push(Duration::from_secs_f64(begin + after));
-            number += 1.0;
-        }
-        begin += phase.seconds;
+/// The `n`th event of a phase is due when the rate, summed up over time, reaches `n`. `begin`: seconds after the start.
+fn dues(phase: &Phase, begin: f64) -> Vec<Duration> {
+    let slope = (phase.to.unwrap_or(phase.rate) - phase.rate) / phase.seconds;
+    let (mut dues, mut number) = (Vec::new(), 0.5);
+    // Solves rate · t + slope / 2 · t² = number.
+    while let root = phase.rate.mul_add(phase.rate, 2.0 * slope * number)
+        && root >= 0.0
+        && let after = 2.0 * number / (phase.rate + root.sqrt())
+        && after < phase.seconds
+    {
+        dues.push(Duration::from_secs_f64(begin + after));
+        number += 1.0;
     }
     dues
 }
@@ -156,7 +172,7 @@ mod tests {
     use super::*;
 
     fn phase(seconds: f64, rate: f64, to: Option<f64>) -> Phase {
-        Phase { name: String::new(), seconds, rate, to }
+        Phase { name: String::new(), seconds, rate, to, first_share: None }
     }
 
     fn accounts(count: usize, first_share: Option<f64>) -> Accounts {
@@ -165,22 +181,25 @@ mod tests {
 
     #[test]
     fn a_phase_has_as_many_events_as_its_rate_and_length_say() {
-        assert_eq!(dues(&[phase(2.0, 100.0, None)]).len(), 200);
-        assert_eq!(dues(&[phase(10.0, 0.0, Some(100.0))]).len(), 500);
-        assert_eq!(dues(&[phase(10.0, 100.0, Some(0.0))]).len(), 500);
-        assert_eq!(dues(&[phase(10.0, 0.0, None)]).len(), 0);
-        let all = dues(&[phase(1.0, 10.0, Some(100.0)), phase(1.0, 100.0, None)]);
-        assert!(all.is_sorted() && all.len() == 155 && all[55] > Duration::from_secs(1));
+        assert_eq!(dues(&phase(2.0, 100.0, None), 0.0).len(), 200);
+        assert_eq!(dues(&phase(10.0, 0.0, Some(100.0)), 0.0).len(), 500);
+        assert_eq!(dues(&phase(10.0, 100.0, Some(0.0)), 0.0).len(), 500);
+        assert_eq!(dues(&phase(10.0, 0.0, None), 0.0).len(), 0);
+        let two = [phase(1.0, 10.0, Some(100.0)), Phase { first_share: Some(1.0), ..phase(1.0, 100.0, None) }];
+        let plan = Plan::new(100, &accounts(2, None), &two, &SINGLY, Vec::new(), 1);
+        assert_eq!([0, 54, 55, 154].map(|event| plan.phase_of(event)), [0, 0, 1, 1]);
+        assert!(plan.due.is_sorted() && plan.events() == 155 && plan.due[55] > Duration::from_secs(1));
+        assert!(plan.account[..55].contains(&1) && !plan.account[55..].contains(&1));
     }
 
     #[test]
     fn accounts_take_turns_or_the_first_gets_its_share() {
-        let of = |accounts: &Accounts| -> Vec<usize> { (0..10).map(|event| account_of(event, accounts)).collect() };
-        assert_eq!(of(&accounts(2, None)), [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
-        let uneven = of(&accounts(3, Some(0.8)));
+        let of = |accounts, share| -> Vec<usize> { (0..10).map(|event| account_of(event, accounts, share)).collect() };
+        assert_eq!(of(2, None), [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
+        let uneven = of(3, Some(0.8));
         assert_eq!(uneven.iter().filter(|account| **account == 0).count(), 8);
         assert!(uneven.contains(&1) && uneven.contains(&2));
-        assert_eq!(of(&accounts(1, Some(0.5))), [0; 10]);
+        assert_eq!(of(1, Some(0.5)), [0; 10]);
     }
 
     const SINGLY: Deliveries = Deliveries { batch: 1, redelivered: 0.0, copies: 1, shuffle: 1 };

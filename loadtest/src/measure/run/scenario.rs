@@ -117,6 +117,8 @@ pub(super) struct Phase {
     pub rate: f64,
     /// Where the rate gets to, evenly; by default it stays.
     pub to: Option<f64>,
+    /// In place of `accounts.first_share`.
+    pub first_share: Option<f64>,
 }
 
 /// What must hold besides nothing being lost, duplicated or leaked. In milliseconds unless it says otherwise.
@@ -129,6 +131,9 @@ pub(super) struct Targets {
     pub push_p99_ms: Option<f64>,
     /// Of the accounts but the first.
     pub others_push_p99_ms: Option<f64>,
+    /// Of the accounts but the first: the p99 in phases of another name than the first phase's, as a multiple of that in
+    /// the phase of that name before it; the median.
+    pub others_push_p99_of_first_phase: Option<f64>,
     pub rss_mib: Option<f64>,
 }
 
@@ -183,6 +188,7 @@ impl Keys for Scenario {
             between(&of("seconds"), phase.seconds, 0.1, 24.0 * 3600.0)?;
             between(&of("rate"), phase.rate, 0.0, 100_000.0)?;
             between(&of("to"), phase.to.unwrap_or(0.0), 0.0, 100_000.0)?;
+            between(&of("first_share"), phase.first_share.unwrap_or(0.0), 0.0, 1.0)?;
         }
         self.clients.check()?;
         let length = self.length().as_secs_f64();

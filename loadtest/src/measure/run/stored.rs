@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_lead_is_stored_when_it_is_seen_first_and_a_look_goes_on_while_all_is_new() {
         let accounts = Accounts { count: 1, sessions: 1, first_share: None };
-        let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None };
+        let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None, first_share: None };
         let plan = Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), Vec::new(), 1));
         let (mut seen, start) = (Seen::new(plan).unwrap(), Instant::now());
         let row = |id: &str| Row { meta_lead_id: Some(id.into()), account_id: "a".into() };

@@ -227,7 +227,7 @@ mod tests {
     /// What the book says of a session after these frames; lead 100 is the account's.
     fn after(frames: &[&str]) -> Sums {
         let accounts = Accounts { count: 2, sessions: 1, first_share: None };
-        let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None };
+        let phase = Phase { name: String::new(), seconds: 4.0, rate: 1.0, to: None, first_share: None };
         let plan = Rc::new(Plan::new(100, &accounts, &[phase], &Webhooks::default().deliveries(), Vec::new(), 1));
         let ledger = Rc::new(RefCell::new(Ledger::new(plan, Instant::now()).unwrap()));
         let text = || String::from("acc_1");

@@ -209,7 +209,7 @@ mod tests {
             }
             subscribe.as_text().unwrap().to_owned()
         });
-        let (plan, mut others) = (Plan::native(&address.to_string(), "account:acc_1", "tok", false), 0);
+        let (plan, mut others) = (Plan::native(&address.to_string(), &["account:acc_1"], "tok", false), 0);
         open(&options(address), &plan, 0, (1, Some("3-7")), |_| others += 1).await.unwrap();
         assert_eq!(others, 1, "what is pushed meanwhile is not lost");
         let subscribe: serde_json::Value = serde_json::from_str(&hub.await.unwrap()).unwrap();
@@ -231,7 +231,7 @@ mod tests {
             steps: vec![a, b, Step::Send("session {session}".to_owned())],
             ping: Some(("{}".to_owned(), "{}".to_owned())),
             lines: true,
-            ..Plan::native(&address.to_string(), "", "", false)
+            ..Plan::native(&address.to_string(), &[], "", false)
         };
         open(&options(address), &plan, 7, (0, None), |_| ()).await.unwrap();
         assert_eq!(hub.await.unwrap(), ["{}", "session 7"]);
@@ -251,7 +251,7 @@ mod tests {
                 stream.write_all(answer.as_bytes()).await.unwrap();
                 stream
             });
-            let plan = Plan { wire, ..Plan::native(&address.to_string(), "r", "t", false) };
+            let plan = Plan { wire, ..Plan::native(&address.to_string(), &[], "t", false) };
             let error = open(&options(address), &plan, 0, (0, None), |_| ()).await.err().unwrap();
             assert!(error.to_string().contains(shown), "{error}");
             drop(hub.await);

@@ -12,9 +12,11 @@ mod tally;
 
 use std::{
     cell::RefCell,
-    io::ErrorKind,
+    future::poll_fn,
     net::SocketAddr,
+    pin::Pin,
     rc::Rc,
+    task::{Poll, ready},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -23,6 +25,7 @@ use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::{
+    io::{AsyncRead, ReadBuf},
     net::TcpStream,
     sync::mpsc,
     task::{JoinSet, LocalSet},
@@ -176,22 +179,28 @@ thread_local! {
 }
 
 /// Counts what comes until the socket ends; why it ended.
-async fn count(socket: TcpStream, mut scanner: Scanner, plan: &Plan, index: usize, tally: &RefCell<Tally>) -> String {
+async fn count(
+    mut socket: TcpStream,
+    mut scanner: Scanner,
+    plan: &Plan,
+    index: usize,
+    tally: &RefCell<Tally>,
+) -> String {
     loop {
-        if let Err(error) = socket.readable().await {
-            return error.to_string();
-        }
-        let read = BUFFER.with_borrow_mut(|buffer| {
-            let read = socket.try_read(buffer)?;
-            Ok(take(&socket, &mut scanner, &buffer[..read], plan, |message, now| note(message, index, tally, now))
-                .map(|()| read))
+        // Polled and not awaited, for only so the runtime sees that a read took all there was, and spares the next one.
+        let read = poll_fn(|cx| {
+            BUFFER.with_borrow_mut(|buffer| {
+                let mut buffer = ReadBuf::new(buffer);
+                ready!(Pin::new(&mut socket).poll_read(cx, &mut buffer)).map_err(|error| error.to_string())?;
+                if buffer.filled().is_empty() {
+                    return Poll::Ready(Err("the hub closed the connection".to_owned()));
+                }
+                let note = |message: &[u8], now| note(message, index, tally, now);
+                Poll::Ready(take(&socket, &mut scanner, buffer.filled(), plan, note))
+            })
         });
-        match read {
-            Ok(Ok(0)) => return "the hub closed the connection".to_owned(),
-            Ok(Ok(_)) => {}
-            Ok(Err(why)) => return why,
-            Err(error) if std::io::Error::kind(&error) == ErrorKind::WouldBlock => {}
-            Err(error) => return error.to_string(),
+        if let Err(why) = read.await {
+            return why;
         }
     }
 }

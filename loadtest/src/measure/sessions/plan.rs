@@ -48,9 +48,9 @@ pub(in super::super) struct Plan {
 }
 
 impl Plan {
-    /// Of this hub's own sessions: `/ws`, in one room. They sign in with the first frame, or with a header of the handshake;
+    /// Of this hub's own sessions: `/ws`, in these rooms. They sign in with the first frame, or with a header of the handshake;
     /// those that come back say where they were, in place of `{since}`.
-    pub(in super::super) fn native(address: &str, room: &str, token: &str, first_frame: bool) -> Self {
+    pub(in super::super) fn native(address: &str, rooms: &[&str], token: &str, first_frame: bool) -> Self {
         let mut headers = BTreeMap::from([("sec-websocket-protocol".to_owned(), "leadwire.v1".to_owned())]);
         let mut steps = Vec::new();
         if first_frame {
@@ -59,8 +59,10 @@ impl Plan {
             headers.insert("authorization".to_owned(), format!("Bearer {token}"));
         }
         steps.push(Step::Wait(r#""type":"welcome""#.to_owned()));
-        steps.push(Step::Send(format!(r#"{{"type":"subscribe","room":{}{{since}}}}"#, json!(room))));
-        steps.push(Step::Wait(r#""type":"subscribed""#.to_owned()));
+        for room in rooms {
+            steps.push(Step::Send(format!(r#"{{"type":"subscribe","room":{}{{since}}}}"#, json!(room))));
+            steps.push(Step::Wait(r#""type":"subscribed""#.to_owned()));
+        }
         Self {
             wire: Wire::WebSocket,
             url: format!("http://{address}/ws"),
