@@ -3,8 +3,9 @@
 #
 #   sh tests/run.sh
 #
-# Brings what is missing on Debian and Ubuntu (PostgreSQL's server, Chromium and its driver, a C compiler), starts a
-# PostgreSQL of its own on a free loopback port, and takes away what it started. Ends with one line that counts it all:
+# Brings what is missing on Debian and Ubuntu (PostgreSQL's server, Chromium and its driver, Node.js, Python, a C compiler)
+# and a Python client for a moment, starts a PostgreSQL of its own on a free loopback port, and takes away what it started.
+# Ends with one line that counts it all:
 # "N passed, N failed". The exit status is 0 only if nothing failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -61,6 +62,8 @@ install_missing() {
     [ -n "$(find_postgres)" ] || missing="$missing postgresql"
     find_browser >/dev/null || missing="$missing chromium"
     find_chromedriver >/dev/null || missing="$missing chromium-driver"
+    command -v node >/dev/null || missing="$missing nodejs"
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     [ -z "$missing" ] && return
     as_root=
     if [ "$(id -u)" -ne 0 ]; then
@@ -131,6 +134,19 @@ start_postgres() {
     say "PostgreSQL does not start; the tests that need it will fail."
 }
 
+# --- a stock client ---------------------------------------------------------------------------------------------------
+
+# Puts python-socketio into a Python environment that is gone afterwards.
+make_python() {
+    if ! python3 -m venv "$work/python" >"$work/python.log" 2>&1 || ! "$work/python/bin/pip" install -q \
+        --disable-pip-version-check python-socketio==5.18.1 requests==2.34.2 websocket-client==1.9.2 >>"$work/python.log" 2>&1; then
+        tail -n 5 "$work/python.log"
+        say "python-socketio can't be installed; the test that needs it will fail."
+        return
+    fi
+    LEADWIRE_TEST_PYTHON="$work/python/bin/python"
+}
+
 # --- the steps -------------------------------------------------------------------------------------------------------
 
 # Runs a command with its output shown and kept.
@@ -151,10 +167,12 @@ find_cargo
 install_missing
 LEADWIRE_TEST_POSTGRES=
 start_postgres
+LEADWIRE_TEST_PYTHON=
+make_python
 LEADWIRE_TEST_CHROMEDRIVER=$(find_chromedriver) || LEADWIRE_TEST_CHROMEDRIVER=/usr/bin/chromedriver
 # A test that does not find what it needs then fails, instead of saying that it was left out.
 LEADWIRE_TEST_FULL=1
-export LEADWIRE_TEST_POSTGRES LEADWIRE_TEST_CHROMEDRIVER LEADWIRE_TEST_FULL
+export LEADWIRE_TEST_POSTGRES LEADWIRE_TEST_CHROMEDRIVER LEADWIRE_TEST_PYTHON LEADWIRE_TEST_FULL
 
 passed=0
 failed=0

@@ -19,6 +19,7 @@ mod revocation;
 mod rooms;
 mod slow;
 mod socket_io;
+mod stock;
 mod tokens;
 
 use std::{
