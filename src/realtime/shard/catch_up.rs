@@ -22,6 +22,9 @@ const SETTLING: u32 = 5;
 /// How long what is in the log already may still be on its way to the shard, before it is looked for again.
 const ON_ITS_WAY: Duration = Duration::from_millis(1);
 
+/// So often it is looked for before a client's position is taken for one that it made up.
+const LOOKS: u32 = 1000;
+
 /// Starts the task that works on a session's jobs.
 pub(super) fn start(shard: &Rc<ShardState>, key: usize, wire: &Rc<Wire>) {
     let task = CatchUp { shard: Rc::clone(shard), key, wire: Rc::clone(wire) };
@@ -84,18 +87,39 @@ impl CatchUp {
 
     /// For each room whether the log reaches back to where the session was.
     async fn look_up(&self, job: u64) -> Result<(Vec<(Room, Position)>, Vec<bool>), InboxError> {
+        self.heard_of(job).await;
         let mut settled = false;
         loop {
             let behind = self.behind(job);
             let first = self.shard.inbox.first_after(behind.clone()).await?;
-            if !settled && first.iter().any(Option::is_none) {
+            let is_newest = |(room, since): &(Room, Position)| self.top(*room) == Some(*since);
+            if !settled && behind.iter().zip(&first).any(|(asked, first)| first.is_none() && !is_newest(asked)) {
                 // Pushed a moment ago and not in the log yet, or in it once and removed since.
                 self.shard.inbox.settle().await?;
                 settled = true;
                 continue;
             }
-            let reaches = behind.iter().zip(first).map(|(asked, first)| continues(asked.1, first.as_ref())).collect();
+            let reaches = behind.iter().zip(first).map(|(asked, first)| match first {
+                Some(first) => continues(asked.1, Some(&first)),
+                None => is_newest(asked),
+            });
+            let reaches = reaches.collect();
             return Ok((behind, reaches));
+        }
+    }
+
+    fn top(&self, room: Room) -> Option<Position> {
+        self.shard.rooms.borrow().top(room)
+    }
+
+    /// Another shard may have told the client of an envelope that this one is still to be handed. Ends when it is here, or
+    /// when that takes so long that there is none.
+    async fn heard_of(&self, job: u64) {
+        for _ in 0..LOOKS {
+            if self.wire.is_over() || self.behind(job).iter().all(|(room, since)| self.top(*room) >= Some(*since)) {
+                return;
+            }
+            actix_rt::time::sleep(ON_ITS_WAY).await;
         }
     }
 
@@ -105,8 +129,9 @@ impl CatchUp {
         let Some(member) = members.get_mut(self.key) else { return };
         let Some(place) = member.jobs.iter().position(|one| one.number == job) else { return };
         for (room, standing) in &mut member.jobs[place].rooms {
-            if lost.iter().any(|one| one.0 == *room) {
-                *standing = Standing::Lost("envelopes_missed");
+            if let Some((_, since)) = lost.iter().find(|one| one.0 == *room) {
+                let is_known = self.top(*room) >= Some(*since);
+                *standing = Standing::Lost(if is_known { "envelopes_missed" } else { "unknown_position" });
             }
         }
         for (room, _) in lost {
@@ -163,7 +188,7 @@ impl CatchUp {
     /// Ends when this shard has been handed what the session was told. The log may be ahead of it, and a session that were
     /// live already would be told the same again.
     async fn arrived(&self, job: u64, room: Room, seen: Position) {
-        while self.is_wanted(job, room) && self.shard.rooms.borrow().top(room) < Some(seen) {
+        while self.is_wanted(job, room) && self.top(room) < Some(seen) {
             actix_rt::time::sleep(ON_ITS_WAY).await;
         }
     }
@@ -194,7 +219,7 @@ impl CatchUp {
 
     /// Whether everything that was pushed in the room has been told or is held by the gate; opens one if it is time.
     fn has_all_but_the_held(&self, room: Room, seen: Position) -> bool {
-        let top = self.shard.rooms.borrow().top(room);
+        let top = self.top(room);
         let mut gates = self.shard.gates.borrow_mut();
         match gates.held(room, self.key).map(<[_]>::first) {
             Some(Some(first)) => first.prev <= Some(seen),
@@ -239,6 +264,28 @@ fn continues(seen: Position, first: Option<&Logged>) -> bool {
 mod tests {
     use super::*;
     use crate::realtime::{protocol::Since, rooms::ANY_TYPE, shard::crossing::World};
+
+    #[actix_rt::test]
+    async fn who_was_told_by_a_faster_shard_misses_nothing_and_is_told_nothing_twice() {
+        let mut world = World::with_a_member();
+        let deliveries: Vec<_> = (0..3).map(|_| world.encoded()).collect();
+        for delivery in &deliveries[..2] {
+            world.log(delivery).await;
+        }
+        world.state.deliver(&deliveries[..1]);
+        let (room, since) = (deliveries[0].room, Some(Since::One(deliveries[1].position.to_string())));
+        let asked = Subscribe { name: String::new(), room: Some(room), types: ANY_TYPE, since, reference: None };
+        world.state.subscribe(world.key(), asked).unwrap();
+        actix_rt::time::sleep(ON_ITS_WAY).await;
+        world.state.deliver(&deliveries[1..]);
+        world.log(&deliveries[2]).await;
+        let mut told = Vec::new();
+        while told.last() != Some(&deliveries[2].position) {
+            actix_rt::time::sleep(ON_ITS_WAY).await;
+            told.extend(world.told());
+        }
+        assert_eq!(told, [deliveries[2].position]);
+    }
 
     #[actix_rt::test]
     async fn what_is_logged_and_still_on_its_way_to_the_shard_is_told_once() {

@@ -182,6 +182,8 @@ fn standing(since: Option<&Since>, room: Room, top: Option<Position>, epoch: u32
         None if seen == BEGINNING => Standing::Complete,
         // Pushed and seen, but the hub died before it was in the log: what it carries comes again under the same id.
         Some(_) if seen.epoch < epoch => Standing::Complete,
+        // Another shard was faster.
+        _ if seen.epoch == epoch => Standing::Behind(seen),
         _ => Standing::Lost("unknown_position"),
     }
 }
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(stands("2-70", Some(at(3, 9))), Standing::Behind(at(2, 70)));
         assert_eq!(stands("3-9", Some(at(3, 9))), Standing::Complete);
         assert_eq!(stands("2-71", Some(at(2, 70))), Standing::Complete, "the crash came before the log");
-        assert_eq!(stands("3-10", Some(at(3, 9))), Standing::Lost("unknown_position"));
+        assert_eq!(stands("3-10", Some(at(3, 9))), Standing::Behind(at(3, 10)), "it may be on its way to this shard");
         assert_eq!(stands("4-1", Some(at(3, 9))), Standing::Lost("unknown_position"));
         assert_eq!(stands("2-70", None), Standing::Lost("unknown_position"));
         assert_eq!(stands("soup", Some(at(3, 9))), Standing::Lost("bad_position"));
