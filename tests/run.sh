@@ -172,6 +172,9 @@ make_python
 LEADWIRE_TEST_CHROMEDRIVER=$(find_chromedriver) || LEADWIRE_TEST_CHROMEDRIVER=/usr/bin/chromedriver
 # A test that does not find what it needs then fails, instead of saying that it was left out.
 LEADWIRE_TEST_FULL=1
+# They wait more than they compute.
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
+export RUST_TEST_THREADS
 export LEADWIRE_TEST_POSTGRES LEADWIRE_TEST_CHROMEDRIVER LEADWIRE_TEST_PYTHON LEADWIRE_TEST_FULL
 
 passed=0
