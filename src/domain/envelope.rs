@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, EventId, LeadId, Room, SourceId, Timestamp, clock, lead::Lead};
+use super::{
+    AccountId, EventId, LeadId, Room, SourceId, Timestamp, clock,
+    lead::Lead,
+    message::{ChangeKind, Chat, Message, MessageChange},
+};
 
 /// An envelope before the registry gives it its position.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +28,11 @@ impl Envelope {
     #[must_use]
     pub fn room(&self) -> Room {
         match self.body {
-            Body::NewLead(_) | Body::LeadUpdated(_) => Room::Account(self.account),
+            Body::NewLead(_)
+            | Body::LeadUpdated(_)
+            | Body::NewMessage(_)
+            | Body::MessageChanged(_)
+            | Body::ChatUpdated(_) => Room::Account(self.account),
             Body::SourceHealth(_) => Room::Operators(self.account),
         }
     }
@@ -38,6 +46,12 @@ pub enum Body {
     NewLead(Box<NewLead>),
     /// `lead:updated`
     LeadUpdated(LeadUpdated),
+    /// `message:new`
+    NewMessage(Box<Message>),
+    /// `message:edited`, `message:deleted`, `message:reaction`, `message:read`, `message:delivered`
+    MessageChanged(Box<MessageChange>),
+    /// `chat:updated`
+    ChatUpdated(Box<Chat>),
     /// `source:health`
     SourceHealth(SourceHealth),
 }
@@ -49,6 +63,15 @@ impl Body {
         match self {
             Self::NewLead(_) => "new_lead",
             Self::LeadUpdated(_) => "lead:updated",
+            Self::NewMessage(_) => "message:new",
+            Self::MessageChanged(change) => match change.change {
+                ChangeKind::Edited => "message:edited",
+                ChangeKind::Deleted => "message:deleted",
+                ChangeKind::Reaction => "message:reaction",
+                ChangeKind::Read => "message:read",
+                ChangeKind::Delivered => "message:delivered",
+            },
+            Self::ChatUpdated(_) => "chat:updated",
             Self::SourceHealth(_) => "source:health",
         }
     }

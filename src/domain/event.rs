@@ -9,6 +9,8 @@ use super::{AccountId, AgencyId, EventId, SourceId, Timestamp};
 pub enum SourceKind {
     /// A Facebook page (Lead Ads, Messenger) or an Instagram account behind Meta's webhooks.
     Meta,
+    /// An account that is connected through Unipile: LinkedIn, WhatsApp, Instagram and others.
+    Unipile,
 }
 
 impl SourceKind {
@@ -17,6 +19,7 @@ impl SourceKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Meta => "meta",
+            Self::Unipile => "unipile",
         }
     }
 }
@@ -29,7 +32,7 @@ impl fmt::Display for SourceKind {
 
 /// The text names no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a kind of source: use meta")]
+#[error("`{0}` is not a kind of source: use meta or unipile")]
 pub struct ParseSourceKindError(String);
 
 impl FromStr for SourceKind {
@@ -38,6 +41,7 @@ impl FromStr for SourceKind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "meta" => Ok(Self::Meta),
+            "unipile" => Ok(Self::Unipile),
             other => Err(ParseSourceKindError(other.to_owned())),
         }
     }
@@ -50,6 +54,8 @@ pub enum EventKind {
     Lead,
     /// A message, receipt, reaction or other happening in a conversation.
     Message,
+    /// How a connected account is doing.
+    Account,
     /// The platform's own test button.
     Test,
     /// Authentic, but of a kind the hub does nothing with.
@@ -65,6 +71,7 @@ impl EventKind {
         match self {
             Self::Lead => "lead",
             Self::Message => "message",
+            Self::Account => "account",
             Self::Test => "test",
             Self::Other => "other",
             Self::Unreadable => "unreadable",
@@ -77,6 +84,7 @@ impl EventKind {
         match text {
             "lead" => Self::Lead,
             "message" => Self::Message,
+            "account" => Self::Account,
             "test" => Self::Test,
             "unreadable" => Self::Unreadable,
             _ => Self::Other,

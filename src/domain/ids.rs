@@ -113,6 +113,10 @@ ids! {
     EventId = "evt_";
     /// A lead; derived from the account and the platform's own lead id.
     LeadId = "lead_";
+    /// A chat; derived from the account, the source and the platform's own id.
+    ChatId = "chat_";
+    /// A message; derived from the same.
+    MessageId = "msg_";
     /// A key for programs.
     ApiKeyId = "key_";
     /// An agency's own token issuer.

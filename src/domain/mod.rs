@@ -9,10 +9,13 @@ pub mod envelope;
 pub mod event;
 pub mod ids;
 pub mod lead;
+pub mod message;
 pub mod role;
 pub mod room;
 
 pub use clock::Timestamp;
-pub use ids::{AccountId, AgencyId, ApiKeyId, EventId, IssuerId, LeadId, SessionId, SourceId, UserId};
+pub use ids::{
+    AccountId, AgencyId, ApiKeyId, ChatId, EventId, IssuerId, LeadId, MessageId, SessionId, SourceId, UserId,
+};
 pub use role::Role;
 pub use room::Room;

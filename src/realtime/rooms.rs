@@ -13,6 +13,7 @@ pub fn type_bit(name: &str) -> u32 {
         "source:health" => 1 << 2,
         "message:new" | "message:edited" | "message:deleted" | "message:reaction" | "message:read"
         | "message:delivered" => MESSAGES,
+        "chat:updated" => 1 << 7,
         "presence" => 1 << 4,
         "typing" => 1 << 5,
         "ack" => 1 << 6,
