@@ -1,9 +1,12 @@
-//! What dashboards and programs ask for over HTTP: signing in, leads, what needs attention.
+//! What dashboards and programs ask for over HTTP: signing in, leads, chats, what needs attention.
 //!
-//! The routes under `/api/leads` keep the shapes of the lead dashboard that agencies switch over from; everything else
-//! answers errors as RFC 9457 problem details. Webhooks, sockets, `/ready` and `/metrics` are not here.
+//! The routes under `/api/leads` keep the shapes of the lead dashboard that agencies switch over from, those under
+//! `/api/chats` what the message inbox answers; everything but the leads answers errors as RFC 9457 problem details.
+//! Webhooks, sockets, `/ready` and `/metrics` are not here.
 
 mod attention;
+mod chat_query;
+mod chats;
 mod extract;
 mod health;
 mod lead_body;

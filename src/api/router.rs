@@ -5,7 +5,7 @@ use actix_web::{
     web::{PayloadConfig, ServiceConfig, delete, get, post, put, scope},
 };
 
-use super::{attention, extract, health, leads, login, me};
+use super::{attention, chats, extract, health, leads, login, me};
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
 pub fn configure(app: &mut ServiceConfig) {
@@ -28,6 +28,16 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/leads/{id}/signal", post().to(leads::signal))
             .route("/leads/{id}", get().to(leads::read))
             .route("/leads/{id}", put().to(leads::update))
-            .route("/leads/{id}", delete().to(leads::remove)),
+            .route("/leads/{id}", delete().to(leads::remove))
+            // The message inbox's, in its shapes; `assign` is the hub's own.
+            .route("/chats", get().to(chats::list))
+            .route("/chats/{id}", get().to(chats::read))
+            .route("/chats/{id}/messages", get().to(chats::messages))
+            .route("/chats/{id}/attendee/{provider_id}", get().to(chats::attendee))
+            .route("/chats/{id}/mark-read", post().to(chats::mark_read))
+            .route("/chats/{id}/ignore", post().to(chats::ignore))
+            .route("/chats/{id}/unignore", post().to(chats::unignore))
+            .route("/chats/{id}/assist-mode", post().to(chats::set_assist_mode))
+            .route("/chats/{id}/assign", post().to(chats::assign)),
     );
 }

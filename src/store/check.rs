@@ -7,7 +7,11 @@ use chrono::{Datelike, NaiveDate};
 use serde_json::Value;
 
 use super::error::{Result, StoreError};
-use crate::domain::{Timestamp, lead::Lead};
+use crate::domain::{
+    Timestamp,
+    lead::Lead,
+    message::{Happening, Message, MessageChange, Reaction},
+};
 
 /// The longest text in an index, in bytes.
 const MAX_KEY: usize = 500;
@@ -46,6 +50,54 @@ pub(super) fn lead(lead: &Lead) -> Result<()> {
             StoreError::Rejected(why) => StoreError::Rejected(format!("{}: {why}", lead.id)),
             other => other,
         })
+}
+
+/// Whether what happened in a conversation can be kept.
+pub(super) fn happening(happening: &Happening) -> Result<()> {
+    let (checked, what) = match happening {
+        Happening::Message(it) => (message(it), it.id.to_string()),
+        Happening::Change(it) => (change(it), it.id.map_or_else(|| "a receipt".to_owned(), |id| id.to_string())),
+    };
+    checked.map_err(|error| match error {
+        StoreError::Rejected(why) => StoreError::Rejected(format!("{what}: {why}")),
+        other => other,
+    })
+}
+
+fn message(message: &Message) -> Result<()> {
+    let texts = [
+        ("account_type", Some(&message.account_type)),
+        ("platform_id", Some(&message.platform_id)),
+        ("provider_id", Some(&message.provider_id)),
+        ("chat_provider_id", Some(&message.chat_provider_id)),
+        ("chat_name", message.chat_name.as_ref()),
+        ("sender_id", message.sender_id.as_ref()),
+        ("sender_attendee_id", message.sender_attendee_id.as_ref()),
+        ("sender_name", message.sender_name.as_ref()),
+        ("text", message.text.as_ref()),
+        ("original", message.original.as_ref()),
+    ];
+    texts.into_iter().try_for_each(|(field, value)| value.map_or(Ok(()), |value| text(field, value)))?;
+    filled("chat_platform_id", &message.chat_platform_id)?;
+    moment("timestamp", Some(message.timestamp))?;
+    moment("created_at", Some(message.created_at))?;
+    message.attachments.iter().try_for_each(|attachment| json("attachments", attachment))?;
+    message.reactions.iter().try_for_each(reaction)?;
+    json("seen_by", &message.seen_by)?;
+    let details = serde_json::to_value(&message.details).map_err(|error| StoreError::Rejected(error.to_string()))?;
+    json("details", &details)
+}
+
+fn change(change: &MessageChange) -> Result<()> {
+    text("text", change.text.as_deref().unwrap_or_default())?;
+    moment("timestamp", Some(change.timestamp))?;
+    moment("up_to", change.up_to)?;
+    change.reaction.as_ref().map_or(Ok(()), reaction)
+}
+
+fn reaction(reaction: &Reaction) -> Result<()> {
+    text("reaction", &reaction.value)?;
+    text("sender_id", &reaction.sender_id)
 }
 
 /// Text of any length.

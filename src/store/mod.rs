@@ -1,4 +1,5 @@
-//! The database: agencies, users and sources for the directory, and leads for reports and exports.
+//! The database: agencies, users and sources for the directory, leads for reports and exports, and
+//! conversations.
 //!
 //! Two engines, one set of queries: an embedded SQLite file, or PostgreSQL by URL. `queries/` is compiled once for each
 //! (`engine::postgres`, `engine::sqlite`), so ordinary code with ordinary types serves both; the few places where they
@@ -7,10 +8,11 @@
 //! Nothing on the way to a dashboard waits for this. The store may be away at any time, from the start on: every call
 //! is answered within the time limit, with [`StoreError::Unavailable`] if need be.
 //!
-//! Every query for leads takes the accounts first: what is outside of them does not exist for the caller. This module
+//! Every query for leads, chats and messages takes the accounts first: what is outside of them does not exist for the caller. This module
 //! does not decide who may see which account; that is `auth`.
 
 mod agencies;
+mod chats;
 mod check;
 mod directory;
 mod engine;
@@ -19,6 +21,7 @@ mod handle;
 mod issuers;
 mod keys;
 mod leads;
+mod messages;
 mod migrate;
 mod schema;
 mod sources;
@@ -27,9 +30,11 @@ mod types;
 mod users;
 mod vault;
 
+pub use chats::{Changed, ChatChange, ChatFilter, ChatPage};
 pub use error::{Result, StoreError};
 pub use handle::Store;
 pub use leads::{Cursor, LeadChanges, LeadFilter, LeadPage, ParseCursorError};
+pub use messages::{Attendee, MessageFilter, MessagePage};
 pub use sources::NewSource;
 pub use users::NewUser;
 pub use vault::{Place, Vault};

@@ -153,3 +153,78 @@ diesel::table! {
         first_seen_at -> Nullable<Moment>,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+    use crate::store::types::Moment;
+
+    chats (id) {
+        id -> Text,
+        agency_id -> Text,
+        account_id -> Text,
+        source_id -> Text,
+        account_type -> Text,
+        platform_id -> Text,
+        provider_id -> Text,
+        name -> Nullable<Text>,
+        named_at -> Nullable<Moment>,
+        timestamp -> Moment,
+        last_message -> Nullable<Text>,
+        unread_count -> BigInt,
+        read_up_to -> Nullable<Moment>,
+        seen_up_to -> Nullable<Moment>,
+        delivered_up_to -> Nullable<Moment>,
+        is_ignored -> Bool,
+        assist_mode -> Text,
+        assignee -> Nullable<Text>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Bool, Nullable, Text};
+    use crate::store::types::{Document, Moment};
+
+    messages (id) {
+        id -> Text,
+        agency_id -> Text,
+        account_id -> Text,
+        chat_id -> Text,
+        platform_id -> Text,
+        provider_id -> Text,
+        sender_id -> Nullable<Text>,
+        sender_attendee_id -> Nullable<Text>,
+        sender_name -> Nullable<Text>,
+        text -> Nullable<Text>,
+        original -> Nullable<Text>,
+        attachments -> Document,
+        timestamp -> Moment,
+        is_sender -> Bool,
+        reactions -> Document,
+        seen -> Bool,
+        delivered -> Bool,
+        seen_by -> Nullable<Document>,
+        hidden -> Bool,
+        is_event -> Bool,
+        sent_by_autopilot -> Bool,
+        edited_at -> Nullable<Moment>,
+        deleted_at -> Nullable<Moment>,
+        details -> Document,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::store::types::{Document, Moment};
+
+    message_changes (id) {
+        id -> Text,
+        agency_id -> Text,
+        account_id -> Text,
+        waits_for -> Text,
+        change -> Document,
+        received_at -> Moment,
+    }
+}

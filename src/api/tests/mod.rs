@@ -24,6 +24,7 @@ use crate::{
     store::{NewUser, Store, Vault},
 };
 
+mod chats;
 mod leads;
 mod login;
 

@@ -120,11 +120,24 @@ impl Server {
 
 /// What only this engine says.
 pub(in crate::store) mod dialect {
-    use diesel::{BoolExpressionMethods, BoxableExpression, PgTextExpressionMethods, sql_types::Bool};
+    use diesel::{
+        BoolExpressionMethods, BoxableExpression, ExpressionMethods, OptionalExtension, PgTextExpressionMethods,
+        QueryDsl, sql_types::Bool,
+    };
     use diesel_async::RunQueryDsl;
 
     use super::{Conn, DB};
-    use crate::store::{Result, engine::bulk::InsertLeads, leads::LeadRow, schema::leads};
+    use crate::{
+        domain::AccountId,
+        store::{
+            Result,
+            engine::bulk::InsertLeads,
+            leads::LeadRow,
+            messages::{MessageRow, Tenancy},
+            schema::{accounts, leads, messages},
+            types::Word,
+        },
+    };
 
     /// A transaction that writes.
     macro_rules! write_tx {
@@ -157,5 +170,23 @@ pub(in crate::store) mod dialect {
     /// One statement for all rows; those that are there already are left alone.
     pub(in crate::store) async fn insert_leads(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
         Ok(InsertLeads::from(rows).execute(c).await?)
+    }
+
+    /// Keeps others from changing the account's conversations until the transaction ends; `false` if there is none.
+    pub(in crate::store) async fn lock_account(c: &mut Conn, tenancy: Tenancy) -> Result<bool> {
+        let account = accounts::table
+            .filter(accounts::id.eq(Word(tenancy.account)))
+            .filter(accounts::agency_id.eq(Word(tenancy.agency)))
+            .select(accounts::id)
+            .for_no_key_update();
+        Ok(account.first::<Word<AccountId>>(c).await.optional()?.is_some())
+    }
+
+    /// As many rows a statement as its parameters allow.
+    pub(in crate::store) async fn insert_messages(c: &mut Conn, rows: Vec<MessageRow>) -> Result<()> {
+        for rows in rows.chunks(1_000) {
+            diesel::insert_into(messages::table).values(rows).execute(c).await?;
+        }
+        Ok(())
     }
 }

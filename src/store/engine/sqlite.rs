@@ -111,10 +111,22 @@ extern "SQL" {
 
 /// What only this engine says.
 pub(in crate::store) mod dialect {
-    use diesel::{BoolExpressionMethods, BoxableExpression, RunQueryDsl, sql_types::Bool};
+    use diesel::{
+        BoolExpressionMethods, BoxableExpression, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl,
+        sql_types::Bool,
+    };
 
     use super::{Conn, DB, has_folded};
-    use crate::store::{Result, leads::LeadRow, schema::leads};
+    use crate::{
+        domain::AccountId,
+        store::{
+            Result,
+            leads::LeadRow,
+            messages::{MessageRow, Tenancy},
+            schema::{accounts, leads, messages},
+            types::Word,
+        },
+    };
 
     /// A transaction that writes. It takes the lock at once: one that read first could not wait for it later.
     macro_rules! write_tx {
@@ -154,6 +166,23 @@ pub(in crate::store) mod dialect {
                 }
                 Ok(stored)
             })
+        };
+        Ok(c.spawn_blocking(insert).await?)
+    }
+
+    /// Whether there is such an account. A transaction that writes is alone as it is.
+    pub(in crate::store) async fn lock_account(c: &mut Conn, tenancy: Tenancy) -> Result<bool> {
+        let account = accounts::table
+            .filter(accounts::id.eq(Word(tenancy.account)))
+            .filter(accounts::agency_id.eq(Word(tenancy.agency)))
+            .select(accounts::id);
+        Ok(diesel_async::RunQueryDsl::first::<Word<AccountId>>(account, c).await.optional()?.is_some())
+    }
+
+    /// One prepared statement, run for each row.
+    pub(in crate::store) async fn insert_messages(c: &mut Conn, rows: Vec<MessageRow>) -> Result<()> {
+        let insert = move |c: &mut diesel::SqliteConnection| {
+            rows.iter().try_for_each(|row| diesel::insert_into(messages::table).values(row).execute(c).map(drop))
         };
         Ok(c.spawn_blocking(insert).await?)
     }

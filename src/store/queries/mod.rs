@@ -2,10 +2,13 @@
 //! and says what `Conn`, `DB` and `dialect` are.
 
 pub(in crate::store) mod agencies;
+pub(in crate::store) mod chats;
 pub(in crate::store) mod directory;
+pub(in crate::store) mod happenings;
 pub(in crate::store) mod issuers;
 pub(in crate::store) mod keys;
 pub(in crate::store) mod leads;
+pub(in crate::store) mod messages;
 pub(in crate::store) mod sources;
 pub(in crate::store) mod tokens;
 pub(in crate::store) mod users;

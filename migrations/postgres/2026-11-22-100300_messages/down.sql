@@ -1,0 +1,3 @@
+DROP TABLE message_changes;
+DROP TABLE messages;
+DROP TABLE chats;

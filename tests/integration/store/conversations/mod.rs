@@ -1,0 +1,8 @@
+//! Conversations: messages in any order, chats as people work on them.
+
+mod any_order;
+mod chats;
+mod keeping;
+mod refused;
+mod talk;
+mod waiting;
