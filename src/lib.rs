@@ -14,12 +14,12 @@
 //!
 //! | module | owns | never |
 //! |---|---|---|
-//! | [`domain`] | plain data and rules: ids, rooms, events, envelopes, leads, the directory | talks to anything |
+//! | [`domain`] | plain data and rules: ids, rooms, events, envelopes, leads, messages, the directory | talks to anything |
 //! | [`config`] | settings, the master key | |
 //! | [`telemetry`] | logs and metrics | logs a secret or a payload |
 //! | [`inbound`] | webhooks in: verify, split, accept, answer | answers 200 before the commit, calls a platform |
 //! | [`inbox`] | what was accepted and is not finished; the envelope log | forgets |
-//! | [`platforms`] | clients of the platforms' own APIs | decides when to try again |
+//! | [`platforms`] | clients of the platforms' own APIs; readers of what their webhooks tell | decides when to try again |
 //! | [`enrichment`] | one supervisor an account: order, budget, retries, parking | lets one account wait for another |
 //! | [`realtime`] | the registry, shards, rooms and sessions | reads the store |
 //! | [`persistence`] | the persister: batches, patience; when leads were first seen | is waited for by a dashboard |

@@ -5,8 +5,14 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     api::{AttentionItem, AttentionSource, Publisher, Unpublished},
-    domain::{AccountId, SourceId, clock, directory::Watch, envelope::Envelope},
+    domain::{
+        AccountId, EventId, SourceId, clock,
+        directory::Watch,
+        envelope::{Body, Envelope},
+        message::Chat,
+    },
     inbox::{Attention, Inbox},
+    persistence::Announce,
     realtime::Publish,
 };
 
@@ -20,6 +26,20 @@ impl Publisher for ToRegistry {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(error)) => Err(Unpublished(error.to_string())),
                 Err(error) => Err(Unpublished(error.to_string())),
+            }
+        })
+    }
+}
+
+impl Announce for ToRegistry {
+    fn chats(&self, chats: Vec<Chat>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            for chat in chats {
+                let (id, account, timestamp) = (EventId::generate(), chat.account, clock::now());
+                let envelope = Envelope { id, account, timestamp, body: Body::ChatUpdated(Box::new(chat)) };
+                if let Err(error) = self.publish(envelope).await {
+                    tracing::warn!(%error, "a chat's newest state was not published; it comes with its next change");
+                }
             }
         })
     }

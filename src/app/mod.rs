@@ -104,8 +104,10 @@ impl Hub {
             SessionRegistry::start_in_arbiter(&node, move |_| SessionRegistry::new(inbox, tops, mailbox, metrics))
         };
         let persister = {
-            let parts = (settings.persistence.clone(), store.clone(), inbox.clone(), Arc::clone(&metrics));
-            Persister::start_in_arbiter(&node, move |_| Persister::new(parts.0, parts.1, parts.2, parts.3))
+            let (settings, store, inbox) = (settings.persistence.clone(), store.clone(), inbox.clone());
+            let announce = Arc::new(bridges::ToRegistry(registry.clone().recipient()));
+            let metrics = Arc::clone(&metrics);
+            Persister::start_in_arbiter(&node, move |_| Persister::new(settings, store, inbox, announce, metrics))
         };
         let supervisors = {
             let context = enrichment::Context {

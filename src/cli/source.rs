@@ -1,10 +1,11 @@
 //! `leadwire source`.
 
 use clap::{Args, Subcommand};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{BadInput, database, secret, table};
 use crate::{
+    auth::keys,
     config::Settings,
     domain::{AccountId, SourceId, directory::Directory, event::SourceKind},
     store::{NewSource, Store},
@@ -58,6 +59,23 @@ pub enum Source {
 pub enum Add {
     /// A Facebook page. Its token comes from `LEADWIRE_TOKEN`, else stdin.
     Meta(Meta),
+    /// An account that is connected through Unipile. The workspace's API key comes from `LEADWIRE_TOKEN`, else stdin; the
+    /// secret that its webhooks carry in the header `Unipile-Auth` from `LEADWIRE_APP_SECRET`, else one is made and shown.
+    Unipile(Unipile),
+}
+
+/// An account at Unipile.
+#[derive(Debug, Args)]
+pub struct Unipile {
+    /// Whose messages it brings.
+    #[arg(long)]
+    account: AccountId,
+    /// Unipile's id of the connected account, as its dashboard and its webhooks have it.
+    #[arg(long = "unipile-account", value_parser = unipile_id)]
+    connected: String,
+    /// For people.
+    #[arg(long, value_parser = database::name)]
+    name: String,
 }
 
 /// A Facebook page.
@@ -82,7 +100,8 @@ impl Source {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let (store, directory) = database::with_directory(settings).await?;
         match self {
-            Self::Add(Add::Meta(page)) => add(&store, &directory, page).await?,
+            Self::Add(Add::Meta(page)) => add_page(&store, &directory, page).await?,
+            Self::Add(Add::Unipile(account)) => add_unipile(&store, &directory, account).await?,
             Self::SetToken { source } => {
                 known(&directory, source)?;
                 let token = secret::demand("LEADWIRE_TOKEN", "token")?;
@@ -125,7 +144,7 @@ impl Source {
     }
 }
 
-async fn add(store: &Store, directory: &Directory, page: Meta) -> anyhow::Result<()> {
+async fn add_page(store: &Store, directory: &Directory, page: Meta) -> anyhow::Result<()> {
     database::account(directory, page.account)?;
     let own_app =
         if page.own_app { Some((named("LEADWIRE_APP_SECRET")?, named("LEADWIRE_VERIFY_TOKEN")?)) } else { None };
@@ -142,6 +161,31 @@ async fn add(store: &Store, directory: &Directory, page: Meta) -> anyhow::Result
     let id = store.add_source(source).await?;
     if page.own_app {
         eprintln!("Its app's webhook address ends in /webhook/meta/{id}");
+    }
+    println!("{id}");
+    Ok(())
+}
+
+async fn add_unipile(store: &Store, directory: &Directory, wanted: Unipile) -> anyhow::Result<()> {
+    database::account(directory, wanted.account)?;
+    let (secret, is_made) = match secret::from_environment("LEADWIRE_APP_SECRET") {
+        Some(given) => (given, false),
+        None => (keys::random()?, true),
+    };
+    let source = NewSource {
+        account: wanted.account,
+        kind: SourceKind::Unipile,
+        external_id: wanted.connected,
+        name: wanted.name,
+        token: secret::demand("LEADWIRE_TOKEN", "API key")?,
+        app_secrets: vec![secret.clone()],
+        verify_token: None,
+    };
+    let id = store.add_source(source).await?;
+    eprintln!("Its webhook's address ends in /webhook/unipile/{id}, or in /api/webhooks/unipile/messages.");
+    if is_made {
+        let secret = secret.expose_secret();
+        eprintln!("Let Unipile send the header `Unipile-Auth: {secret}` with it; this is not shown again.");
     }
     println!("{id}");
     Ok(())
@@ -173,6 +217,14 @@ fn known(directory: &Directory, source: SourceId) -> Result<(), BadInput> {
 
 fn named(variable: &str) -> Result<SecretString, BadInput> {
     secret::from_environment(variable).ok_or_else(|| BadInput(format!("with --own-app, {variable} must be set")))
+}
+
+fn unipile_id(text: &str) -> Result<String, &'static str> {
+    if !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an id of Unipile's is letters, digits, - and _: it stands beside the account in Unipile's dashboard")
+    }
 }
 
 fn page_id(text: &str) -> Result<String, &'static str> {

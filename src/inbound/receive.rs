@@ -1,7 +1,8 @@
 //! The one HTTP path in: verify, split, accept, answer.
 //!
 //! `/webhook` is for the hub's own app, `/webhook/{provider}/{source}` for a source; one whose agency has an app of its
-//! own is verified with that app's secrets, and its events reach that agency's sources only.
+//! own is verified with that app's secrets, and its events reach that agency's sources only. [`UNIPILE_MESSAGES`] is for
+//! all of Unipile's sources: whose it is tells the secret.
 
 use std::{
     collections::HashMap,
@@ -22,7 +23,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Accept, Ingester, Receiving,
-    providers::{self, Provider},
+    providers::{self, Answers, Provider},
     receiving::Held,
 };
 use crate::{
@@ -40,6 +41,8 @@ use crate::{
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// What a platform that was refused for lack of room is told to wait.
 const RETRY_AFTER: &str = "5";
+/// The address that users of the origin's inbox have registered.
+const UNIPILE_MESSAGES: &str = "/api/webhooks/unipile/messages";
 /// What an announced length is believed before the bytes come.
 const TRUSTED_LENGTH: usize = 64 * 1024;
 /// As much of a refused body is kept.
@@ -81,7 +84,7 @@ enum Refused {
     Slow,
     Broken,
     Full,
-    BadSignature(&'static str),
+    BadSignature(Answers),
 }
 
 impl Receiver {
@@ -122,6 +125,9 @@ impl Receiver {
             scope: Scope::Hub,
             source,
         };
+        if request.path() == UNIPILE_MESSAGES {
+            return shared_door(SourceKind::Unipile, request, directory);
+        }
         let path = request.match_info();
         let (Some(provider), Some(id)) = (path.get("provider"), path.get("source")) else {
             let provider = providers::named(SourceKind::Meta.as_str()).ok_or(Refused::NoSuchDoor)?;
@@ -132,7 +138,8 @@ impl Receiver {
         if source.kind != provider.kind() {
             return Err(Refused::NoSuchDoor);
         }
-        if source.app_secrets.is_empty() {
+        // The hub's own app is Meta's.
+        if source.app_secrets.is_empty() && source.kind == SourceKind::Meta {
             return Ok(hub(provider, source.id.to_string()));
         }
         Ok(Door {
@@ -196,7 +203,7 @@ impl Receiver {
         let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
         if !door.provider.verify(door.secrets, &header, &body) {
             self.keep_for_a_look(request, &door.source, &body);
-            return Err(Refused::BadSignature(door.provider.answers().bad_signature));
+            return Err(Refused::BadSignature(door.provider.answers()));
         }
         let events = door.provider.split(&body, &directory, door.scope);
         let delivery = Delivery {
@@ -257,6 +264,22 @@ impl Receiver {
     }
 }
 
+/// The address of all sources of a kind: it belongs to the one whose secret came. To nobody, and with no secret that could
+/// be right, if there is none.
+fn shared_door<'a>(kind: SourceKind, request: &HttpRequest, directory: &'a Directory) -> Result<Door<'a>, Refused> {
+    let provider = providers::named(kind.as_str()).ok_or(Refused::NoSuchDoor)?;
+    let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
+    let mut sources = directory.sources.values().filter(|source| source.kind == kind);
+    let source = sources.find(|source| provider.verify(&source.app_secrets, &header, &[]));
+    Ok(Door {
+        provider,
+        secrets: source.map_or(&[], |source| &source.app_secrets),
+        verify_token: None,
+        scope: source.map_or(Scope::Hub, |source| Scope::Agency(source.agency)),
+        source: source.map_or_else(String::new, |source| source.id.to_string()),
+    })
+}
+
 impl Refused {
     const fn outcome(&self) -> &'static str {
         match self {
@@ -278,7 +301,10 @@ impl Refused {
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "Too slow"),
             Self::Broken => (StatusCode::BAD_REQUEST, "The body broke off"),
             Self::Full => (StatusCode::SERVICE_UNAVAILABLE, "Not kept, try again"),
-            Self::BadSignature(text) => (StatusCode::FORBIDDEN, *text),
+            Self::BadSignature(answers) => (
+                StatusCode::from_u16(answers.bad_signature_status).unwrap_or(StatusCode::FORBIDDEN),
+                answers.bad_signature,
+            ),
         };
         let mut answer = plain(status);
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -290,7 +316,7 @@ impl Refused {
 
 /// Adds the webhook addresses. The app must hold `web::Data` of a [`Receiver`] and, a worker, of an [`Ingester`].
 pub fn configure(routes: &mut web::ServiceConfig) {
-    for path in ["/webhook", "/webhook/{provider}/{source}"] {
+    for path in ["/webhook", "/webhook/{provider}/{source}", UNIPILE_MESSAGES] {
         routes.service(web::resource(path).route(web::get().to(handshake)).route(web::post().to(post)));
     }
 }

@@ -163,8 +163,8 @@ impl Inbox {
                 events::next_try.eq(0),
                 events::replayed.eq(true),
             );
-            let workable =
-                events::table.filter(events::account.is_not_null()).filter(events::kind.eq(EventKind::Lead.as_str()));
+            let kinds = [EventKind::Lead, EventKind::Message, EventKind::Account].map(EventKind::as_str);
+            let workable = events::table.filter(events::account.is_not_null()).filter(events::kind.eq_any(kinds));
             match &selection {
                 Selection::One(id) => {
                     update(workable.filter(events::id.eq(id.to_bytes().to_vec()))).set(again).execute(c)

@@ -86,7 +86,7 @@ async fn accepted_and_published_work_is_found_again_after_a_restart() {
     let inbox = open(&folder);
     assert_eq!(inbox.epoch(), epoch + 1);
     assert_eq!(inbox.due_accounts(now()).await.unwrap(), [account]);
-    let due: Vec<EventId> = inbox.due(account, now(), 10).await.unwrap().iter().map(|event| event.id).collect();
+    let due: Vec<EventId> = inbox.due(account, now(), true, 10).await.unwrap().iter().map(|event| event.id).collect();
     assert_eq!(due, [second.id]);
     let unstored = inbox.unstored(now(), 10).await.unwrap();
     assert_eq!(unstored.len(), 1);
@@ -113,7 +113,7 @@ async fn what_was_put_off_before_the_clock_went_back_is_due() {
     assert_eq!(due(earlier).await + inbox.unstored(earlier, 10).await.unwrap().len(), 0);
     inbox.clock_went_back(earlier).await.unwrap();
     assert_eq!(due(earlier).await, 1);
-    let events = inbox.due(account, earlier, 10).await.unwrap();
+    let events = inbox.due(account, earlier, true, 10).await.unwrap();
     assert!(events.iter().any(|event| event.id == put_off.id && event.attempts == 1));
     assert_eq!(inbox.unstored(earlier, 10).await.unwrap()[0].id, pushed.id);
 }
@@ -147,14 +147,14 @@ async fn a_deferred_event_waits_and_a_parked_one_stays_until_it_is_let_go() {
     inbox.accept(vec![delivery(vec![event.clone()])]).await.unwrap();
     let later = now() + chrono::TimeDelta::seconds(60);
     inbox.defer(event.id, later, true, "timeout".to_owned()).await.unwrap();
-    assert!(inbox.due(account, now(), 10).await.unwrap().is_empty());
-    assert_eq!(inbox.due(account, later, 10).await.unwrap()[0].attempts, 1);
+    assert!(inbox.due(account, now(), true, 10).await.unwrap().is_empty());
+    assert_eq!(inbox.due(account, later, true, 10).await.unwrap()[0].attempts, 1);
     inbox.park(event.id, ParkReason::Denied, "no permission".to_owned()).await.unwrap();
-    assert!(inbox.due(account, later, 10).await.unwrap().is_empty());
+    assert!(inbox.due(account, later, true, 10).await.unwrap().is_empty());
     let attention = inbox.attention(now()).await.unwrap();
     assert_eq!((attention[0].reason.as_str(), attention[0].count), ("denied", 1));
     assert_eq!(inbox.replay(Selection::Parked("denied".to_owned())).await.unwrap(), 1);
-    assert!(inbox.due(account, now(), 10).await.unwrap()[0].replayed);
+    assert!(inbox.due(account, now(), true, 10).await.unwrap()[0].replayed);
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn an_unrouted_event_goes_to_whoever_claims_its_page_but_only_within_its_s
     inbox.accept(vec![unrouted(Scope::Hub, "1"), unrouted(Scope::Agency(stranger), "2")]).await.unwrap();
     let directory = Directory { sources: [(source.id, source.clone())].into(), ..Directory::default() }.indexed();
     assert_eq!(inbox.release_claimed(std::sync::Arc::new(directory)).await.unwrap(), 1);
-    let due = inbox.due(source.account, now(), 10).await.unwrap();
+    let due = inbox.due(source.account, now(), true, 10).await.unwrap();
     assert_eq!(due.len(), 1, "the stranger's forged event must not follow");
     assert_eq!(due[0].id, lead(source.account, "1").id, "a later redelivery must meet the same key");
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
     SqliteConnection,
-    dsl::sql,
+    dsl::{exists, select, sql},
     sql_query,
     sql_types::{BigInt, Binary, Bool, Nullable},
 };
@@ -108,18 +108,25 @@ impl Inbox {
         .await
     }
 
-    /// An account's events to be worked on, the longest due first (as the index has them), without those that wait for a
-    /// later try. Those that were just handed on in memory are among them.
+    /// An account's leads to be worked on, or all other events, the longest due first (as the index has them), without
+    /// those that wait for a later try. Those that were just handed on in memory are among them.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub async fn due(&self, account: AccountId, now: Timestamp, limit: usize) -> Result<Vec<Event>, InboxError> {
+    pub async fn due(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+        leads: bool,
+        limit: usize,
+    ) -> Result<Vec<Event>, InboxError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(move |c| {
             let rows: Vec<EventRow> = events::table
                 .filter(sql::<Bool>("state = 0"))
                 .filter(events::account.eq(account.to_bytes().to_vec()))
                 .filter(events::attempts.eq(0).or(events::next_try.le(now.timestamp_micros())))
+                .filter(events::kind.eq(EventKind::Lead.as_str()).eq(leads))
                 .order((events::next_try, events::seq))
                 .limit(limit)
                 .select((
@@ -137,6 +144,15 @@ impl Inbox {
             Ok(rows.into_iter().filter_map(event).collect())
         })
         .await
+    }
+
+    /// Whether an event was accepted, whatever became of it since.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub async fn knows(&self, id: EventId) -> Result<bool, InboxError> {
+        self.read(move |c| select(exists(events::table.filter(events::id.eq(id.to_bytes().to_vec())))).get_result(c))
+            .await
     }
 
     /// Puts an envelope into the log and, if it carries an event, marks that as published; one commit. The first future

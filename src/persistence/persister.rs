@@ -1,9 +1,10 @@
-//! `Persister`: leads from memory into the store, then their events are finished.
+//! `Persister`: leads and conversations from memory into the store, then their events are finished.
 //!
 //! Bounded in rows: full means that it stops taking; the inbox holds the rest and is read back. While the database is
 //! away it tries again, later each time, for as long as it takes. A row that the store refuses is parked on its own.
 
 use std::{
+    borrow::Cow,
     collections::{HashSet, VecDeque},
     num::NonZeroU32,
     sync::Arc,
@@ -11,15 +12,22 @@ use std::{
 };
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use futures_util::future::BoxFuture;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::FIRST_BACKOFF;
 use crate::{
     config::Persistence,
-    domain::{EventId, clock, envelope::NewLead, lead::Lead},
+    domain::{
+        EventId, clock,
+        envelope::NewLead,
+        lead::Lead,
+        message::{Chat, Happening},
+    },
     inbox::{Inbox, ParkReason, Unstored},
-    store,
+    store::{self, StoreError},
     telemetry::Metrics,
 };
 
@@ -28,20 +36,48 @@ const LOOK_BACK: Duration = Duration::from_secs(1);
 /// What was pushed this long ago and is not held was lost on the way here: the mailbox was full.
 const OVERDUE: Duration = Duration::from_secs(3);
 
-/// This lead was pushed: keep it.
+/// This was pushed: keep it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Store {
     /// The event that brought it.
     pub event: EventId,
-    /// The lead.
-    pub lead: Box<Lead>,
+    /// What there is to keep.
+    pub what: Keep,
+}
+
+/// What an event leaves in the store.
+#[derive(Debug, Clone)]
+pub enum Keep {
+    /// A lead.
+    Lead(Box<Lead>),
+    /// A message, or what became of one.
+    Happening(Happening),
+    /// Nothing: it was only to be shown.
+    Nothing,
+}
+
+/// Tells dashboards what became of chats once it is kept: what stands in the store counts, after duplicates and in any
+/// order.
+pub trait Announce: Send + Sync {
+    /// Publishes their newest state.
+    fn chats(&self, chats: Vec<Chat>) -> BoxFuture<'_, ()>;
 }
 
 /// What became of a batch.
 enum Outcome {
-    Done { finished: Vec<EventId>, refused: Vec<(EventId, String)> },
+    Done(Done),
     Away(String),
+}
+
+/// What became of the rows of a batch.
+#[derive(Default)]
+struct Done {
+    finished: Vec<EventId>,
+    refused: Vec<(EventId, String)>,
+    leads: usize,
+    messages: usize,
+    chats: Vec<Chat>,
 }
 
 /// The actor.
@@ -49,6 +85,7 @@ pub struct Persister {
     settings: Persistence,
     store: store::Store,
     inbox: Inbox,
+    announce: Arc<dyn Announce>,
     metrics: Arc<Metrics>,
     rate: Arc<DefaultDirectRateLimiter>,
     queue: VecDeque<Store>,
@@ -63,7 +100,13 @@ pub struct Persister {
 impl Persister {
     /// Begins with what the inbox has left over.
     #[must_use]
-    pub fn new(settings: Persistence, store: store::Store, inbox: Inbox, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        settings: Persistence,
+        store: store::Store,
+        inbox: Inbox,
+        announce: Arc<dyn Announce>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let one = NonZeroU32::MIN;
         let per_second = NonZeroU32::new(settings.rows_per_second).unwrap_or(one);
         let batch = u32::try_from(settings.batch_rows).ok().and_then(NonZeroU32::new).unwrap_or(one);
@@ -73,6 +116,7 @@ impl Persister {
             settings,
             store,
             inbox,
+            announce,
             metrics,
             queue: VecDeque::new(),
             held: HashSet::new(),
@@ -112,17 +156,18 @@ impl Persister {
         self.writing = true;
         let batch: Vec<Store> = self.queue.drain(..self.queue.len().min(self.settings.batch_rows)).collect();
         let (store, inbox, rate) = (self.store.clone(), self.inbox.clone(), Arc::clone(&self.rate));
-        let metrics = Arc::clone(&self.metrics);
+        let (announce, metrics) = (Arc::clone(&self.announce), Arc::clone(&self.metrics));
         let writing = async move {
             if let Some(rows) = u32::try_from(batch.len()).ok().and_then(NonZeroU32::new) {
                 // A batch is never larger than the burst, so it always fits.
                 let _ = rate.until_n_ready(rows).await;
             }
             let started = Instant::now();
-            let outcome = insert(&store, &batch).await;
+            let mut outcome = insert(&store, &batch).await;
             metrics.store_seconds.observe(started.elapsed().as_secs_f64());
-            if let Outcome::Done { finished, refused } = &outcome {
-                finish(&inbox, finished.clone(), refused).await;
+            if let Outcome::Done(done) = &mut outcome {
+                announce.chats(std::mem::take(&mut done.chats)).await;
+                finish(&inbox, std::mem::take(&mut done.finished), &done.refused).await;
             }
             (batch, outcome)
         };
@@ -133,9 +178,10 @@ impl Persister {
 
     fn written(&mut self, batch: Vec<Store>, outcome: Outcome, ctx: &mut Context<Self>) {
         match outcome {
-            Outcome::Done { finished, refused } => {
+            Outcome::Done(Done { refused, leads, messages, .. }) => {
                 self.backoff = FIRST_BACKOFF;
-                self.metrics.stored_leads.inc_by(finished.len() as u64);
+                self.metrics.stored_leads.inc_by(leads as u64);
+                self.metrics.stored_messages.inc_by(messages as u64);
                 for _ in &refused {
                     Metrics::count(&self.metrics.parked_events, ParkReason::NotStorable.as_str());
                 }
@@ -182,36 +228,73 @@ impl Persister {
     }
 
     fn read_back(&mut self, unstored: &Unstored) {
-        #[derive(Deserialize)]
-        struct Logged {
-            payload: NewLead,
-        }
-        match serde_json::from_slice::<Logged>(&unstored.envelope) {
-            Ok(logged) => self.take(Store { event: unstored.id, lead: Box::new(logged.payload.lead) }),
+        match kept(&unstored.envelope) {
+            Ok(what) => self.take(Store { event: unstored.id, what }),
             Err(error) => tracing::error!(event = %unstored.id, %error, "a logged envelope can't be read"),
         }
     }
 }
 
+/// What a logged envelope leaves in the store.
+fn kept(envelope: &[u8]) -> serde_json::Result<Keep> {
+    #[derive(Deserialize)]
+    struct Logged<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+        #[serde(borrow)]
+        payload: &'a RawValue,
+    }
+    let Logged { kind, payload } = serde_json::from_slice(envelope)?;
+    let payload = payload.get();
+    Ok(match kind.as_ref() {
+        "new_lead" => Keep::Lead(Box::new(serde_json::from_str::<NewLead>(payload)?.lead)),
+        "message:new" => Keep::Happening(Happening::Message(serde_json::from_str(payload)?)),
+        "source:health" => Keep::Nothing,
+        _ => Keep::Happening(Happening::Change(serde_json::from_str(payload)?)),
+    })
+}
+
 /// Writes a batch; if the store refuses it, row by row, so that one bad row does not keep the others out.
 async fn insert(store: &store::Store, batch: &[Store]) -> Outcome {
-    let leads: Vec<Lead> = batch.iter().map(|store| (*store.lead).clone()).collect();
-    match store.insert_leads(&leads).await {
-        Ok(_) => {
-            return Outcome::Done { finished: batch.iter().map(|store| store.event).collect(), refused: Vec::new() };
-        }
+    match write_rows(store, batch).await {
+        Ok(done) => return Outcome::Done(done),
         Err(error) if error.is_transient() => return Outcome::Away(error.to_string()),
         Err(_) => {}
     }
-    let (mut finished, mut refused) = (Vec::new(), Vec::new());
-    for (store_message, lead) in batch.iter().zip(&leads) {
-        match store.insert_leads(std::slice::from_ref(lead)).await {
-            Ok(_) => finished.push(store_message.event),
+    let mut all = Done::default();
+    for row in batch {
+        match write_rows(store, std::slice::from_ref(row)).await {
+            Ok(done) => {
+                all.finished.extend(done.finished);
+                all.leads += done.leads;
+                all.messages += done.messages;
+                all.chats.retain(|chat| done.chats.iter().all(|newer| newer.id != chat.id));
+                all.chats.extend(done.chats);
+            }
             Err(error) if error.is_transient() => return Outcome::Away(error.to_string()),
-            Err(error) => refused.push((store_message.event, error.to_string())),
+            Err(error) => all.refused.push((row.event, error.to_string())),
         }
     }
-    Outcome::Done { finished, refused }
+    Outcome::Done(all)
+}
+
+/// Writes all of these or says why not. What was written before it failed is written again, which changes nothing.
+async fn write_rows(store: &store::Store, batch: &[Store]) -> Result<Done, StoreError> {
+    let (mut leads, mut happenings) = (Vec::new(), Vec::new());
+    for row in batch {
+        match &row.what {
+            Keep::Lead(lead) => leads.push((**lead).clone()),
+            Keep::Happening(happening) => happenings.push(happening.clone()),
+            Keep::Nothing => {}
+        }
+    }
+    if !leads.is_empty() {
+        store.insert_leads(&leads).await?;
+    }
+    let chats = if happenings.is_empty() { Vec::new() } else { store.apply_happenings(&happenings).await? };
+    let messages = happenings.iter().filter(|happening| matches!(happening, Happening::Message(_))).count();
+    let finished = batch.iter().map(|row| row.event).collect();
+    Ok(Done { finished, refused: Vec::new(), leads: leads.len(), messages, chats })
 }
 
 /// Marks in the inbox what is done. If that fails the rows are stored once more, which changes nothing.

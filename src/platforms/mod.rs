@@ -1,5 +1,22 @@
 //! Clients of the platforms' own APIs: what they can be asked, what their errors mean, and how much is left to ask.
+//! Readers of what their webhooks brought, in the hub's own words.
 //!
 //! No retrying and no waiting in here: an error says what would help, the caller decides when.
 
+mod item;
 pub mod meta;
+pub mod unipile;
+
+/// A kept item that says nothing the hub understands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unreadable {
+    /// For people: what it lacks.
+    pub reason: String,
+}
+
+impl Unreadable {
+    fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}

@@ -42,6 +42,8 @@ pub struct Metrics {
     pub closed_sessions: Counters,
     pub refused_sessions: Counters,
     pub stored_leads: Counter,
+    /// Messages written to the store.
+    pub stored_messages: Counter,
     pub store_failures: Counter,
     pub store_seconds: Histogram,
     pub inbox_bytes: Gauge,
@@ -86,6 +88,7 @@ impl Metrics {
             closed_sessions: Counters::default(),
             refused_sessions: Counters::default(),
             stored_leads: Counter::default(),
+            stored_messages: Counter::default(),
             store_failures: Counter::default(),
             store_seconds: seconds(),
             inbox_bytes: Gauge::default(),
@@ -118,6 +121,7 @@ impl Metrics {
         r.register("sessions", "Connected dashboards", self.sessions.clone());
         r.register("closed_sessions", "Sessions that the hub closed, by close code", self.closed_sessions.clone());
         r.register("refused_sessions", "Sessions refused, by reason", self.refused_sessions.clone());
+        r.register("stored_messages", "Messages written to the store", self.stored_messages.clone());
         r.register("stored_leads", "Leads written to the store", self.stored_leads.clone());
         r.register("store_failures", "Writes to the store that failed", self.store_failures.clone());
         r.register_with_unit("store_batch", "How long batches to the store take", Unit::Seconds, self.store_seconds.clone());

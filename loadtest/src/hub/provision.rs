@@ -98,6 +98,16 @@ impl Hub {
         self.run(&arguments, &secrets).await
     }
 
+    /// Connects an account at Unipile, whose webhooks carry this secret; the source's id.
+    ///
+    /// # Errors
+    /// If the command fails.
+    pub async fn add_unipile(&self, account: &str, unipile_account: &str, secret: &str) -> Result<String> {
+        let arguments =
+            ["source", "add", "unipile", "--account", account, "--unipile-account", unipile_account, "--name", "Inbox"];
+        self.run(&arguments, &[("LEADWIRE_TOKEN", "api-key"), ("LEADWIRE_APP_SECRET", secret)]).await
+    }
+
     /// Replaces the token of a source.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! `AccountSupervisor`: one account's events, in order, within its budget.
 //!
-//! Fetches, publishes, hands to the persister. Its mailbox and its line are bounded: full means that the event stays in
+//! Fetches leads, reads messages, publishes, hands to the persister. Its mailbox and its line are bounded: full means that the event stays in
 //! the inbox and is read back when there is room.
 
+mod conversation;
 mod outcome;
 
 use std::{
@@ -28,12 +29,13 @@ use crate::{
     domain::{
         AccountId, EventId, SourceId, Timestamp, clock,
         directory::{Source, Watch},
-        envelope::{Origin, SourceState},
-        event::Event,
+        envelope::{Body, NewLead, Origin, SourceHealth, SourceState},
+        event::{Event, EventKind},
         lead::Lead,
+        message::Happening,
     },
     inbox::{Inbox, ParkReason},
-    persistence::Store,
+    persistence::{Keep, Store},
     platforms::meta::{GraphClient, GraphError, Remedy},
     realtime::Publish,
     telemetry::Metrics,
@@ -80,7 +82,10 @@ pub(super) struct AccountSupervisor {
     account: AccountId,
     context: Context,
     parent: Recipient<Idle>,
-    line: Line<(Lead, Origin)>,
+    /// Leads.
+    line: Line<Ready>,
+    /// All else. It waits for no lead.
+    talk: Line<Ready>,
     events: HashMap<EventId, Event>,
     budgets: HashMap<SourceId, Budget>,
     /// Tokens that the platform refused; a token that was replaced is tried again.
@@ -91,6 +96,36 @@ pub(super) struct AccountSupervisor {
     later: Option<SpawnHandle>,
     last_work: Instant,
 }
+
+/// What is ready to be published.
+enum Ready {
+    Lead(Box<Lead>, Origin),
+    Happening(Happening),
+    Health(SourceHealth),
+}
+
+impl Ready {
+    /// What is shown and what is kept.
+    fn into_parts(self) -> (Body, Keep) {
+        match self {
+            Self::Lead(lead, source) => {
+                let body = NewLead { lead: (*lead).clone(), timestamp: clock::now(), source };
+                (Body::NewLead(Box::new(body)), Keep::Lead(lead))
+            }
+            Self::Happening(happening) => {
+                let body = match happening.clone() {
+                    Happening::Message(message) => Body::NewMessage(message),
+                    Happening::Change(change) => Body::MessageChanged(change),
+                };
+                (body, Keep::Happening(happening))
+            }
+            Self::Health(health) => (Body::SourceHealth(health), Keep::Nothing),
+        }
+    }
+}
+
+/// Why an event is parked whose source is no more.
+const SOURCE_GONE: &str = "the source was removed, disabled or given to another account";
 
 /// Whether an event may be fetched now.
 enum Gate {
@@ -112,6 +147,7 @@ impl AccountSupervisor {
         Self {
             account,
             line: Line::new(settings.queue, settings.concurrency),
+            talk: Line::new(settings.queue, settings.queue),
             events: HashMap::new(),
             budgets: HashMap::new(),
             refused: HashMap::new(),
@@ -139,7 +175,8 @@ impl AccountSupervisor {
                 Gate::Park(reason, why) => self.park(event.id, reason, why.to_owned(), ctx),
             }
         }
-        if self.behind && self.line.room() * 2 >= self.context.settings.queue {
+        self.talk_on(ctx);
+        if self.behind && self.line.room().min(self.talk.room()) * 2 >= self.context.settings.queue {
             self.read_back(ctx);
         }
     }
@@ -153,11 +190,23 @@ impl AccountSupervisor {
         }
     }
 
-    fn gate(&mut self, event: &Event) -> Gate {
+    fn source_of(&self, event: &Event) -> Option<Source> {
         let source = self.context.directory.borrow().as_ref().and_then(|d| d.sources.get(&event.source).cloned());
-        let Some(source) = source.filter(|source| source.enabled && source.account == self.account) else {
-            return Gate::Park(ParkReason::SourceGone, "the source was removed, disabled or given to another account");
-        };
+        source.filter(|source| source.enabled && source.account == self.account)
+    }
+
+    fn admit(&mut self, event: Event) -> Admitted {
+        if event.kind == EventKind::Lead { self.line.admit(event) } else { self.talk.admit(event) }
+    }
+
+    /// The inbox knows what became of an event.
+    fn settle(&mut self, id: EventId) {
+        self.line.settle(id);
+        self.talk.settle(id);
+    }
+
+    fn gate(&mut self, event: &Event) -> Gate {
+        let Some(source) = self.source_of(event) else { return Gate::Park(ParkReason::SourceGone, SOURCE_GONE) };
         if self.refused.get(&source.id).is_some_and(|refused| source.same_token(refused)) {
             return Gate::Park(ParkReason::TokenInvalid, "not asked for: the token was refused before");
         }
@@ -196,21 +245,26 @@ impl AccountSupervisor {
     }
 
     fn read_back(&mut self, ctx: &mut Actors<Self>) {
-        if !self.line.begin_reading() {
+        if !(self.line.begin_reading() && self.talk.begin_reading()) {
             return;
         }
         self.behind = false;
         let (inbox, account) = (self.context.inbox.clone(), self.account);
         // One more than there is room for tells whether that was all; those in memory already are read as well.
         let limit = self.context.settings.queue * 2;
-        let reading = async move { inbox.due(account, clock::now(), limit).await };
-        ctx.spawn(reading.into_actor(self).map(move |outcome, supervisor, ctx| {
-            let read = outcome.unwrap_or_else(|error| {
-                tracing::error!(%error, "the inbox could not be read; tried again soon");
-                Vec::new()
-            });
-            let filled = read.len() >= limit;
-            supervisor.behind |= supervisor.line.end_reading(read) == Admitted::Full || filled;
+        let reading = async move {
+            let now = clock::now();
+            (inbox.due(account, now, true, limit).await, inbox.due(account, now, false, limit).await)
+        };
+        ctx.spawn(reading.into_actor(self).map(move |(leads, others), supervisor, ctx| {
+            for (line, read) in [(&mut supervisor.line, leads), (&mut supervisor.talk, others)] {
+                let read = read.unwrap_or_else(|error| {
+                    tracing::error!(%error, "the inbox could not be read; tried again soon");
+                    Vec::new()
+                });
+                let filled = read.len() >= limit;
+                supervisor.behind |= line.end_reading(read) == Admitted::Full || filled;
+            }
             supervisor.advance(ctx);
         }));
     }
@@ -224,7 +278,8 @@ impl Actor for AccountSupervisor {
         self.context.metrics.supervisors.inc();
         let idle_after = self.context.settings.idle_after;
         ctx.run_interval(idle_after.max(Duration::from_millis(10)), move |supervisor, _| {
-            if supervisor.line.is_empty() && supervisor.last_work.elapsed() >= idle_after {
+            if supervisor.line.is_empty() && supervisor.talk.is_empty() && supervisor.last_work.elapsed() >= idle_after
+            {
                 // The parent lets go of the address; what was sent before that is still done.
                 let _ = supervisor.parent.try_send(Idle(supervisor.account));
             }
@@ -244,7 +299,7 @@ impl Handler<Work> for AccountSupervisor {
     fn handle(&mut self, Work(events): Work, ctx: &mut Self::Context) {
         self.last_work = Instant::now();
         for event in events {
-            self.behind |= self.line.admit(event) == Admitted::Full;
+            self.behind |= self.admit(event) == Admitted::Full;
         }
         self.advance(ctx);
     }

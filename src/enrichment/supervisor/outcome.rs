@@ -10,13 +10,13 @@ use recloser::Error as BreakerError;
 
 use super::{
     super::schedule::{self, Next},
-    AccountSupervisor,
+    AccountSupervisor, Ready,
 };
 use crate::{
     domain::{
         EventId, SourceId, Timestamp, clock,
         directory::Source,
-        envelope::{Body, Envelope, NewLead, Origin, SourceHealth, SourceState},
+        envelope::{Body, Envelope, Origin, SourceHealth, SourceState},
         event::Event,
         lead::Lead,
     },
@@ -41,7 +41,7 @@ impl AccountSupervisor {
                 Metrics::count(&self.context.metrics.platform_calls, "ok");
                 self.observe(source, fetched.usage, ctx);
                 let origin = if event.replayed { Origin::Replay } else { Origin::Webhook };
-                self.translate(&fetched, &event, source, ctx).map(|lead| (lead, origin))
+                self.translate(&fetched, &event, source, ctx).map(|lead| Ready::Lead(Box::new(lead), origin))
             }
             Err(BreakerError::Rejected) => {
                 Metrics::count(&self.context.metrics.platform_calls, "breaker_open");
@@ -55,8 +55,8 @@ impl AccountSupervisor {
             }
         };
         self.line.fetched(id, lead);
-        while let Some((id, (lead, origin))) = self.line.publishable() {
-            self.publish(id, lead, origin, ctx);
+        while let Some((id, ready)) = self.line.publishable() {
+            self.publish(id, ready, ctx);
         }
         self.advance(ctx);
     }
@@ -129,22 +129,24 @@ impl AccountSupervisor {
         self.note_health(source.id, state, detail, ctx);
     }
 
-    /// Push first; the persister gets the lead when the push is in the log.
-    fn publish(&mut self, id: EventId, lead: Lead, origin: Origin, ctx: &mut Actors<Self>) {
-        let now = clock::now();
-        let body = Body::NewLead(Box::new(NewLead { lead: lead.clone(), timestamp: now, source: origin }));
-        let envelope = Envelope { id, account: self.account, timestamp: now, body };
+    /// Push first; the persister gets it when the push is in the log.
+    pub(super) fn publish(&mut self, id: EventId, ready: Ready, ctx: &mut Actors<Self>) {
+        if let Ready::Health(health) = &ready {
+            self.health.insert(health.source, health.state);
+        }
+        let (body, what) = ready.into_parts();
+        let envelope = Envelope { id, account: self.account, timestamp: clock::now(), body };
         let publishing = self.context.publish.send(Publish { envelope, event: Some(id) });
         ctx.spawn(publishing.into_actor(self).map(move |outcome, supervisor, ctx| {
             match outcome {
                 Ok(Ok(_)) => {
-                    // Full: the lead is in the log, the persister reads it from there when it has room.
-                    let _ = supervisor.context.persist.try_send(Store { event: id, lead: Box::new(lead) });
+                    // Full: it is in the log, the persister reads it from there when it has room.
+                    let _ = supervisor.context.persist.try_send(Store { event: id, what });
                 }
                 Ok(Err(error)) => tracing::error!(event = %id, %error, "pushed, but not logged; tried again"),
                 Err(error) => tracing::warn!(event = %id, %error, "not pushed; the event is read back later"),
             }
-            supervisor.line.settle(id);
+            supervisor.settle(id);
             supervisor.advance(ctx);
         }));
     }
@@ -181,7 +183,7 @@ impl AccountSupervisor {
             if let Err(error) = outcome {
                 tracing::error!(event = %id, %error, "the inbox could not note what became of an event");
             }
-            supervisor.line.settle(id);
+            supervisor.settle(id);
             supervisor.advance(ctx);
         }));
     }

@@ -4,6 +4,13 @@
 //! platform's handshake, checks its signature and takes a body apart into events.
 
 pub mod meta;
+mod raw;
+mod routing;
+mod secret;
+pub mod unipile;
+
+#[cfg(test)]
+mod mutations;
 
 use secrecy::SecretString;
 
@@ -13,7 +20,7 @@ use crate::domain::{
 };
 
 /// Every provider.
-pub static ALL: &[&dyn Provider] = &[&meta::Meta];
+pub static ALL: &[&dyn Provider] = &[&meta::Meta, &unipile::Unipile];
 
 /// The provider that a URL calls `name`.
 #[must_use]
@@ -50,8 +57,10 @@ pub trait Provider: Sync {
 pub struct Answers {
     /// With 200: it is kept.
     pub accepted: &'static str,
-    /// With 403: the signature is missing or wrong.
+    /// The signature is missing or wrong.
     pub bad_signature: &'static str,
+    /// The HTTP status of that.
+    pub bad_signature_status: u16,
 }
 
 /// Why a handshake is refused. Its text is the answer's body.

@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Datelike, SubsecRound};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::super::item::{moment, without_nul};
 use crate::domain::{
     AccountId, AgencyId, SourceId, Timestamp,
     lead::{Cents, Lead},
@@ -146,53 +146,9 @@ fn text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A time as Meta writes it (`+0000`, which RFC 3339 doesn't allow), as RFC 3339 has it, or in seconds or milliseconds
-/// since 1970. One that is out of all reason is none.
-fn moment(value: &Value) -> Option<Timestamp> {
-    let at = match value {
-        Value::String(text) => {
-            let text = text.trim();
-            DateTime::parse_from_rfc3339(text)
-                .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
-                .map(|at| at.to_utc())
-                .ok()
-                .or_else(|| epoch(text.parse().ok()?))
-        }
-        Value::Number(number) => epoch(number.as_i64()?),
-        _ => None,
-    }?;
-    (1970..=9999).contains(&at.year()).then(|| at.trunc_subsecs(6))
-}
-
-/// Seconds until the year 5138, milliseconds from 1973 on.
-fn epoch(number: i64) -> Option<Timestamp> {
-    if number >= 100_000_000_000 {
-        DateTime::from_timestamp_millis(number)
-    } else {
-        DateTime::from_timestamp(number, 0)
-    }
-}
-
-/// A copy without U+0000, which PostgreSQL can't hold. Recurses no deeper than the JSON parser lets a value be nested.
-fn without_nul(value: &Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(replaced(text)),
-        Value::Array(items) => Value::Array(items.iter().map(without_nul).collect()),
-        Value::Object(members) => {
-            let members: Map<_, _> =
-                members.iter().map(|(name, member)| (replaced(name), without_nul(member))).collect();
-            Value::Object(members)
-        }
-        other => other.clone(),
-    }
-}
-
-fn replaced(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use serde_json::json;
 
     use super::*;

@@ -1,5 +1,6 @@
-//! Meta's Graph API: fetching a lead that a webhook told of.
+//! Meta's Graph API: fetching a lead that a webhook told of. Reading what a webhook tells of a conversation.
 
+mod conversation;
 mod errors;
 mod graph;
 mod lead;
@@ -8,6 +9,7 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
+pub use conversation::read;
 pub use errors::{GraphError, PauseScope, Remedy};
 pub use graph::{BuildError, Fetched, GraphClient, GraphSettings};
 pub use lead::{Origin, lead_from};

@@ -1,16 +1,14 @@
 //! What happens in Messenger and Instagram conversations, as far as telling one happening from another needs.
 //!
-//! Reading messages themselves is not done here: they are kept as they came.
+//! Reading messages themselves is not done here: they are kept as they came, and `platforms` reads them.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::payload::{read, text};
-
-/// Longer ids than Meta's are replaced by a fingerprint.
-const LONGEST_ID: usize = 255;
+use super::raw::{is_id, read, text};
+use crate::domain::message::Flag;
 
 /// One item of `messaging` or `standby`, or the value of a change in `messages`. Exactly one of the members after the
 /// timestamp says what it is; kinds that are not listed here come too.
@@ -65,6 +63,15 @@ impl<'a> Happening<'a> {
         self.sender.is_some() || self.recipient.is_some()
     }
 
+    /// Whether it says something of a message. Everything else (consent, linked accounts, who owns the conversation, where
+    /// somebody came from) is of no use to the hub.
+    pub fn is_of_messages(&self) -> bool {
+        [self.message, self.message_edit, self.reaction, self.read, self.delivery, self.postback]
+            .iter()
+            .flatten()
+            .any(|kind| kind.get().starts_with('{'))
+    }
+
     /// The page's own side: who is written to, or who writes when it is the page's own message that comes back.
     pub fn page(&self) -> Option<Cow<'a, str>> {
         let echo = detail(self.message).is_some_and(|message| holds(message.is_echo));
@@ -72,9 +79,9 @@ impl<'a> Happening<'a> {
     }
 
     /// What is the same whenever this is delivered again, and never for anything else on the page: the message's id,
-    /// or for what has none of its own a composite. `None` where a part is missing or too long.
+    /// or for what has none of its own a composite. `None` where a part is missing or is none.
     pub fn platform_id(&self, page: &str) -> Option<String> {
-        self.composite(page).filter(|id| id.len() <= LONGEST_ID && !id.contains(char::is_control))
+        self.composite(page).filter(|id| is_id(id))
     }
 
     fn composite(&self, page: &str) -> Option<String> {
@@ -117,7 +124,7 @@ fn party(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
 }
 
 fn holds(raw: Option<&RawValue>) -> bool {
-    raw.is_some_and(|raw| raw.get() == "true")
+    raw.is_some_and(|raw| serde_json::from_str::<Flag>(raw.get()).is_ok_and(|flag| flag.0))
 }
 
 #[cfg(test)]

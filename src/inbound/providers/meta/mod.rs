@@ -13,7 +13,7 @@ mod tests;
 
 use secrecy::SecretString;
 
-use super::{Answers, HandshakeError, Provider};
+use super::{Answers, HandshakeError, Provider, raw, routing, secret};
 use crate::domain::{
     directory::Directory,
     event::{NewEvent, Scope, SourceKind},
@@ -29,7 +29,7 @@ impl Provider for Meta {
     }
 
     fn answers(&self) -> Answers {
-        Answers { accepted: "EVENT_RECEIVED", bad_signature: "Invalid signature" }
+        Answers { accepted: "EVENT_RECEIVED", bad_signature: "Invalid signature", bad_signature_status: 403 }
     }
 
     fn handshake(&self, query: &str, token: &SecretString) -> Result<String, HandshakeError> {

@@ -1,7 +1,7 @@
 //! The shape of Meta's bodies, read leniently.
 //!
-//! Every item stays raw text until it is its turn, so that a bad one spoils no other. Raw text is skipped over without
-//! recursion: no depth of nesting overflows the stack. What is neither written nor needed is not looked at.
+//! Every item stays raw text until it is its turn, so that a bad one spoils no other. What is neither written nor needed
+//! is not looked at.
 
 use std::{borrow::Cow, fmt};
 
@@ -10,6 +10,8 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+use super::raw::text;
 
 /// Longest id: real ones have 15 to 17 digits.
 const LONGEST_ID: usize = 40;
@@ -69,15 +71,6 @@ pub struct PageOnly<'a> {
     pub page_id: Option<&'a RawValue>,
 }
 
-/// Reads an object; `None` if the text is something else or a member is not what it must be.
-pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    // serde would take an array for a struct as well, by position.
-    if !text.trim_start().starts_with('{') {
-        return None;
-    }
-    serde_json::from_str(text).ok()
-}
-
 /// An id that is there but is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadId;
@@ -88,19 +81,6 @@ pub fn id(raw: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, BadId> {
     let id = text(Some(raw)).ok_or(BadId)?;
     let digits = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
     if digits { Ok(Some(id)) } else { Err(BadId) }
-}
-
-/// The text of a string, or a number or truth value as it is written; `None` for anything else.
-pub fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    let raw = raw?.get();
-    match raw.as_bytes().first()? {
-        b'"' => match raw.get(1..raw.len() - 1)? {
-            plain if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
-            _ => serde_json::from_str(raw).ok().map(Cow::Owned),
-        },
-        b'{' | b'[' | b'n' => None,
-        _ => Some(Cow::Borrowed(raw)),
-    }
 }
 
 /// A list whose items stay raw, or what stands in its place.
@@ -181,7 +161,7 @@ impl<'de> Visitor<'de> for ItemsVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::raw::read, *};
 
     fn id_of(json: &str) -> Result<Option<String>, BadId> {
         let raw: Option<&RawValue> = serde_json::from_str(json).unwrap();

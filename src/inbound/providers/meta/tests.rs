@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{
-    Meta, Provider,
-    translate::{LONGEST_UNREADABLE, MOST_EVENTS},
-};
+use super::{Meta, Provider, routing::LONGEST_UNREADABLE, translate::MOST_EVENTS};
 use crate::domain::{
     AccountId, AgencyId, SourceId,
     directory::{Directory, Source},
@@ -130,10 +127,12 @@ fn test_buttons_are_recorded_and_never_fetched() {
 }
 
 #[test]
-fn every_happening_in_a_conversation_is_a_record_with_an_id_of_its_own() {
+fn every_happening_of_a_message_is_work_with_an_id_of_its_own() {
     let events = split(MESSENGER);
-    assert_eq!(kinds(&events), [EventKind::Message; 11]);
-    assert!(events.iter().all(|event| event.fate == owned("987987987")));
+    let (policy, others): (Vec<_>, Vec<_>) = events.iter().partition(|event| event.item.contains("policy_enforcement"));
+    assert!(policy.len() == 1 && policy[0].kind == EventKind::Other && policy[0].fate == owned("987987987"));
+    assert_eq!(others.len(), 10, "with that of a conversation that another app owns");
+    assert!(others.iter().all(|event| event.kind == EventKind::Message && event.fate == work("987987987")));
     let ids: Vec<_> = events.iter().map(|event| event.platform_id.as_str()).collect();
     let expected = [
         "mid.1457764197618:41d102a3e1ae206a38",
@@ -156,7 +155,32 @@ fn instagram_comes_as_messaging_and_as_changes() {
     assert_eq!(kinds(&events), [EventKind::Message; 2]);
     assert_eq!(events[0].platform_id, "deleted|ig_1");
     assert_eq!(events[1].platform_id, "ig_2");
-    assert_eq!(events[1].fate, NOBODYS);
+    assert_eq!(events[1].fate, Fate::Unrouted { scope: Scope::Hub });
+    assert_eq!(
+        events[1].id,
+        NewEvent::key("unrouted:hub:17841400000000001", SourceKind::Meta, "ig_2", EventKind::Message)
+    );
+    let claimed = Meta.split(INSTAGRAM.as_bytes(), &directory(&["17841400000000001"]), Scope::Hub);
+    assert!(claimed.iter().all(|event| event.fate == work("17841400000000001")));
+}
+
+#[test]
+fn what_says_nothing_of_a_message_is_a_record() {
+    for kind in [
+        r#""optin":{"ref":"r"}"#,
+        r#""account_linking":{"status":"linked"}"#,
+        r#""pass_thread_control":{"new_owner_app_id":"1"}"#,
+        r#""referral":{"ref":"r","source":"SHORTLINK"}"#,
+        r#""message":null"#,
+        r#""message":"hi""#,
+        r#""something_new":{"mid":"m"}"#,
+    ] {
+        let item = format!(r#"{{"sender":{{"id":"5"}},"recipient":{{"id":"987987987"}},"timestamp":1,{kind}}}"#);
+        for list in ["messaging", "standby"] {
+            let event = one(format!(r#"{{"object":"page","entry":[{{"id":"987987987","{list}":[{item}]}}]}}"#));
+            assert_eq!((event.kind, event.fate, &event.item), (EventKind::Other, owned("987987987"), &item));
+        }
+    }
 }
 
 #[test]

@@ -1,29 +1,28 @@
 //! From a body to events: what each item is, which object it is about, and where it goes.
 
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use super::{
     conversation::Happening,
-    payload::{self, BadId, Body, Change, Entry, Items, LeadNotice, PageOnly, read, text},
+    payload::{self, BadId, Body, Change, Entry, Items, LeadNotice, PageOnly},
+    raw::{read, text},
+    routing::{Routing, fingerprint},
 };
 use crate::domain::{
     directory::Directory,
-    event::{EventKind, Fate, NewEvent, Scope, SourceKind},
+    event::{EventKind, NewEvent, Scope, SourceKind},
 };
 
 /// Meta puts at most 1,000 updates in a POST. Beyond ten times that the rest of the body becomes one record: who may
 /// sign for an app must not be able to turn one body into millions of events.
 pub const MOST_EVENTS: usize = 10_000;
 
-/// What is kept of an item that can't be read; the whole body is kept elsewhere.
-pub const LONGEST_UNREADABLE: usize = 64 * 1024;
-
 /// One event for each item of the body, in its order, and at least one.
 pub fn split(body: &[u8], directory: &Directory, scope: Scope) -> Vec<NewEvent> {
     // Meta escapes what is not ASCII. If bytes are broken nevertheless, only the items they stand in suffer.
     let text = String::from_utf8_lossy(body);
-    let mut split = Split { directory, scope, events: Vec::new(), cut: false };
+    let routing = Routing { source_kind: SourceKind::Meta, directory, scope };
+    let mut split = Split { routing, events: Vec::new(), cut: false };
     match read::<Body<'_>>(&text).map(|body| (body.object, body.entry)) {
         Some((_, Items::Malformed)) | None => split.unreadable("", body, &text),
         Some((object, entries)) => split.entries(object, entries.into_list().0, &text),
@@ -35,8 +34,7 @@ pub fn split(body: &[u8], directory: &Directory, scope: Scope) -> Vec<NewEvent> 
 }
 
 struct Split<'d> {
-    directory: &'d Directory,
-    scope: Scope,
+    routing: Routing<'d>,
     events: Vec<NewEvent>,
     /// Something was left out for being too much.
     cut: bool,
@@ -123,11 +121,7 @@ impl Split<'_> {
             self.test(about, named.ok().flatten().as_deref().unwrap_or(&page), value);
             return Ok(());
         }
-        let (owner, fate) = match self.directory.route(SourceKind::Meta, &page, self.scope) {
-            Some(source) => (source.account.to_string(), Fate::Work { account: source.account, source: source.id }),
-            None => (format!("unrouted:{}:{page}", self.scope), Fate::Unrouted { scope: self.scope }),
-        };
-        self.push(&owner, EventKind::Lead, &page, lead.into_owned(), value.to_owned(), fate);
+        self.events.push(self.routing.work(EventKind::Lead, &page, lead.into_owned(), value));
         Ok(())
     }
 
@@ -151,53 +145,29 @@ impl Split<'_> {
         if is_test(&page) {
             return self.test(about, &page, raw);
         }
+        if !happening.is_of_messages() {
+            return self.other(&page, raw);
+        }
         let id = happening.platform_id(&page).unwrap_or_else(|| fingerprint(&[page.as_bytes(), raw.as_bytes()]));
-        self.record(EventKind::Message, &page, id, raw.to_owned());
+        self.events.push(self.routing.work(EventKind::Message, &page, id, raw));
     }
 
     /// Pressing a test button twice makes two events: what it sends is always the same, so the time counts as well.
     fn test(&mut self, about: &About<'_>, page: &str, raw: &str) {
         let id = fingerprint(&[about.page.as_bytes(), about.time.as_bytes(), raw.as_bytes()]);
-        self.record(EventKind::Test, page, id, raw.to_owned());
+        self.events.push(self.routing.record(EventKind::Test, page, id, raw));
     }
 
     fn other(&mut self, page: &str, raw: &str) {
-        self.record(EventKind::Other, page, fingerprint(&[page.as_bytes(), raw.as_bytes()]), raw.to_owned());
+        self.events.push(self.routing.other(page, raw));
     }
 
     fn unreadable(&mut self, page: &str, raw: &[u8], text: &str) {
-        let item = text[..text.floor_char_boundary(LONGEST_UNREADABLE)].replace('\0', "\u{fffd}");
-        self.record(EventKind::Unreadable, page, fingerprint(&[raw]), item);
-    }
-
-    fn record(&mut self, kind: EventKind, page: &str, platform_id: String, item: String) {
-        let owner = self.directory.route(SourceKind::Meta, page, self.scope).map(|source| (source.account, source.id));
-        let key = match owner {
-            Some((account, _)) => account.to_string(),
-            // With the page: nothing says that two pages never use the same message id.
-            None => format!("recorded:{}:{page}", self.scope),
-        };
-        self.push(&key, kind, page, platform_id, item, Fate::Record { owner });
-    }
-
-    fn push(&mut self, owner: &str, kind: EventKind, page: &str, platform_id: String, item: String, fate: Fate) {
-        let id = NewEvent::key(owner, SourceKind::Meta, &platform_id, kind);
-        let external_id = page.to_owned();
-        self.events.push(NewEvent { id, kind, source_kind: SourceKind::Meta, external_id, platform_id, item, fate });
+        self.events.push(self.routing.unreadable(page, raw, text));
     }
 }
 
 /// The ids that test buttons make up: `0` for the page, and fours only for the rest.
 fn is_test(id: &str) -> bool {
     id == "0" || (id.len() >= 9 && id.bytes().all(|digit| digit == b'4'))
-}
-
-/// Stands for an id where the platform gives none: 128 bits of SHA-256 over the parts, as hex digits.
-fn fingerprint(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hex::encode(&hash.finalize()[..16])
 }
