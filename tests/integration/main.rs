@@ -8,6 +8,7 @@ mod crash;
 mod flow;
 mod hostile;
 mod life;
+mod messages;
 mod page;
 mod store;
 mod support;

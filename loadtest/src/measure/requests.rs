@@ -12,8 +12,8 @@ use crate::{hub::APP_SECRET, platform::meta};
 pub(super) enum What {
     /// Leads of a page that nobody has claimed, which the hub keeps and parks: the accept path alone.
     Unclaimed,
-    /// Messages, which the hub keeps and doesn't work on: the accept path alone, with ids that don't grow with time.
-    Recorded,
+    /// Messages to such a page: the accept path alone, with ids that don't grow with time.
+    UnclaimedMessages,
     /// Leads, which the hub also fetches, pushes and stores meanwhile.
     Leads,
 }
@@ -25,6 +25,9 @@ pub(super) struct Requests {
     host: SocketAddr,
     next: u64,
 }
+
+/// Who writes all messages here.
+const PERSON: u64 = 7_100_000_000_000_001;
 
 /// When everything in these webhooks happened: seconds since 1970.
 pub(super) const HAPPENED: i64 = 1_790_000_000;
@@ -40,7 +43,7 @@ impl Requests {
         self.next += 1;
         let body = match self.what {
             What::Unclaimed => lead_body(self.page + 1, id),
-            What::Recorded => message_body(self.page, id),
+            What::UnclaimedMessages => message_body(self.page + 1, PERSON, id, HAPPENED),
             What::Leads => lead_body(self.page, id),
         };
         post(self.host, &body)
@@ -61,15 +64,17 @@ pub(super) fn lead_body(page: u64, id: u64) -> String {
     )
 }
 
-fn message_body(page: u64, id: u64) -> String {
+/// A webhook with one message of a person, who has a chat of their own. `at`: seconds since 1970.
+pub(super) fn message_body(page: u64, person: u64, id: u64, at: i64) -> String {
     format!(
         concat!(
-            r#"{{"object":"page","entry":[{{"id":"{page}","time":{time}000,"messaging":[{{"sender":{{"id":"7100000000000001"}},"#,
+            r#"{{"object":"page","entry":[{{"id":"{page}","time":{time}000,"messaging":[{{"sender":{{"id":"{person}"}},"#,
             r#""recipient":{{"id":"{page}"}},"timestamp":{time}000,"message":{{"mid":"m_{id}","text":"Is it still free?"}}}}]}}]}}"#
         ),
         page = page,
+        person = person,
         id = id,
-        time = HAPPENED
+        time = at
     )
 }
 
@@ -105,7 +110,10 @@ mod tests {
             text: "Is it still free?".into(),
             timestamp: HAPPENED * 1000,
         };
-        assert_eq!(parse(&message_body(1001, 5)), parse(&Webhook::new(HAPPENED).with_message(message).body()));
+        assert_eq!(
+            parse(&message_body(1001, PERSON, 5, HAPPENED)),
+            parse(&Webhook::new(HAPPENED).with_message(message).body())
+        );
     }
 
     #[test]

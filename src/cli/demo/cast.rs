@@ -1,4 +1,4 @@
-//! Who plays in the demo: an agency, two accounts, two users, three pages. Made once, found again afterwards.
+//! Who plays in the demo: an agency, two accounts, two users, three pages, an inbox. Made once, found again afterwards.
 
 use secrecy::SecretString;
 
@@ -9,6 +9,8 @@ use crate::{
     store::{NewSource, NewUser, Store},
 };
 
+/// Unipile's id of the connected account.
+pub(super) const UNIPILE_ACCOUNT: &str = "demo-linkedin";
 const AGENCY: &str = "Northwind Media";
 const ACCOUNTS: [&str; 2] = ["Bluebird Dental", "Harbor Roofing"];
 const OWNER: &str = "ana@northwind.example";
@@ -47,6 +49,8 @@ pub(super) struct Cast {
     pub(super) pages: [DemoPage; 3],
     /// Both users.
     pub(super) logins: [DemoLogin; 2],
+    /// What the webhooks of [`UNIPILE_ACCOUNT`], which the first account has, carry.
+    pub(super) unipile_secret: String,
 }
 
 impl Cast {
@@ -66,6 +70,8 @@ impl Cast {
             DemoLogin { email: AGENT, password: password_for(key, AGENT), role: "agent of Bluebird Dental" },
         ];
         let both = [(accounts[0], Role::Owner), (accounts[1], Role::Owner)];
+        let unipile_secret = hex::encode(&key.derive("demo unipile")[..16]);
+        inbox(store, &known, accounts[0], &unipile_secret).await?;
         user(store, &known, agency, ("Ana Ferreira", &logins[0]), &both).await?;
         user(store, &known, agency, ("Ben Okafor", &logins[1]), &[(accounts[0], Role::Agent)]).await?;
         Ok(Self {
@@ -77,6 +83,7 @@ impl Cast {
                 page(store, &known, (accounts[1], 101_550_000_000_003), "Harbor Roofing, South").await?,
             ],
             logins,
+            unipile_secret,
         })
     }
 }
@@ -113,6 +120,24 @@ async fn user(
     for (account, role) in roles {
         store.set_membership(user, *account, Some(*role)).await?;
     }
+    Ok(())
+}
+
+async fn inbox(store: &Store, known: &Directory, account: AccountId, secret: &str) -> anyhow::Result<()> {
+    let external_id = UNIPILE_ACCOUNT.to_owned();
+    if known.sources_by_object.contains_key(&(SourceKind::Unipile, external_id.clone())) {
+        return Ok(());
+    }
+    let source = NewSource {
+        account,
+        kind: SourceKind::Unipile,
+        external_id,
+        name: "Bluebird on LinkedIn".to_owned(),
+        token: "demo".into(),
+        app_secrets: vec![secret.into()],
+        verify_token: None,
+    };
+    store.add_source(source).await?;
     Ok(())
 }
 

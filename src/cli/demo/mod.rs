@@ -1,16 +1,19 @@
-//! `leadwire demo`: the hub with a simulated Meta beside it, an agency with two accounts, and leads that flow.
+//! `leadwire demo`: the hub with a simulated Meta and Unipile beside it, an agency with two accounts, and leads and messages
+//! that flow.
 
 mod cast;
+mod talk;
 mod traffic;
 
 use std::{io::Write, net::SocketAddr, time::Duration};
 
-use loadtest::platform::{self, Simulator};
+use loadtest::platform::{self, Simulator, unipile::Connected};
 use secrecy::ExposeSecret;
 
 use super::{database, serve, wait};
 use crate::{app, config::Settings};
-use cast::Cast;
+use cast::{Cast, UNIPILE_ACCOUNT};
+use talk::Talk;
 
 /// How long the simulated Graph API takes to answer.
 const LATENCY: Duration = Duration::from_millis(120);
@@ -32,6 +35,14 @@ pub(super) fn run(mut settings: Settings) -> anyhow::Result<()> {
     let announcement = settings.clone();
     let ready = move |address: SocketAddr| {
         announce(address, &cast, &announcement);
+        let talk = Talk {
+            client: reqwest::Client::new(),
+            address,
+            app_secret: app_secret.clone(),
+            page: cast.pages[0].id,
+            connected: (Connected::linked_in(UNIPILE_ACCOUNT), cast.unipile_secret.clone()),
+        };
+        actix_rt::spawn(talk.flow());
         actix_rt::spawn(traffic::flow(address, app_secret, pages, cast, announcement));
     };
     let outcome = app::run(settings, ready, serve::stop_signal());

@@ -13,6 +13,7 @@ use super::{
     LEAD_IN,
     ledger::Ledger,
     plan::Plan,
+    scenario::What,
     schedule::{self, Sender},
 };
 use crate::hub::Tenant;
@@ -26,7 +27,7 @@ pub(super) struct Bare {
     pub cpu_micros: f64,
 }
 
-pub(super) async fn measure(plan: &Rc<Plan>, tenants: &[Tenant], connections: usize) -> Result<Bare> {
+pub(super) async fn measure(plan: &Rc<Plan>, tenants: &[Tenant], connections: usize, what: What) -> Result<Bare> {
     ensure!(
         plan.again.is_empty(),
         "--baseline: a bare endpoint acknowledges nothing that comes again in a retry-storm"
@@ -34,7 +35,7 @@ pub(super) async fn measure(plan: &Rc<Plan>, tenants: &[Tenant], connections: us
     let _step = progress::step("measuring a bare endpoint with the same schedule");
     let (child, address) = bare_endpoint(cores()).await?;
     let posts = &plan.posts[..plan.posts.partition_point(|post| post.due <= LONGEST)];
-    let requests = schedule::requests(address, tenants, plan, posts);
+    let requests = schedule::requests(address, tenants, plan, posts, what);
     let start = Instant::now() + LEAD_IN;
     let ledger = RefCell::new(Ledger::new(Rc::clone(plan), start)?);
     let cpu = process::cpu(child.pid()?)?;

@@ -40,7 +40,7 @@ use clients::{Companions, Honest};
 use ledger::Ledger;
 use plan::Plan;
 pub(in crate::measure) use scenario::Scenario;
-use scenario::Store;
+use scenario::{Store, What};
 use stage::Stage;
 use stored::{Looker, Stored};
 
@@ -93,15 +93,22 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
     let mut stage = Stage::open(options, scenario, &plan, store.as_deref()).await?;
     // Before there are sessions: a hub without any takes nothing meanwhile.
     let connections = scenario.webhooks.connections;
-    let bare = if options.baseline { Some(bare::measure(&plan, &stage.tenants, connections).await?) } else { None };
+    let bare = if options.baseline {
+        Some(bare::measure(&plan, &stage.tenants, connections, scenario.webhooks.what).await?)
+    } else {
+        None
+    };
 
     let looker = Looker::new(&stage.hub, &stage.tenants, &plan)?;
-    let book = Book { looks: bare.is_none(), ..Book::open(scenario, &plan, looker, stage.hub.pid())? };
+    let what = scenario.webhooks.what;
+    let book =
+        Book { looks: bare.is_none() && what == What::Leads, ..Book::open(scenario, &plan, looker, stage.hub.pid())? };
     let before = resident(&stage.hub)?;
     let (cut, cuts) = tokio::sync::watch::channel(0);
     let (ledger, ended) = (Rc::clone(&book.ledger), watch::Ended::default());
     let (may_end, honest) = (scenario.cuts_sessions(), Arc::new(Honest::default()));
-    let watch = watch::Watch { ledger, cut: cuts, may_end, ended: Rc::clone(&ended), honest: Arc::clone(&honest) };
+    let watch =
+        watch::Watch { what, ledger, cut: cuts, may_end, ended: Rc::clone(&ended), honest: Arc::clone(&honest) };
     watch.open(&stage.hub, &stage.tenants, scenario.accounts.sessions).await?;
     let sessions_kib = resident(&stage.hub)?.saturating_sub(before);
     let Stage { hub, tenants, .. } = &stage;
@@ -176,7 +183,7 @@ impl Book {
     ) -> Result<Vec<Stored>> {
         let Stage { hub, platform, tenants, clock } = stage;
         let [posts, again] = [&self.plan.posts, &self.plan.again];
-        let requests = |posts| schedule::requests(hub.address(), tenants, &self.plan, posts);
+        let requests = |posts| schedule::requests(hub.address(), tenants, &self.plan, posts, scenario.webhooks.what);
         let requests = (requests(posts), requests(again));
         let start = Instant::now() + LEAD_IN;
         self.ledger.borrow_mut().begin(start);
@@ -203,7 +210,7 @@ impl Book {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             self.pushed.set(start.elapsed());
-            stored::wait(hub, tenants, &self.ledger, &self.looker.seen, end).await
+            stored::wait(hub, tenants, &self.ledger, &self.looker.seen, scenario.webhooks.what, end).await
         };
         tokio::select! {
             stored = work => stored,

@@ -74,6 +74,8 @@ pub(super) struct Accounts {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Webhooks {
+    /// What happens at the platform.
+    pub what: What,
     /// Connections of the platform.
     pub connections: usize,
     /// Leads in one POST.
@@ -88,7 +90,7 @@ pub(super) struct Webhooks {
 
 impl Default for Webhooks {
     fn default() -> Self {
-        Self { connections: 64, batch: 1, redelivered: 0.0, copies: 1, shuffle: 1 }
+        Self { what: What::Leads, connections: 64, batch: 1, redelivered: 0.0, copies: 1, shuffle: 1 }
     }
 }
 
@@ -96,6 +98,27 @@ impl Webhooks {
     pub(super) const fn deliveries(&self) -> Deliveries {
         let Self { batch, redelivered, copies, shuffle, .. } = *self;
         Deliveries { batch, redelivered, copies, shuffle }
+    }
+}
+
+/// What the webhooks tell of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::measure) enum What {
+    /// Filled-in forms, whose answers the hub has to fetch.
+    #[default]
+    Leads,
+    /// Messages of twenty people to each account.
+    Messages,
+}
+
+impl What {
+    /// The type of the envelopes that sessions get.
+    pub(super) const fn envelope(self) -> &'static str {
+        match self {
+            Self::Leads => "new_lead",
+            Self::Messages => "message:new",
+        }
     }
 }
 

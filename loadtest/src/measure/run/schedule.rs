@@ -14,25 +14,58 @@ use tokio::sync::Semaphore;
 use super::{
     super::{
         http::Connection,
-        requests::{HAPPENED, lead_body, post},
+        requests::{HAPPENED, lead_body, message_body, post},
     },
     ledger::Ledger,
     plan::{Plan, Post},
+    scenario::What,
+    stored::happened,
 };
 use crate::{
     hub::Tenant,
-    platform::meta::{Change, Webhook},
+    platform::meta::{Change, Message, Webhook},
 };
 
 /// A POST that was refused or broke off is sent again after this long.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// The requests of a plan's POSTs, ready-made, so that making them takes no time of the schedule.
-pub(super) fn requests(address: SocketAddr, tenants: &[Tenant], plan: &Plan, posts: &[Post]) -> Vec<Vec<u8>> {
+pub(super) fn requests(
+    address: SocketAddr,
+    tenants: &[Tenant],
+    plan: &Plan,
+    posts: &[Post],
+    what: What,
+) -> Vec<Vec<u8>> {
+    let body = match what {
+        What::Leads => lead_bodies,
+        What::Messages => message_bodies,
+    };
     posts.iter().map(|planned| post(address, &body(tenants, plan, planned))).collect()
 }
 
-fn body(tenants: &[Tenant], plan: &Plan, post: &Post) -> String {
+/// Each account has so many people who write.
+const PEOPLE: u64 = 20;
+const FIRST_PERSON: u64 = 7_100_000_000_000_001;
+
+fn message_bodies(tenants: &[Tenant], plan: &Plan, post: &Post) -> String {
+    let page = |event: usize| tenants[plan.account_of(event)].page;
+    // By what the account has had before, so that all people write, whatever the accounts' turns are.
+    let person = |event: usize| FIRST_PERSON + (event / plan.accounts) as u64 % PEOPLE;
+    if let [event] = *post.events {
+        return message_body(page(event), person(event), plan.id_of(event), happened(event));
+    }
+    let messages = post.events.iter().map(|&event| Message {
+        page_id: page(event),
+        psid: person(event),
+        mid: format!("m_{}", plan.id_of(event)),
+        text: "Is it still free?".to_owned(),
+        timestamp: happened(event) * 1000,
+    });
+    messages.fold(Webhook::new(HAPPENED), Webhook::with_message).body()
+}
+
+fn lead_bodies(tenants: &[Tenant], plan: &Plan, post: &Post) -> String {
     let page = |event: usize| tenants[plan.account_of(event)].page;
     if let [event] = *post.events {
         return lead_body(page(event), plan.id_of(event));

@@ -10,13 +10,14 @@ use std::{
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::MissedTickBehavior;
 
 use super::{
     super::{latency::Latencies, requests::HAPPENED},
     ledger::Ledger,
     plan::Plan,
+    scenario::What,
 };
 use crate::hub::{Hub, Tenant};
 
@@ -164,12 +165,16 @@ pub(super) async fn wait(
     tenants: &[Tenant],
     ledger: &RefCell<Ledger>,
     seen: &RefCell<Seen>,
+    what: What,
     end: Instant,
 ) -> Result<Vec<Stored>> {
     loop {
         let mut all = Vec::with_capacity(tenants.len());
         for (account, tenant) in tenants.iter().enumerate() {
-            let rows = list(hub, tenant).await?;
+            let rows = match what {
+                What::Leads => leads(hub, tenant).await?,
+                What::Messages => messages(hub, tenant).await?,
+            };
             seen.borrow_mut().note(&rows, ledger.borrow().start(), Instant::now());
             let mut stored = Stored::default();
             stored.compare(&tenant.account, ledger.borrow().acknowledged_of(account), &rows);
@@ -196,7 +201,7 @@ impl Stored {
 }
 
 /// All leads that the tenant's user may see, page by page.
-async fn list(hub: &Hub, tenant: &Tenant) -> Result<Vec<Row>> {
+async fn leads(hub: &Hub, tenant: &Tenant) -> Result<Vec<Row>> {
     let (mut rows, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let mut query = vec![("limit", "500")];
@@ -210,6 +215,52 @@ async fn list(hub: &Hub, tenant: &Tenant) -> Result<Vec<Row>> {
             None => return Ok(rows),
         }
     }
+}
+
+/// All messages of all chats that the tenant's user may see.
+async fn messages(hub: &Hub, tenant: &Tenant) -> Result<Vec<Row>> {
+    #[derive(Deserialize)]
+    struct Items<T> {
+        items: Vec<T>,
+        total: usize,
+    }
+    #[derive(Deserialize)]
+    struct Chat {
+        id: String,
+    }
+    #[derive(Deserialize)]
+    struct Message {
+        platform_id: String,
+        account_id: String,
+    }
+    async fn all<T: DeserializeOwned>(hub: &Hub, tenant: &Tenant, path: &str) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        loop {
+            let query = [("limit", "250".to_owned()), ("offset", all.len().to_string())];
+            let request = hub.http().get(hub.url(path)).query(&query).bearer_auth(&tenant.token);
+            let page: Items<T> = request
+                .send()
+                .await?
+                .error_for_status()?
+                .json()
+                .await
+                .with_context(|| format!("{path} is not as expected"))?;
+            let is_last = page.items.is_empty() || all.len() + page.items.len() >= page.total;
+            all.extend(page.items);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    for chat in all::<Chat>(hub, tenant, "/api/chats").await? {
+        let messages = all::<Message>(hub, tenant, &format!("/api/chats/{}/messages", chat.id)).await?;
+        rows.extend(messages.into_iter().map(|message| Row {
+            meta_lead_id: message.platform_id.strip_prefix("m_").map(str::to_owned),
+            account_id: message.account_id,
+        }));
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

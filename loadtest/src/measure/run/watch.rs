@@ -18,6 +18,7 @@ use tokio_websockets::{Error, Message};
 use super::{
     clients::Honest,
     ledger::{Got, Ledger},
+    scenario::What,
 };
 use crate::{
     client::Socket,
@@ -49,6 +50,20 @@ struct Pushed<'a> {
 struct Payload<'a> {
     #[serde(borrow)]
     lead: Option<Lead<'a>>,
+    /// Of a message.
+    #[serde(borrow)]
+    platform_id: Option<Cow<'a, str>>,
+}
+
+impl Payload<'_> {
+    /// The number by which the platform knows it.
+    fn number(&self) -> Option<u64> {
+        match (&self.lead, &self.platform_id) {
+            (Some(lead), _) => lead.meta_lead_id.as_ref()?.parse().ok(),
+            (None, Some(id)) => id.strip_prefix("m_")?.parse().ok(),
+            (None, None) => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -63,6 +78,8 @@ pub(super) type Ended = Rc<RefCell<Vec<String>>>;
 /// What all sessions share.
 #[derive(Clone)]
 pub(super) struct Watch {
+    /// What the envelopes are that count.
+    pub what: What,
     pub ledger: Rc<RefCell<Ledger>>,
     /// Changes when every connection is to break.
     pub cut: watch::Receiver<u64>,
@@ -186,7 +203,7 @@ impl Watcher {
         if (self.account, self.session) == (0, 0) && frame.payload.is_some() {
             self.all.honest.passed.fetch_add(text.len() as u64, Ordering::Relaxed);
         }
-        if frame.kind != "new_lead" {
+        if frame.kind != self.all.what.envelope() {
             return Ok(());
         }
         let at = frame.position.as_deref().and_then(position);
@@ -197,7 +214,7 @@ impl Watcher {
         let mut envelope = DefaultHasher::new();
         frame.id.hash(&mut envelope);
         // Without an id it counts as one that nobody asked for.
-        let leadgen_id = frame.payload.and_then(|payload| payload.lead?.meta_lead_id?.parse().ok()).unwrap_or_default();
+        let leadgen_id = frame.payload.and_then(|payload| payload.number()).unwrap_or_default();
         let (account, session) = (self.account, self.session);
         ledger.push(
             &Got { account, session, connection: self.connections, leadgen_id, envelope: envelope.finish() },
@@ -241,8 +258,14 @@ mod tests {
             token: text(),
         };
         let (_sender, cut) = watch::channel(0);
-        let all =
-            Watch { ledger: Rc::clone(&ledger), cut, may_end: false, ended: Ended::default(), honest: Arc::default() };
+        let all = Watch {
+            what: What::Leads,
+            ledger: Rc::clone(&ledger),
+            cut,
+            may_end: false,
+            ended: Ended::default(),
+            honest: Arc::default(),
+        };
         let mut watcher = Watcher {
             all,
             url: text(),

@@ -1,0 +1,92 @@
+//! What people write in the demo: through Unipile with their names, and to a page in Messenger, where only a number is
+//! known of them.
+
+use std::{net::SocketAddr, time::Duration};
+
+use loadtest::platform::{
+    meta::{self, Message, Webhook},
+    unipile::{self, Connected},
+};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::domain::clock;
+
+const PEOPLE: [&str; 5] = ["Priya Natarajan", "Tomás Rivera", "Mei Sato", "Zoë van der Berg", "<b>Bobby</b> O'Neill"];
+const LINES: [&str; 8] = [
+    "Hi! Do you still have an appointment this week?",
+    "What would whitening cost for two of us?",
+    "Thursday after four would be perfect 🙏",
+    "Is parking near the practice possible?",
+    "My insurance asks for an offer in writing. Could you send one?",
+    "Great, thank you!",
+    "I saw your ad. Is the first check-up really free?",
+    "Sorry, I have to move my appointment to next week.",
+];
+const ANSWERS: [&str; 3] = ["Hello, and thanks for asking!", "Of course, I'll send it over.", "See you then 👋"];
+
+/// Who posts to the hub.
+pub(super) struct Talk {
+    pub(super) client: reqwest::Client,
+    pub(super) address: SocketAddr,
+    /// Of the hub's Meta app.
+    pub(super) app_secret: String,
+    /// The page that is written to in Messenger.
+    pub(super) page: u64,
+    /// The account at Unipile, and what its webhooks carry.
+    pub(super) connected: (Connected, String),
+}
+
+impl Talk {
+    /// Goes on until the hub stops.
+    pub(super) async fn flow(self) {
+        let mut last = None::<(&str, String)>;
+        for round in 0_usize.. {
+            sleep(Duration::from_millis(2500 + fastrand::u64(..4000))).await;
+            let (person, line) = (PEOPLE[fastrand::usize(..PEOPLE.len())], LINES[fastrand::usize(..LINES.len())]);
+            let (id, now) = (format!("demo_{}", clock::now().timestamp_micros()), clock::rfc3339(clock::now()));
+            let connected = &self.connected.0;
+            match (round % 6, last.take()) {
+                (2, Some((person, _))) => {
+                    let answer = ANSWERS[fastrand::usize(..ANSWERS.len())];
+                    self.unipile(connected.own_message(person, &id, answer, &now)).await;
+                }
+                (4, Some((person, message))) if round % 4 == 0 => {
+                    self.unipile(connected.reaction(person, &message, "👍", &now)).await;
+                }
+                (4, Some((person, message))) => {
+                    let text = format!("{line} (I meant the other office)");
+                    self.unipile(connected.change("message_edited", person, &message, &text, &now)).await;
+                }
+                (5, _) => self.messenger(line).await,
+                _ => {
+                    self.unipile(connected.message(person, &id, line, &now)).await;
+                    last = Some((person, id));
+                }
+            }
+        }
+    }
+
+    async fn unipile(&self, body: Value) {
+        let url = format!("http://{}/api/webhooks/unipile/messages", self.address);
+        if let Err(error) = unipile::post(&self.client, &url, &self.connected.1, &body).await {
+            tracing::warn!(%error, "the simulated Unipile got no answer");
+        }
+    }
+
+    async fn messenger(&self, line: &str) {
+        let now = clock::now();
+        let message = Message {
+            page_id: self.page,
+            psid: 7_100_000_000_000_001 + fastrand::u64(..3),
+            mid: format!("m_demo_{}", now.timestamp_micros()),
+            text: line.to_owned(),
+            timestamp: now.timestamp_millis(),
+        };
+        let body = Webhook::new(now.timestamp()).with_message(message).body();
+        let url = format!("http://{}/webhook", self.address);
+        if let Err(error) = meta::post(&self.client, &url, body, &self.app_secret).await {
+            tracing::warn!(%error, "the simulated Messenger got no answer");
+        }
+    }
+}
