@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use serde_json::json;
 use thirtyfour::prelude::*;
 
-use crate::support::{
-    House, PATIENCE,
-    browser::{Browser, Driver, chromedriver},
+use crate::{
+    messages::Inbox,
+    support::{
+        House, PATIENCE,
+        browser::{Browser, Driver, chromedriver},
+    },
 };
 
 const POLL: Duration = Duration::from_millis(50);
@@ -86,6 +90,87 @@ async fn the_page_comes_back_by_itself_when_the_hub_does() -> Result<()> {
     browser.find_text(".row-link", "After").await?;
     ensure!(browser.names().await? == ["After", "Before"]);
     browser.close().await
+}
+
+#[tokio::test]
+async fn a_message_appears_in_the_inbox_and_is_read_on_every_dashboard_when_it_is_opened() -> Result<()> {
+    let Some(program) = chromedriver() else { return Ok(()) };
+    let (driver, inbox) = (Driver::start(&program).await?, Inbox::open().await?);
+    let [mine, colleague] = [open_inbox(&driver, &inbox).await?, open_inbox(&driver, &inbox).await?];
+    let from = &inbox.connected[0];
+
+    inbox.accepted(0, from.message(HOSTILE, "m_1", HOSTILE, "2026-07-06T10:00:00.000Z")).await?;
+    inbox.accepted(0, from.message(HOSTILE, "m_2", "Two", "2026-07-06T11:00:00.000Z")).await?;
+    for browser in [&mine, &colleague] {
+        browser.find_text(".chat.unread .chat-last", "Two").await?;
+        browser.find_text(".side .count", "2").await?;
+    }
+
+    mine.find_text(".chat-link", HOSTILE).await?.click().await?;
+    mine.find_text(".conversation-who h2", HOSTILE).await?;
+    mine.find_text(".said-text", HOSTILE).await?;
+    for browser in [&mine, &colleague] {
+        browser.find(".chat:not(.unread)").await?;
+        browser.gone(".count").await?;
+    }
+    inbox.has_chat(0, |chat| chat["unread_count"] == 0).await?;
+    let markup = By::Css(".inbox :is(img, b)");
+    ensure!(mine.driver.find_all(markup).await?.is_empty() && mine.driver.title().await?.ends_with("Leadwire"));
+    ensure!(mine.errors().await?.is_empty() && colleague.errors().await?.is_empty());
+    mine.close().await?;
+    colleague.close().await
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_message_shows_in_the_opened_chat_and_stays_after_a_reload() -> Result<()> {
+    let Some(program) = chromedriver() else { return Ok(()) };
+    let (driver, inbox) = (Driver::start(&program).await?, Inbox::open().await?);
+    let browser = open_inbox(&driver, &inbox).await?;
+    let from = &inbox.connected[0];
+    inbox.accepted(0, from.message("Zoë", "m_2", "Second", "2026-07-06T11:00:00.000Z")).await?;
+    browser.find_text(".chat-link", "Zoë").await?.click().await?;
+    browser.find_text(".said-text", "Second").await?;
+
+    // Late, twice, and with what must not become a link.
+    let mut late = from.message("Zoë", "m_1", "First", "2026-07-06T10:00:00.000Z");
+    late["attachments"] = json!([
+        {"type": "img", "url": "javascript:document.title='run'"},
+        {"type": "file", "file_name": "offer.pdf", "url": "https://files.example/offer.pdf"},
+    ]);
+    inbox.accepted(0, late.clone()).await?;
+    inbox.accepted(0, late).await?;
+    inbox.accepted(0, from.own_message("Zoë", "m_3", "Mine", "2026-07-06T12:00:00.000Z")).await?;
+    inbox
+        .accepted(0, from.change("message_edited", "Zoë", "m_2", "Second thought", "2026-07-06T12:01:00.000Z"))
+        .await?;
+    inbox.accepted(0, from.reaction("Zoë", "m_3", "👍", "2026-07-06T12:02:00.000Z")).await?;
+    for reloaded in [false, true] {
+        if reloaded {
+            browser.driver.refresh().await?;
+        }
+        browser.find_text(".said.own .reaction", "👍").await?;
+        browser.find_text(".said-text", "Second thought").await?;
+        ensure!(browser.texts(".said-text").await? == ["First", "Second thought", "Mine"]);
+        ensure!(browser.texts("span.attachment").await? == ["Photo"]);
+        let link = browser.find("a.attachment").await?;
+        ensure!(link.attr("href").await?.as_deref() == Some("https://files.example/offer.pdf"));
+        ensure!(link.attr("rel").await?.is_some_and(|rel| rel.contains("noopener")));
+    }
+
+    inbox.accepted(0, from.change("message_deleted", "Zoë", "m_2", "", "2026-07-06T12:03:00.000Z")).await?;
+    browser.find_text(".said.theirs .said-gone", "Message deleted").await?;
+    ensure!(browser.texts(".said-text").await? == ["First", "Mine"]);
+    ensure!(browser.errors().await?.is_empty());
+    browser.close().await
+}
+
+/// A browser of the first tenant's manager, in the inbox.
+async fn open_inbox(driver: &Driver, inbox: &Inbox) -> Result<Browser> {
+    let browser = Browser::open(driver, &inbox.house.hub.url("/")).await?;
+    browser.sign_in(&inbox.house.tenants[0].email).await?;
+    browser.find(".side[href='#inbox']").await?.click().await?;
+    browser.find(".chats[aria-busy=false]").await?;
+    Ok(browser)
 }
 
 /// Waits until the hub says that the first tenant's only lead has this status.

@@ -2,27 +2,31 @@
 import { effect, html, render, useEffect } from "./vendor.js";
 import { goLive, unseen } from "./model/live.js";
 import { recognise, user } from "./model/session.js";
-import { opened } from "./model/route.js";
+import { opened, view } from "./model/route.js";
 import { listenToKeys } from "./views/keys.js";
 import { Attention } from "./views/attention.js";
 import { Header } from "./views/header.js";
+import { Inbox } from "./views/inbox.js";
 import { List } from "./views/list.js";
 import { Login } from "./views/login.js";
 import { Panel } from "./views/panel.js";
 import { Rail } from "./views/rail.js";
+import { Switch } from "./views/switch.js";
 import { Mark } from "./views/icons.js";
 import { Toasts } from "./views/toasts.js";
 
 function Dashboard() {
   useEffect(goLive, []);
   useEffect(listenToKeys, []);
+  const inbox = view.value === "inbox";
   return html`
-    <div class=${`frame ${opened.value ? "with-panel" : ""}`}>
+    <div class=${`frame ${inbox ? "with-inbox" : ""} ${opened.value ? "with-panel" : ""}`}>
       <${Header} />
+      <${Switch} />
       <${Rail} />
       <main class="main" id="main">
         <${Attention} />
-        <${List} />
+        ${inbox ? html`<${Inbox} />` : html`<${List} />`}
       </main>
       ${opened.value && html`<${Panel} id=${opened.value} key=${opened.value} />`}
       <${Toasts} />

@@ -121,13 +121,25 @@ impl Browser {
         Ok(())
     }
 
+    /// Waits until the selector finds nothing.
+    pub async fn gone(&self, css: &str) -> Result<()> {
+        let gone = self.driver.query(By::Css(css)).wait(PATIENCE, POLL).not_exists().await?;
+        anyhow::ensure!(gone, "`{css}` stayed");
+        Ok(())
+    }
+
     /// The names in the list, from the top.
     pub async fn names(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        for link in self.driver.find_all(By::Css(".row-link")).await? {
-            names.push(link.text().await?);
+        self.texts(".row-link").await
+    }
+
+    /// The texts of what the selector finds.
+    pub async fn texts(&self, css: &str) -> Result<Vec<String>> {
+        let mut texts = Vec::new();
+        for element in self.driver.find_all(By::Css(css)).await? {
+            texts.push(element.text().await?);
         }
-        Ok(names)
+        Ok(texts)
     }
 
     /// What the console has as errors, but for the answer "nobody is signed in" that a first visit gets.

@@ -12,7 +12,7 @@ const SENTENCES = {
   0: "The hub can't be reached. Check the connection and try again.",
   401: "You are signed out.",
   403: "You may not do that in this account.",
-  404: "This lead is no longer there.",
+  404: "It is no longer there.",
   429: "Too many attempts. Wait a minute and try again.",
   503: "The database does not answer just now. Try again in a moment.",
 };
@@ -51,5 +51,12 @@ export const api = {
   leads: (query, signal) => ask("GET", `/api/leads?${search(query)}`, undefined, signal),
   lead: async (id) => (await ask("GET", `/api/leads/${encodeURIComponent(id)}`)).data,
   change: async (id, fields) => (await ask("PUT", `/api/leads/${encodeURIComponent(id)}`, fields)).data,
+  /** @returns {Promise<{ items: any[], total: number }>} those with the newest messages first */
+  chats: (query, signal) => ask("GET", `/api/chats?${search(query)}`, undefined, signal),
+  chat: (id) => ask("GET", `/api/chats/${encodeURIComponent(id)}`),
+  /** @param {"mark-read" | "ignore" | "unignore"} what @returns {Promise<any>} the chat as it is now */
+  changeChat: (id, what) => ask("POST", `/api/chats/${encodeURIComponent(id)}/${what}`),
+  /** @returns {Promise<{ items: any[], total: number }>} newest first */
+  messages: (id, query, signal) => ask("GET", `/api/chats/${encodeURIComponent(id)}/messages?${search(query)}`, undefined, signal),
   attention: async () => (await ask("GET", "/api/attention")).items ?? [],
 };

@@ -2,12 +2,11 @@
 // asks (on open, on a new search, on "load more") or when the connection says that something may have been missed.
 import { batch, computed, signal } from "../vendor.js";
 import { ApiError, api } from "./api.js";
+import { gather } from "./gather.js";
 import { MOST, matches, merge, patch, refresh, row, without } from "./rows.js";
 import { toast } from "./toasts.js";
 
 const PAGE = 50;
-/** Live envelopes are gathered this long and shown together, so that a storm costs a few renders a second. */
-const GATHER = 100;
 
 const UNFILTERED = { q: "", status: "", account: "" };
 export const filter = signal(UNFILTERED);
@@ -102,38 +101,24 @@ export function narrow(part) {
 /** Forgets everything: somebody else may sign in. */
 export function forget() {
   asked.abort();
-  clearTimeout(gathering);
-  gathering = undefined;
-  waiting = [];
+  live.clear();
   sticky = new Set();
   batch(() => ((rows.value = []), (apart.value = null), (cursor.value = null), (filter.value = UNFILTERED), (reading.value = "first")));
 }
 
 // -- live ---------------------------------------------------------------------------------------------------------------
 
-/** @type {(() => void)[]} */
-let waiting = [];
-let gathering;
-
-const later = (step) => {
-  waiting.push(step);
-  gathering ??= setTimeout(() => {
-    gathering = undefined;
-    const steps = waiting;
-    waiting = [];
-    batch(() => {
-      // New rows are merged in one go: a sort for each would make a storm quadratic.
-      const fresh = steps.flatMap((each) => each() ?? []);
-      if (fresh.length) rows.value = merge(rows.value, fresh);
-    });
-  }, GATHER);
-};
+const live = gather((steps) => {
+  // New rows are merged in one go: a sort for each would make a storm quadratic.
+  const fresh = steps.flatMap((step) => step() ?? []);
+  if (fresh.length) rows.value = merge(rows.value, fresh);
+});
 
 /** Whether the reader is at the top of the list; set by the list. */
 export const atTop = { now: true };
 
 export function arrived(lead, at) {
-  later(() => {
+  live.add(() => {
     if (!matches(lead, filter.value)) return [];
     if (!atTop.now) above.value += 1;
     return [row(lead, at)];
@@ -141,7 +126,7 @@ export function arrived(lead, at) {
 }
 
 export function changed(columns) {
-  later(() => {
+  live.add(() => {
     put(columns.id, columns);
     const mine = rows.value.find(({ id }) => id === columns.id);
     if (mine && !sticky.has(mine.id) && !matches(mine.lead, filter.value)) rows.value = without(rows.value, mine.id);
@@ -149,7 +134,7 @@ export function changed(columns) {
 }
 
 export function gone(id) {
-  later(() => {
+  live.add(() => {
     rows.value = without(rows.value, id);
     if (apart.value?.id === id) apart.value = null;
   });

@@ -2,13 +2,16 @@
 import { connect } from "../../client/leadwire.js";
 import { signal } from "../vendor.js";
 import { forgetAttention, readAttention, sourceHealth } from "./attention.js";
+import { chatUpdated, forgetChats, heard, markWhatIsRead, readingChats, rereadChats } from "./chats.js";
+import { becameOf, readMessages, readingMessages, spoken } from "./conversation.js";
 import { arrived, changed, forget, gone, read, reading } from "./feed.js";
+import { openedChat } from "./route.js";
 import { accountName, accounts, farewell, operated, recognise, user } from "./session.js";
 import { millis, text } from "./text.js";
 import { dismissAll, toast } from "./toasts.js";
 
 export const status = signal({ state: "connecting", attempt: 0 });
-/** Leads that came while the page was out of sight. */
+/** Leads and messages that came while the page was out of sight. */
 export const unseen = signal(0);
 
 /** The first page is read after the rooms are entered, so that nothing falls between; but not later than this. */
@@ -28,6 +31,8 @@ export function goLive() {
     rereading ??= setTimeout(() => {
       rereading = undefined;
       void read(false);
+      rereadChats();
+      void readMessages();
       readAttention();
     }, TOGETHER);
   };
@@ -46,6 +51,18 @@ export function goLive() {
     toast({ kind: "lead", title: text(lead.name), body: body || text(lead.phone) || text(lead.email), lead: lead.id });
   });
   hub.on("lead:updated", ({ lead, deleted }) => (deleted ? gone(lead.id) : changed(lead)));
+  hub.on("message:new", (message) => {
+    if (typeof message?.chat_id !== "string") return;
+    heard(message);
+    spoken(message);
+    if (document.hidden && !message.is_sender && message.arrival === "webhook") unseen.value += 1;
+  });
+  for (const change of ["edited", "deleted", "reaction", "read", "delivered"]) hub.on(`message:${change}`, becameOf);
+  hub.on("chat:updated", (chat) => {
+    chatUpdated(chat);
+    // A chat is told of before it is stored: what could not be read then can be now.
+    if (chat.id === openedChat.value && readingMessages.value === "error") void readMessages();
+  });
   hub.on("source:health", sourceHealth);
   hub.on("resync", reread);
   hub.on("subscribed", ({ room }) => {
@@ -59,22 +76,25 @@ export function goLive() {
   hub.subscribe("dashboard");
   for (const { id } of operated.value) hub.subscribe(`operators:${id}`);
 
+  const stopMarking = markWhatIsRead();
   const unwatch = hub.on("status", (now) => {
     status.value = now;
     // A handshake that is refused looks like any lost connection: ask who we are, early and then rarely.
     if (now.state === "waiting" && now.attempt % 8 === 2) void recognise();
     if (now.state === "signed-out" || now.state === "stopped") void backOrGoodbye();
     // What could not be read while the hub was away can be now.
-    if (now.state === "live" && reading.value === "error") reread();
+    if (now.state === "live" && [reading, readingChats, readingMessages].some(({ value }) => value === "error")) reread();
   });
   status.value = hub.status;
 
   return () => {
     unwatch();
+    stopMarking();
     clearTimeout(patience);
     clearTimeout(rereading);
     hub.close();
     forget();
+    forgetChats();
     forgetAttention();
     dismissAll();
     unseen.value = 0;
@@ -91,7 +111,11 @@ async function backOrGoodbye() {
   const before = user.value;
   const known = await recognise();
   if (!user.value) return;
-  if (user.value !== before) void read(true);
+  if (user.value !== before) {
+    void read(true);
+    forgetChats();
+    rereadChats();
+  }
   if (known && Date.now() - lastReturn > 15_000) {
     lastReturn = Date.now();
     hub.reconnect();

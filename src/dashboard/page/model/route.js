@@ -1,25 +1,50 @@
-// The opened lead lives in the address (`#lead_…`), so that back closes it and a link opens it.
-import { signal } from "../vendor.js";
+// What is shown lives in the address, so that back steps back and a link leads there: the leads, one of them in full
+// (`#lead_…`), the inbox (`#inbox`) or a chat in it (`#chat_…`).
+import { computed, signal } from "../vendor.js";
 
-const inAddress = () => (/^#lead_[0-9A-Za-z]+$/.test(location.hash) ? location.hash.slice(1) : "");
+const hash = signal(location.hash);
+const named = (kind) => computed(() => (new RegExp(`^#${kind}_[0-9A-Za-z]+$`).test(hash.value) ? hash.value.slice(1) : ""));
 
-export const opened = signal(inAddress());
+/** The opened lead, or nothing. */
+export const opened = named("lead");
+/** The opened chat, or nothing. */
+export const openedChat = named("chat");
+/** @type {import("../vendor.js").Signal<"leads" | "inbox">} */
+export const view = computed(() => (openedChat.value || hash.value === "#inbox" ? "inbox" : "leads"));
 
-addEventListener("hashchange", () => (opened.value = inAddress()));
+const sync = () => (hash.value = location.hash);
+addEventListener("hashchange", sync);
+addEventListener("popstate", sync);
 
 /** @param {string} id */
 export const address = (id) => `#${encodeURIComponent(id)}`;
+/** @param {"leads" | "inbox"} which */
+export const viewAddress = (which) => (which === "inbox" ? "#inbox" : location.pathname);
 
-/** @param {string} id */
+/** Opens a lead or a chat. @param {string} id */
 export function open(id) {
-  // From one lead to the next is no step to go back through.
-  if (opened.value) history.replaceState(null, "", address(id));
+  // From one to the next is no step to go back through.
+  if ((id.startsWith("chat_") ? openedChat : opened).value) history.replaceState(null, "", address(id));
   else history.pushState(null, "", address(id));
-  opened.value = inAddress();
+  sync();
 }
 
 export function close() {
-  if (!opened.value) return;
-  history.replaceState(null, "", location.pathname);
-  opened.value = "";
+  if (!opened.value && !openedChat.value) return;
+  history.replaceState(null, "", viewAddress(view.value));
+  sync();
+}
+
+/** @param {"leads" | "inbox"} which */
+export function show(which) {
+  if (view.value === which) return;
+  history.pushState(null, "", viewAddress(which));
+  sync();
+}
+
+/** For links: a plain click goes there without a new page. @param {MouseEvent} event @param {() => void} go */
+export function follow(event, go) {
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  go();
 }

@@ -1,4 +1,4 @@
-// How things from outside become text. Nothing here makes markup: what comes out goes into text nodes, and into the two
+// How things from outside become text. Nothing here makes markup: what comes out goes into text nodes, and into the three
 // kinds of link that are built here from checked pieces.
 
 export const STATUSES = [
@@ -40,6 +40,12 @@ export const emailLink = (email) => {
   return `mailto:${shown.split("@").map(encodeURIComponent).join("@")}`;
 };
 
+/** An address of the web as it is, nothing for any other kind. @param {unknown} address @returns {URL | undefined} */
+export const webLink = (address) => {
+  const url = URL.parse(text(address).trim());
+  return url && ["http:", "https:"].includes(url.protocol) ? url : undefined;
+};
+
 /** `what_is_your_budget?` as a label. @param {unknown} name */
 export const label = (name) => {
   const spaced = text(name).replace(/_+/g, " ").trim();
@@ -74,7 +80,10 @@ export const ago = (at, now) => {
 
 const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();
 
-/** The heading a lead stands under. @param {number} at @param {number} now */
+/** The time of day. @param {number} at */
+export const hour = (at) => (at ? hours.format(at) : "");
+
+/** The heading something stands under. @param {number} at @param {number} now */
 export const day = (at, now) => {
   if (sameDay(at, now) || at > now) return "Today";
   if (sameDay(at, now - DAY)) return "Yesterday";
@@ -83,3 +92,8 @@ export const day = (at, now) => {
 
 /** @param {number} n @param {string} one @param {string} [many] */
 export const count = (n, one, many = `${one}s`) => `${n.toLocaleString()} ${n === 1 ? one : many}`;
+
+const MESSENGERS = { LINKEDIN: "LinkedIn", WHATSAPP: "WhatsApp", TWITTER: "X" };
+
+/** `INSTAGRAM` as people write it. @param {unknown} kind */
+export const messenger = (kind) => MESSENGERS[text(kind)] ?? label(text(kind).toLowerCase());

@@ -2,6 +2,7 @@ import { html } from "../vendor.js";
 import { seconds } from "../model/clock.js";
 import { filter, narrow } from "../model/feed.js";
 import { status, tryNow } from "../model/live.js";
+import { view } from "../model/route.js";
 import { signOut, user } from "../model/session.js";
 import { text } from "../model/text.js";
 import { dark, toggleTheme } from "../model/theme.js";
@@ -74,9 +75,9 @@ export function Header() {
   const who = text(name) || text(email);
   return html`
     <header class="header">
-      <a class="skip" href="#main" onClick=${skip}>Skip to the leads</a>
+      <a class="skip" href="#main" onClick=${skip}>Skip to the list</a>
       <div class="brand"><${Mark} /><span class="wordmark">Leadwire</span></div>
-      <${SearchBox} />
+      ${view.value === "leads" && html`<${SearchBox} />`}
       <div class="header-end">
         <${Connection} />
         <button class="icon-button" type="button" onClick=${toggleTheme}
@@ -95,5 +96,5 @@ export function Header() {
 
 const skip = (event) => {
   event.preventDefault();
-  document.querySelector(".row-link")?.focus();
+  document.querySelector(".row-link, .chat-link")?.focus();
 };

@@ -1,26 +1,33 @@
-// The keyboard: j and k or the arrows move through the leads, / searches, Escape steps back.
-import { close, open, opened } from "../model/route.js";
+// The keyboard: j and k or the arrows move through the list, l and i switch to the leads and the inbox, / searches, Escape
+// steps back.
+import { close, open, opened, openedChat, show, view } from "../model/route.js";
 
 const typing = (element) => element?.matches?.("input, textarea, select, [contenteditable]");
 
+/** What the list on screen is made of, and what opens it. */
+const ITEM = ".row, .chat";
+const LINK = ".row-link, .chat-link";
+const OPENED = ".row.opened .row-link, .chat.opened .chat-link";
+
 function move(by) {
-  const links = [...document.querySelectorAll(".row-link")];
+  const links = [...document.querySelectorAll(LINK)];
   if (links.length === 0) return;
-  const current = document.activeElement?.closest?.(".row")?.querySelector(".row-link");
-  const marked = current ?? document.querySelector(".row.opened .row-link");
+  const current = document.activeElement?.closest?.(ITEM)?.querySelector(LINK);
+  const marked = current ?? document.querySelector(OPENED);
   const at = marked ? links.indexOf(marked) + by : 0;
   const next = links[Math.max(0, Math.min(links.length - 1, at))];
   next.focus();
-  next.closest(".row").scrollIntoView({ block: "nearest" });
-  if (opened.value) open(next.closest(".row").dataset.lead);
+  const item = next.closest(ITEM);
+  item.scrollIntoView({ block: "nearest" });
+  if (opened.value || openedChat.value) open(item.dataset.id);
 }
 
 function stepBack() {
   const active = document.activeElement;
   if (active?.id === "search") {
     active.blur();
-  } else if (opened.value) {
-    const link = document.querySelector(".row.opened .row-link");
+  } else if (opened.value || openedChat.value) {
+    const link = document.querySelector(OPENED);
     close();
     link?.focus({ preventScroll: true });
   } else if (typing(active)) {
@@ -41,10 +48,12 @@ function press(event) {
   const steps = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
   if (event.key in steps) {
     // Inside the opened lead the arrows scroll, as everywhere.
-    if (event.key.startsWith("Arrow") && event.target.closest?.(".panel")) return;
+    if (event.key.startsWith("Arrow") && event.target.closest?.(".panel, .conversation")) return;
     event.preventDefault();
     move(steps[event.key]);
-  } else if (event.key === "/") {
+  } else if (event.key === "l" || event.key === "i") {
+    show(event.key === "i" ? "inbox" : "leads");
+  } else if (event.key === "/" && view.value === "leads") {
     event.preventDefault();
     const search = document.getElementById("search");
     search?.focus();

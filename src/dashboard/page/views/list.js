@@ -15,7 +15,7 @@ function NewAbove({ list }) {
   return html`<button type="button" class="new-above" onClick=${up}><${Up} /> ${count(above.value, "new lead")}</button>`;
 }
 
-const Skeleton = () => html`
+export const Skeleton = () => html`
   <div class="skeleton" aria-hidden="true">
     ${[64, 48, 72, 56, 40, 68, 52, 60].map((width, at) => html`<div key=${at} class=${`bone w${width}`}><i></i><i></i><i></i></div>`)}
   </div>

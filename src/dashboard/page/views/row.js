@@ -1,6 +1,6 @@
 import { Component, html } from "../vendor.js";
 import { now } from "../model/clock.js";
-import { address, open } from "../model/route.js";
+import { address, follow, open } from "../model/route.js";
 import { accountName } from "../model/session.js";
 import { ago, emailLink, exact, millis, phoneLink, statusClass, text } from "../model/text.js";
 import { Status } from "./status.js";
@@ -25,12 +25,6 @@ export const Reach = ({ value, link, kind }) => {
 const aside = (lead) =>
   text(lead.message).trim() || text(lead.meta_data?.campaign_name).trim() || text(lead.insurance_type).trim() || (lead.is_manual ? "Added by hand" : "");
 
-const go = (event, id) => {
-  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-  event.preventDefault();
-  open(id);
-};
-
 /** One lead. Renders again only when its own lead changes, however long the list is. */
 export class Row extends Component {
   shouldComponentUpdate(next) {
@@ -42,10 +36,10 @@ export class Row extends Component {
     const line = aside(lead);
     const fresh = arrived && Date.now() - arrived < 60_000;
     return html`
-      <li class=${`row ${statusClass(lead.status)} ${opened ? "opened" : ""} ${fresh ? "fresh" : ""}`} data-lead=${id}>
+      <li class=${`row ${statusClass(lead.status)} ${opened ? "opened" : ""} ${fresh ? "fresh" : ""}`} data-id=${id}>
         <span class="node"></span>
         <div class="row-who">
-          <a class="row-link" href=${address(id)} aria-current=${opened ? "true" : undefined} onClick=${(event) => go(event, id)}>
+          <a class="row-link" href=${address(id)} aria-current=${opened ? "true" : undefined} onClick=${(event) => follow(event, () => open(id))}>
             <bdi>${text(lead.name)}</bdi>
           </a>
           ${(line || several) && html`<div class="row-aside">${several && html`<bdi class="aside-account">${accountName(lead.account_id)}${line && " · "}</bdi>`}<bdi>${line}</bdi></div>`}
