@@ -22,10 +22,9 @@ let recent = [];
 const withRecent = (mine) => recent.reduce((next, { change }) => apply(next, change), mine);
 const fromHub = (items) => items.map((message) => withRecent(entry(message)));
 
-/** Shows a chat. @param {string} id @returns {() => void} the way to leave it */
+/** Takes what comes live in a chat; what was said before is read apart. @param {string} id @returns {() => void} the way to leave it */
 export function enter(id) {
   chat = id;
-  void readMessages();
   return () => {
     asked.abort();
     live.clear();
@@ -81,28 +80,28 @@ const fail = (error) => batch(() => ((messagesFailure.value = error.message), (r
 
 // -- live ---------------------------------------------------------------------------------------------------------------
 
-const live = gather((steps) => {
-  const added = steps.flatMap((step) => step() ?? []);
-  if (added.length) messages.value = merge(messages.value, added);
-  if (messages.value.length <= MOST) return;
-  messages.value = messages.value.slice(-MOST);
-  hasOlder.value = true;
+/** @typedef {{ entry: import("./messages.js").Entry } | { change: import("./messages.js").Change }} Step */
+
+const live = gather((/** @type {Step[]} */ steps) => {
+  const before = messages.value;
+  const changes = steps.flatMap(({ change }) => (change ? [limited(change, before)] : []));
+  recent = [...recent, ...changes.map((change) => ({ at: Date.now(), change }))].slice(-REMEMBERED);
+  const added = steps.flatMap(({ entry: mine }) => (mine ? [withRecent(mine)] : []));
+  const next = merge(before, added).map((mine) => changes.reduce(apply, mine));
+  if (next.length > MOST) hasOlder.value = true;
+  if (next.length !== before.length || next.some((mine, n) => mine !== before[n])) messages.value = next.slice(-MOST);
 });
+
+/** Where no chat is named the message knows: without it, a time would be everybody's. */
+const limited = (change, held) => (change.chat_id || held.some(({ id }) => id === change.id) ? change : { ...change, up_to: undefined });
 
 /** @param {import("./messages.js").Message} message */
 export function spoken(message) {
-  if (message.chat_id === chat) live.add(() => [withRecent(entry(message, Date.now()))]);
+  if (message.chat_id === chat) live.add({ entry: entry(message, Date.now()) });
 }
 
 /** @param {import("./messages.js").Change} change */
 export function becameOf(change) {
-  if (!chat || (change.chat_id && change.chat_id !== chat)) return;
-  // A time without a chat would be everybody's.
-  if (!change.chat_id && !change.id) return;
-  const meant = change.chat_id ? change : { ...change, up_to: undefined };
-  live.add(() => {
-    recent = [...recent, { at: Date.now(), change: meant }].slice(-REMEMBERED);
-    const next = messages.value.map((mine) => apply(mine, meant));
-    if (next.some((mine, n) => mine !== messages.value[n])) messages.value = next;
-  });
+  if (!chat || (change.chat_id && change.chat_id !== chat) || (!change.chat_id && !change.id)) return;
+  live.add({ change });
 }

@@ -60,7 +60,7 @@ export function goLive() {
   for (const change of ["edited", "deleted", "reaction", "read", "delivered"]) hub.on(`message:${change}`, becameOf);
   hub.on("chat:updated", (chat) => {
     chatUpdated(chat);
-    // A chat is told of before it is stored: what could not be read then can be now.
+    // What could not be read while the database was away can be now.
     if (chat.id === openedChat.value && readingMessages.value === "error") void readMessages();
   });
   hub.on("source:health", sourceHealth);

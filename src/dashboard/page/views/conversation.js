@@ -52,7 +52,7 @@ function Older() {
  */
 function usePlace(scroller) {
   const [below, setBelow] = useState(0);
-  const place = useRef({ atEnd: true, last: undefined, first: undefined, height: 0 });
+  const place = useRef({ atEnd: true, last: undefined, first: undefined, height: 0, width: 0 });
   const shown = messages.value;
   useLayoutEffect(() => {
     const { current: box } = scroller;
@@ -66,12 +66,17 @@ function usePlace(scroller) {
   // A phone is turned, a window made smaller.
   useEffect(() => {
     const { current: box } = scroller;
-    const observer = new ResizeObserver(() => place.current.atEnd && (box.scrollTop = box.scrollHeight));
+    const observer = new ResizeObserver(() => {
+      Object.assign(place.current, { width: box.clientWidth, height: box.scrollHeight });
+      if (place.current.atEnd) box.scrollTop = box.scrollHeight;
+    });
     observer.observe(box);
     return () => observer.disconnect();
   }, []);
   const scrolled = () => {
     const { current: box } = scroller;
+    // Another width moves everything: nobody scrolled.
+    if (box.clientWidth !== place.current.width) return;
     place.current.atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
     if (place.current.atEnd) setBelow(0);
   };
@@ -121,6 +126,9 @@ export function Conversation({ id }) {
   const chat = useChat(id);
   const heading = useRef(null);
   useEffect(() => enter(id), [id]);
+  // Told of by a pushed message, and not stored yet: there is nothing to read until the hub has said more.
+  const pushed = chat?.updated_at === "";
+  useEffect(() => void (pushed || readMessages()), [id, pushed]);
   // On a phone the chat covers the list: the focus goes with it. Beside the list it stays where the person works.
   useEffect(() => {
     if (matchMedia("(max-width: 760px)").matches) heading.current?.focus();
