@@ -1,7 +1,7 @@
 //! The client library in a real browser against a real hub, which dies, hangs and is cut off: all that was published
 //! meanwhile arrives once and in order, in the page and in a program of its own, and the page said that it was away.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use loadtest::{
@@ -9,6 +9,10 @@ use loadtest::{
     fault::{Mode, Proxy},
 };
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout},
+};
 
 use crate::support::{
     House, PATIENCE,
@@ -234,9 +238,103 @@ async fn a_token_is_replaced_before_it_runs_out_and_the_session_goes_on() -> Res
     browser.close().await
 }
 
+/// A program in Node that hears the hub over a line that can fail.
+struct Program {
+    house: House,
+    line: Proxy,
+    said: Lines<BufReader<ChildStdout>>,
+    ids: Vec<u64>,
+    _process: Child,
+}
+
+impl Program {
+    async fn start() -> Result<Self> {
+        let house = House::open_with(|setup| setup.set("realtime.heartbeat", HEARTBEAT)).await?;
+        let line = Proxy::start(house.hub.address())?;
+        let folder = env!("CARGO_MANIFEST_DIR");
+        let mut process = tokio::process::Command::new("node")
+            .arg(format!("{folder}/tests/integration/client/program.mjs"))
+            .arg(format!("{folder}/src/dashboard/client/leadwire.js"))
+            .env("HUB", format!("ws://{}/ws", line.address()))
+            .env("TOKEN", &house.tenants[0].token)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let said = BufReader::new(process.stdout.take().context("no stdout")?).lines();
+        let mut program = Self { house, line, said, ids: Vec::new(), _process: process };
+        program.says("subscribed").await?;
+        Ok(program)
+    }
+
+    async fn next(&mut self) -> Result<String> {
+        let line = tokio::time::timeout(PATIENCE, self.said.next_line()).await.context("it says nothing")??;
+        line.context("it has ended")
+    }
+
+    /// Passes over what it says until this.
+    async fn says(&mut self, wanted: &str) -> Result<()> {
+        while self.next().await? != wanted {}
+        Ok(())
+    }
+
+    /// Two more leads, each when the one before is stored.
+    async fn publish(&mut self) -> Result<()> {
+        for _ in 0..2 {
+            self.ids.push(self.house.lead(0, &format!("Lead {}", self.ids.len())).await?);
+            self.house.has_stored(0, &self.ids).await?;
+        }
+        Ok(())
+    }
+
+    /// The last two are what it is handed next, and nothing it missed was lost on the way.
+    async fn hears_them(&mut self) -> Result<()> {
+        for number in self.ids.len() - 2..self.ids.len() {
+            let lead = loop {
+                let line = self.next().await?;
+                ensure!(!line.starts_with("resync"), "{line}");
+                if line.starts_with("lead") {
+                    break line;
+                }
+            };
+            ensure!(lead == format!("lead Lead {number}"), "{lead}");
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_program_in_node_misses_nothing_of_a_hub_that_is_killed_silent_and_cut_off() -> Result<()> {
+    if !has_node() {
+        left_out("there is no node");
+        return Ok(());
+    }
+    let mut program = Program::start().await?;
+    program.publish().await?;
+    program.hears_them().await?;
+    program.house.hub.kill().await?;
+    program.house.hub.start().await?;
+    program.publish().await?;
+    program.hears_them().await?;
+    // It hears nothing, not even an end, and finds out by itself.
+    program.line.set(Mode::HalfOpen);
+    program.publish().await?;
+    program.says("state waiting").await?;
+    program.line.set(Mode::Pass);
+    program.hears_them().await?;
+    program.line.set(Mode::Refuse);
+    program.publish().await?;
+    program.line.set(Mode::Pass);
+    program.hears_them().await
+}
+
+fn has_node() -> bool {
+    Command::new("node").arg("--version").output().is_ok()
+}
+
 #[test]
 fn the_rules_of_the_client_library_hold() {
-    if Command::new("node").arg("--version").output().is_err() {
+    if !has_node() {
         return left_out("there is no node");
     }
     let tests = ["leadwire", "rooms"]
