@@ -1,7 +1,7 @@
 //! How the API reaches what it must not know: the registry and the inbox.
 
 use actix::Recipient;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 
 use crate::{
     api::{AttentionItem, AttentionSource, Publisher, Unpublished},
@@ -34,13 +34,15 @@ impl Publisher for ToRegistry {
 impl Announce for ToRegistry {
     fn chats(&self, chats: Vec<Chat>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            for chat in chats {
+            let tell = async |chat: Chat| {
                 let (id, account, timestamp) = (EventId::generate(), chat.account, clock::now());
                 let envelope = Envelope { id, account, timestamp, body: Body::ChatUpdated(Box::new(chat)) };
                 if let Err(error) = self.publish(envelope).await {
                     tracing::warn!(%error, "a chat's newest state was not published; it comes with its next change");
                 }
-            }
+            };
+            // Each waits until it is in the log: together they share a commit.
+            join_all(chats.into_iter().map(tell)).await;
         })
     }
 }

@@ -7,7 +7,7 @@ use super::{BadInput, database, secret, table};
 use crate::{
     auth::keys,
     config::Settings,
-    domain::{AccountId, SourceId, directory::Directory, event::SourceKind},
+    domain::{AccountId, AgencyId, SourceId, directory::Directory, event::SourceKind},
     store::{NewSource, Store},
 };
 
@@ -118,6 +118,9 @@ impl Source {
                     return Err(BadInput(hub.to_owned()).into());
                 }
                 let newest = secret::demand("LEADWIRE_APP_SECRET", "app secret")?;
+                if let Some(source) = directory.sources.get(&source).filter(|s| s.kind == SourceKind::Unipile) {
+                    is_no_other_agencys(&directory, source.agency, &newest)?;
+                }
                 let kept = before.into_iter().take(usize::from(!only));
                 let secrets: Vec<_> = std::iter::once(newest).chain(kept).collect();
                 store.set_source_app_secrets(source, &secrets).await?;
@@ -172,6 +175,9 @@ async fn add_unipile(store: &Store, directory: &Directory, wanted: Unipile) -> a
         Some(given) => (given, false),
         None => (keys::random()?, true),
     };
+    if let Some(agency) = directory.agency_of(wanted.account) {
+        is_no_other_agencys(directory, agency, &secret)?;
+    }
     let source = NewSource {
         account: wanted.account,
         kind: SourceKind::Unipile,
@@ -188,6 +194,21 @@ async fn add_unipile(store: &Store, directory: &Directory, wanted: Unipile) -> a
         eprintln!("Let Unipile send the header `Unipile-Auth: {secret}` with it; this is not shown again.");
     }
     println!("{id}");
+    Ok(())
+}
+
+/// At the address that all of Unipile's sources share, the secret tells whose a webhook is.
+fn is_no_other_agencys(directory: &Directory, agency: AgencyId, secret: &SecretString) -> Result<(), BadInput> {
+    let mut others = directory.sources.values();
+    let is_taken = others.any(|other| {
+        let is_theirs = other.kind == SourceKind::Unipile && other.agency != agency;
+        is_theirs && other.app_secrets.iter().any(|theirs| theirs.expose_secret() == secret.expose_secret())
+    });
+    if is_taken {
+        return Err(BadInput(
+            "another agency's webhooks carry this secret: choose one that nobody can guess".to_owned(),
+        ));
+    }
     Ok(())
 }
 

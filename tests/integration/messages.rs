@@ -130,6 +130,9 @@ async fn a_wrong_secret_opens_nothing_and_another_agencys_secret_reaches_nobody_
     }
     let without = hub.http().post(hub.url(SHARED)).body(body.to_string()).send().await?;
     ensure!(without.status() == StatusCode::UNAUTHORIZED);
+    // Nor can the two come to share one.
+    let taken = hub.add_unipile(&inbox.house.tenants[1].account, "unipile-second", SECRETS[0]).await;
+    ensure!(taken.is_err_and(|error| format!("{error:#}").contains("another agency")));
     // Authentic, but about an account of another agency: kept, and shown to nobody.
     inbox.accepted(1, body).await?;
     inbox.accepted(0, inbox.connected[0].message("Zoë", "m_2", "Mine", TEN)).await?;
@@ -185,8 +188,7 @@ async fn the_socket_of_the_origin_shows_messages_as_its_client_reads_them() -> R
     let hub = &inbox.house.hub;
     let url = hub.ws_url().replace("/ws", "/ws/messages");
     let mut plain = Socket::connect_plain(&url, loadtest::client::Login::Bearer(&inbox.house.tenants[0].token)).await?;
-    let sent = async { inbox.accepted(0, inbox.connected[0].message("Zoë", "m_1", "Hello", TEN)).await };
-    sent.await?;
+    inbox.accepted(0, inbox.connected[0].message("Zoë", "m_1", "Hello", TEN)).await?;
     let frame = plain.next_of("message:new", PATIENCE).await?;
     let payload = &frame["payload"];
     ensure!(payload["is_sender"] == json!(0) && payload["delivered"].is_number(), "{frame}");

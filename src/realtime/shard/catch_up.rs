@@ -22,8 +22,9 @@ const SETTLING: u32 = 5;
 /// How long what is in the log already may still be on its way to the shard, before it is looked for again.
 const ON_ITS_WAY: Duration = Duration::from_millis(1);
 
-/// So often it is looked for before a client's position is taken for one that it made up.
-const LOOKS: u32 = 1000;
+/// So often a client's position is looked for, each time after twice as long, a second in all, before it is taken for one
+/// that the client made up. Whoever makes up many must not keep the thread busy with looking.
+const LOOKS: u32 = 10;
 
 /// Starts the task that works on a session's jobs.
 pub(super) fn start(shard: &Rc<ShardState>, key: usize, wire: &Rc<Wire>) {
@@ -115,11 +116,11 @@ impl CatchUp {
     /// Another shard may have told the client of an envelope that this one is still to be handed. Ends when it is here, or
     /// when that takes so long that there is none.
     async fn heard_of(&self, job: u64) {
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS {
             if self.wire.is_over() || self.behind(job).iter().all(|(room, since)| self.top(*room) >= Some(*since)) {
                 return;
             }
-            actix_rt::time::sleep(ON_ITS_WAY).await;
+            actix_rt::time::sleep(ON_ITS_WAY * (1 << look)).await;
         }
     }
 
