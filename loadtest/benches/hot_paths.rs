@@ -82,6 +82,7 @@ fn directory() -> (AccountId, Directory) {
         app_secrets: Vec::new(),
         verify_token: None,
         enabled: true,
+        api_url: None,
     };
     let sources = [(source.id, source.clone())].into_iter().collect();
     (source.account, Directory { sources, ..Directory::default() }.indexed())

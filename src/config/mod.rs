@@ -15,6 +15,7 @@ pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{
     Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Server, Span, Store, Telemetry,
+    Unipile,
 };
 
 /// Every setting.
@@ -31,6 +32,8 @@ pub struct Settings {
     pub inbox: Inbox,
     /// The hub's own Meta app and the Graph API.
     pub meta: Meta,
+    /// Unipile's API.
+    pub unipile: Unipile,
     /// Fetching what a webhook only points to.
     pub enrichment: Enrichment,
     /// Writing to the database.

@@ -79,6 +79,13 @@ pub struct Meta {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+pub struct Unipile {
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub max_response: ByteSize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub struct Enrichment {
     pub queue: usize,
     pub concurrency: usize,

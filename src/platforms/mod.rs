@@ -3,9 +3,13 @@
 //!
 //! No retrying and no waiting in here: an error says what would help, the caller decides when.
 
+mod http;
 mod item;
 pub mod meta;
+#[cfg(test)]
+mod one_call;
 pub mod unipile;
+mod words;
 
 /// A kept item that says nothing the hub understands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

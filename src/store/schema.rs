@@ -64,6 +64,7 @@ diesel::table! {
         verify_token -> Nullable<Binary>,
         enabled -> Bool,
         created_at -> Moment,
+        api_url -> Nullable<Text>,
     }
 }
 

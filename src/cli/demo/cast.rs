@@ -136,6 +136,7 @@ async fn inbox(store: &Store, known: &Directory, account: AccountId, secret: &st
         token: "demo".into(),
         app_secrets: vec![secret.into()],
         verify_token: None,
+        api_url: None,
     };
     store.add_source(source).await?;
     Ok(())
@@ -161,6 +162,7 @@ async fn page(
         token: token.clone().into(),
         app_secrets: Vec::new(),
         verify_token: None,
+        api_url: None,
     };
     let source = store.add_source(source).await?;
     Ok(DemoPage { id, token, source })
