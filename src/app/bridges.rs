@@ -1,10 +1,12 @@
-//! How the API reaches what it must not know: the registry and the inbox.
+//! How the parts reach what they must not know: the API the registry and the inbox, sessions what the API does.
 
 use actix::Recipient;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, LocalBoxFuture, join_all};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{AttentionItem, AttentionSource, Publisher, Unpublished},
+    api::{self, ApiError, ApiState, AttentionItem, AttentionSource, Publisher, Unpublished},
+    auth::Principal,
     domain::{
         AccountId, EventId, SourceId, clock,
         directory::Watch,
@@ -13,7 +15,7 @@ use crate::{
     },
     inbox::{Attention, Inbox},
     persistence::Announce,
-    realtime::Publish,
+    realtime::{Action, Actions, Publish, protocol::Refusal},
 };
 
 /// Publishes what the API changed.
@@ -45,6 +47,46 @@ impl Announce for ToRegistry {
             join_all(chats.into_iter().map(tell)).await;
         })
     }
+}
+
+/// Does what sessions ask for as the REST routes do it.
+pub(super) struct ThroughApi(pub(super) ApiState);
+
+impl Actions for ThroughApi {
+    fn act(&self, who: Principal, action: Action) -> LocalBoxFuture<'static, Result<Value, Refusal>> {
+        let state = self.0.clone();
+        Box::pin(async move { act(&state, &who, action).await.map_err(|error| refusal(&error)) })
+    }
+}
+
+async fn act(state: &ApiState, who: &Principal, action: Action) -> Result<Value, ApiError> {
+    Ok(match action {
+        Action::Send { chat, text, client_id } => {
+            let (_, submitted) = api::submit(state, who, &chat, &text, client_id).await?;
+            json!({"send": submitted.send})
+        }
+        Action::Read { chat } => json!({"chat": api::mark_as_read(state, who, &chat).await?}),
+        Action::UpdateLead { lead, status, notes } => {
+            let given = [("status", status), ("notes", notes)];
+            let fields: Map<String, Value> =
+                given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect();
+            json!({"lead": api::update_status(state, who, &lead, &fields).await?})
+        }
+    })
+}
+
+/// The words are those of the REST routes.
+fn refusal(error: &ApiError) -> Refusal {
+    let code = match error.status().as_u16() {
+        400 => "bad_request",
+        403 => "forbidden",
+        404 => "not_found",
+        409 => "conflict",
+        429 => "busy",
+        503 => "unavailable",
+        _ => "failed",
+    };
+    Refusal { code, message: error.to_string() }
 }
 
 /// Reads the attention list.

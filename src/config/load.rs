@@ -181,6 +181,11 @@ fn impossible(s: &Settings) -> Vec<String> {
     demand(!s.enrichment.retry.is_empty(), "enrichment.retry needs at least one wait");
     demand(s.enrichment.breaker_calls > 0, "enrichment.breaker_calls must be at least 1");
     demand((0.01..=1.0).contains(&s.enrichment.breaker_rate), "enrichment.breaker_rate must be between 0.01 and 1");
+    demand(
+        s.sending.per_second > 0 && s.sending.burst > 0 && s.sending.at_once > 0 && s.sending.pending_per_account > 0,
+        "sending.per_second, burst, at_once and pending_per_account must be at least 1",
+    );
+    demand(!s.sending.sweep_interval.is_zero(), "sending.sweep_interval must be longer than 0");
     demand(s.persistence.rows_per_second > 0, "persistence.rows_per_second must be at least 1");
     demand(
         s.persistence.batch_rows > 0 && s.persistence.queue_rows >= s.persistence.batch_rows,

@@ -14,8 +14,8 @@ use serde::Deserialize;
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{
-    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Server, Span, Store, Telemetry,
-    Unipile,
+    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Sending, Server, Span, Store,
+    Telemetry, Unipile,
 };
 
 /// Every setting.
@@ -36,6 +36,8 @@ pub struct Settings {
     pub unipile: Unipile,
     /// Fetching what a webhook only points to.
     pub enrichment: Enrichment,
+    /// Replies to platforms.
+    pub sending: Sending,
     /// Writing to the database.
     pub persistence: Persistence,
     /// Sessions.

@@ -106,6 +106,24 @@ pub struct Enrichment {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+pub struct Sending {
+    pub per_second: u32,
+    pub burst: u32,
+    pub at_once: usize,
+    pub pending_per_account: u32,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub give_up_after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub stale_after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub confirm_within: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub struct Persistence {
     pub rows_per_second: u32,
     pub batch_rows: usize,

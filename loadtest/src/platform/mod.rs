@@ -7,6 +7,7 @@
 mod failure;
 mod graph;
 mod lead;
+mod messenger;
 pub mod meta;
 mod page;
 mod simulator;
@@ -18,5 +19,6 @@ mod wire;
 
 pub use failure::Failure;
 pub use lead::{Ad, Lead};
+pub use messenger::{Echo, Sent};
 pub use page::{Behaviour, Page};
 pub use simulator::{Settings, Simulator};

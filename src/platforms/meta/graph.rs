@@ -61,8 +61,8 @@ pub enum BuildError {
 /// Calls the Graph API. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct GraphClient {
-    http: reqwest::Client,
-    settings: GraphSettings,
+    pub(super) http: reqwest::Client,
+    pub(super) settings: GraphSettings,
 }
 
 /// A lead as the platform has it.
@@ -146,7 +146,7 @@ impl GraphClient {
 }
 
 /// A header that no debug output shows.
-fn bearer(token: &SecretString) -> Result<HeaderValue, GraphError> {
+pub(super) fn bearer(token: &SecretString) -> Result<HeaderValue, GraphError> {
     let token = token.expose_secret();
     let value = HeaderValue::try_from(format!("Bearer {token}")).ok().filter(|_| !token.trim().is_empty());
     let mut value = value.ok_or_else(|| {
@@ -157,7 +157,7 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, GraphError> {
 }
 
 /// `appsecret_proof`: HMAC-SHA256 of the token under the app's secret, as hex digits. None without a secret.
-fn proof(app_secret: &str, token: &str) -> Option<String> {
+pub(super) fn proof(app_secret: &str, token: &str) -> Option<String> {
     if app_secret.is_empty() {
         return None;
     }
