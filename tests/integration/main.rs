@@ -10,6 +10,7 @@ mod hostile;
 mod life;
 mod messages;
 mod page;
+mod replies;
 mod store;
 mod support;
 mod tenancy;
