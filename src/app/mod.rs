@@ -5,6 +5,7 @@ mod directory;
 mod housekeeping;
 mod probes;
 mod server;
+mod upkeep;
 
 use std::{fs, future::Future, net::SocketAddr, path::Path, sync::Arc};
 
@@ -22,10 +23,14 @@ use crate::{
     inbound::Receiver,
     inbox::Inbox,
     persistence::Persister,
-    platforms::meta::{GraphClient, GraphSettings},
+    platforms::{
+        meta::{GraphClient, GraphSettings},
+        unipile::UnipileClient,
+    },
     realtime::{Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
     store::{Store, Vault},
     telemetry::{Metrics, start_logging},
+    upkeep::Ailments,
 };
 
 /// Open files that 20,000 sessions, connections to the database and the rest need.
@@ -52,6 +57,7 @@ pub fn run(
         let (address, server) = server::start(&settings, &hub)?;
         tracing::info!(%address, "listening");
         ready(address);
+        upkeep::start(&settings, &hub);
         let handle = server.handle();
         let server = actix_rt::spawn(server);
         let failure = tokio::select! {
@@ -83,6 +89,8 @@ struct Hub {
     persister: Addr<Persister>,
     supervisors: Addr<Supervisors>,
     receiver: Arc<Receiver>,
+    unipile: UnipileClient,
+    ailments: Ailments,
     /// The thread of the actors that are one a node.
     arbiter: Arbiter,
 }
@@ -139,6 +147,8 @@ impl Hub {
             persister,
             supervisors,
             receiver,
+            unipile: UnipileClient::new(&settings.unipile)?,
+            ailments: Ailments::default(),
             arbiter,
         };
         housekeeping::start(settings, &hub);
@@ -152,7 +162,11 @@ impl Hub {
             auth: self.auth.clone(),
             directory: self.directory.clone(),
             publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
-            attention: Arc::new(bridges::FromInbox { inbox: self.inbox.clone(), directory: self.directory.clone() }),
+            attention: Arc::new(bridges::Attentive {
+                inbox: self.inbox.clone(),
+                directory: self.directory.clone(),
+                ailments: self.ailments.clone(),
+            }),
             trust_proxy: settings.server.trust_proxy,
         }
     }
