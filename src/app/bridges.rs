@@ -16,6 +16,7 @@ use crate::{
     inbox::{Attention, Inbox},
     persistence::Announce,
     realtime::{Action, Actions, Publish, protocol::Refusal},
+    upkeep::{Ailment, Ailments},
 };
 
 /// Publishes what the API changed.
@@ -89,13 +90,14 @@ fn refusal(error: &ApiError) -> Refusal {
     Refusal { code, message: error.to_string() }
 }
 
-/// Reads the attention list.
-pub(super) struct FromInbox {
+/// Puts the attention list together.
+pub(super) struct Attentive {
     pub(super) inbox: Inbox,
     pub(super) directory: Watch,
+    pub(super) ailments: Ailments,
 }
 
-impl FromInbox {
+impl Attentive {
     /// What an item is about. A bad signature names the source whose address was used; what nobody has claimed is not
     /// for accounts to see.
     fn owner(&self, attention: &Attention) -> Option<(AccountId, Option<SourceId>)> {
@@ -108,7 +110,25 @@ impl FromInbox {
     }
 }
 
-impl AttentionSource for FromInbox {
+impl Attentive {
+    /// Sources that do not bring what they should, if they are still there.
+    fn ailing(&self) -> Vec<AttentionItem> {
+        let Some(directory) = self.directory.borrow().clone() else { return Vec::new() };
+        let mut ailments = self.ailments.list();
+        ailments.retain(|ailment| directory.sources.get(&ailment.source).is_some_and(|source| source.enabled));
+        let item = |ailment: Ailment| AttentionItem {
+            kind: ailment.kind.to_owned(),
+            account: ailment.account,
+            source: Some(ailment.source),
+            reason: ailment.reason,
+            count: 1,
+            oldest: Some(ailment.since),
+        };
+        ailments.into_iter().map(item).collect()
+    }
+}
+
+impl AttentionSource for Attentive {
     fn items(&self, accounts: Vec<AccountId>) -> BoxFuture<'_, Result<Vec<AttentionItem>, String>> {
         Box::pin(async move {
             let all = self.inbox.attention(clock::now()).await.map_err(|error| error.to_string())?;
@@ -123,7 +143,8 @@ impl AttentionSource for FromInbox {
                     oldest: Some(attention.oldest),
                 })
             };
-            Ok(all.into_iter().filter_map(item).collect())
+            let ailing = self.ailing().into_iter().filter(|ailing| accounts.contains(&ailing.account));
+            Ok(all.into_iter().filter_map(item).chain(ailing).collect())
         })
     }
 }

@@ -5,6 +5,7 @@ mod directory;
 mod housekeeping;
 mod probes;
 mod server;
+mod upkeep;
 mod workers;
 
 use std::{fs, future::Future, net::SocketAddr, path::Path, sync::Arc};
@@ -23,10 +24,12 @@ use crate::{
     inbound::Receiver,
     inbox::Inbox,
     persistence::Persister,
+    platforms::unipile::UnipileClient,
     realtime::{Actions, Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
     sending::{Desk, Sender},
     store::{Store, Vault},
     telemetry::{Metrics, start_logging},
+    upkeep::Ailments,
 };
 
 use workers::Base;
@@ -55,6 +58,7 @@ pub fn run(
         let (address, server) = server::start(&settings, &hub)?;
         tracing::info!(%address, "listening");
         ready(address);
+        upkeep::start(&settings, &hub);
         let handle = server.handle();
         let server = actix_rt::spawn(server);
         let failure = tokio::select! {
@@ -88,6 +92,8 @@ struct Hub {
     sender: Addr<Sender>,
     desk: Desk,
     receiver: Arc<Receiver>,
+    unipile: UnipileClient,
+    ailments: Ailments,
     /// The thread of the actors that are one a node.
     arbiter: Arbiter,
 }
@@ -108,8 +114,10 @@ impl Hub {
             let (inbox, metrics, mailbox) = (inbox.clone(), Arc::clone(&metrics), settings.realtime.queue);
             SessionRegistry::start_in_arbiter(&node, move |_| SessionRegistry::new(inbox, tops, mailbox, metrics))
         };
+        let unipile = UnipileClient::new(&settings.unipile)?;
         let base = Base {
             settings,
+            unipile: unipile.clone(),
             node,
             store: store.clone(),
             inbox: inbox.clone(),
@@ -137,6 +145,8 @@ impl Hub {
             sender,
             desk,
             receiver,
+            unipile,
+            ailments: Ailments::default(),
             arbiter,
         };
         housekeeping::start(settings, &hub);
@@ -156,7 +166,11 @@ impl Hub {
             directory: self.directory.clone(),
             desk: self.desk.clone(),
             publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
-            attention: Arc::new(bridges::FromInbox { inbox: self.inbox.clone(), directory: self.directory.clone() }),
+            attention: Arc::new(bridges::Attentive {
+                inbox: self.inbox.clone(),
+                directory: self.directory.clone(),
+                ailments: self.ailments.clone(),
+            }),
             trust_proxy: settings.server.trust_proxy,
         }
     }

@@ -33,6 +33,7 @@ pub(super) struct Base<'a> {
     pub(super) inbox: Inbox,
     pub(super) directory: Watch,
     pub(super) registry: Addr<SessionRegistry>,
+    pub(super) unipile: UnipileClient,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -73,7 +74,7 @@ impl Base<'_> {
             clients: Clients {
                 graph: GraphClient::new(GraphSettings::from(&self.settings.meta))?,
                 app_secret: self.settings.meta.app_secrets.first().cloned(),
-                unipile: UnipileClient::new(&self.settings.unipile)?,
+                unipile: self.unipile.clone(),
             },
             metrics: Arc::clone(&self.metrics),
         };

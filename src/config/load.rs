@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::Settings;
+use crate::domain::reach;
 
 const DEFAULTS: &str = include_str!("default.toml");
 const ENVIRONMENT: &str = "LEADWIRE__";
@@ -199,6 +200,17 @@ fn impossible(s: &Settings) -> Vec<String> {
     );
     demand(s.realtime.queue > 0, "realtime.queue must be at least 1");
     demand(matches!(s.meta.graph_url.scheme(), "http" | "https"), "meta.graph_url must be http or https");
+    demand(
+        s.server.public_url.as_ref().is_none_or(reach::is_private),
+        "server.public_url must begin with https:// (http:// is for this machine only): platforms send secrets there",
+    );
+    demand(
+        s.server.public_url.as_ref().is_none_or(|url| url.query().is_none() && url.fragment().is_none()),
+        "server.public_url must be no more than a host, a port and a path",
+    );
+    demand(s.unipile.calls_per_second > 0, "unipile.calls_per_second must be at least 1");
+    demand(s.unipile.sync_interval.as_secs() > 0, "unipile.sync_interval must be at least 1s");
+    demand(s.unipile.initial_sync.as_secs() <= 3650 * 86400, "unipile.initial_sync must be no more than ten years");
     problems
 }
 
@@ -250,6 +262,11 @@ mod tests {
 
     #[test]
     fn values_that_cannot_work_together_are_refused() {
+        assert!(Settings::parse("[server]\npublic_url = 'https://hooks.example/hub/'").is_ok());
+        for url in ["http://hooks.example", "hooks.example", "https://hooks.example?x=1"] {
+            let error = Settings::parse(&format!("[server]\npublic_url = '{url}'")).unwrap_err().to_string();
+            assert!(error.contains("server.public_url"), "{error}");
+        }
         let error = Settings::parse("[inbox]\nqueue = '1MiB'\n[enrichment]\nretry = []").unwrap_err().to_string();
         assert!(error.contains("inbox.queue") && error.contains("enrichment.retry"), "{error}");
     }

@@ -32,6 +32,7 @@ pub struct Metrics {
     pub platform_calls: Counters,
     pub platform_seconds: Histogram,
     pub sends: Counters,
+    pub registrations: Counters,
     pub supervisors: Gauge,
     pub supervisor_restarts: Counter,
     pub published_envelopes: Counters,
@@ -79,6 +80,7 @@ impl Metrics {
             platform_calls: Counters::default(),
             platform_seconds: seconds(),
             sends: Counters::default(),
+            registrations: Counters::default(),
             supervisors: Gauge::default(),
             supervisor_restarts: Counter::default(),
             published_envelopes: Counters::default(),
@@ -114,6 +116,7 @@ impl Metrics {
         r.register("platform_calls", "Calls to platforms' APIs, by outcome", self.platform_calls.clone());
         r.register_with_unit("platform_call", "How long calls to platforms' APIs take", Unit::Seconds, self.platform_seconds.clone());
         r.register("sends", "Replies to platforms, by what became of them", self.sends.clone());
+        r.register("webhook_registrations", "Webhooks at platforms that were looked at, by outcome", self.registrations.clone());
         r.register("supervisors", "Accounts being worked on", self.supervisors.clone());
         r.register("supervisor_restarts", "Supervisors that failed and were started again", self.supervisor_restarts.clone());
         r.register("published_envelopes", "Envelopes pushed, by type", self.published_envelopes.clone());

@@ -88,7 +88,7 @@ impl Workspace {
     ///
     /// # Errors
     /// Whatever kept it from being registered, with what would help.
-    pub async fn create_webhook(&self, webhook: &NewWebhook<'_>) -> Result<Option<String>, UnipileError> {
+    pub async fn create_webhook(&self, webhook: &NewWebhook) -> Result<Option<String>, UnipileError> {
         let request = self.request(Method::POST, &["webhooks"])?.json(webhook);
         let answer = self.object(request).await?;
         Ok(item::id(answer.get("webhook_id")).or_else(|| item::id(answer.get("id"))))

@@ -32,10 +32,10 @@ async fn webhooks_are_listed_with_what_tells_them_apart() {
     let (address, told) = platform(Some(http("200 OK", "", &body.to_string()))).await;
     let page = workspace(&address).list_webhooks(Some("a=b c")).await.unwrap();
     let [one, two] = &page.items[..] else { panic!("{page:?}") };
-    assert_eq!((one.id.as_str(), one.account_ids.clone()), ("w1", vec!["a1".to_owned(), "a2".to_owned()]));
+    assert_eq!((one.id.as_str(), one.account_ids.clone()), ("w1", Some(vec!["a1".to_owned(), "a2".to_owned()])));
     assert_eq!((one.headers[0].0.as_str(), one.headers[0].1.expose_secret()), ("Unipile-Auth", "secret"));
     assert!(!format!("{page:?}").contains("secret\""), "a secret is not shown");
-    assert_eq!((two.enabled, two.name.as_str(), two.events.len()), (false, "", 0));
+    assert_eq!((two.enabled, two.name.as_str(), two.events.len(), two.account_ids.as_ref()), (false, "", 0, None));
     assert_eq!(page.cursor.as_deref(), Some("next"));
     let call = told.await.unwrap();
     assert!(call.starts_with("GET /api/v1/webhooks?limit=250&cursor=a%3Db+c HTTP/1.1\r\n"), "{call}");
@@ -150,13 +150,13 @@ async fn a_webhook_is_registered_without_the_events_that_it_has_not() {
         [(r#"{"webhook_id":"w1"}"#, Some("w1")), (r#"{"object":"Webhook","id":"w1"}"#, Some("w1")), ("{}", None)]
     {
         let (address, told) = platform(Some(http("201 Created", "", answer))).await;
-        let headers = vec![Header { key: "Unipile-Auth", value: "s" }];
+        let headers = vec![Header { key: "Unipile-Auth", value: "s".to_owned() }];
         let webhook = NewWebhook {
-            source: "account_status",
-            name: "n",
-            request_url: "https://h.example",
+            about: "account_status",
+            name: "n".to_owned(),
+            request_url: "https://h.example".to_owned(),
             events: &[],
-            account_ids: &["a"],
+            account_ids: vec!["a".to_owned()],
             headers,
         };
         assert_eq!(workspace(&address).create_webhook(&webhook).await.unwrap().as_deref(), id);
