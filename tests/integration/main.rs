@@ -14,4 +14,5 @@ mod replies;
 mod store;
 mod support;
 mod tenancy;
+mod unipile_replies;
 mod wire;

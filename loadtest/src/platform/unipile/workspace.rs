@@ -96,6 +96,11 @@ impl Workspace {
         self.shared.lock().trouble = trouble;
     }
 
+    /// Numbers what it makes from here on, so that nothing has the id of what an earlier one made.
+    pub fn count_from(&self, first: u64) {
+        self.shared.lock().made = first;
+    }
+
     /// Registers a webhook by another's hand; its id.
     #[must_use]
     pub fn register(&self, webhook: Value) -> String {
