@@ -12,6 +12,13 @@
 //!                                       persistence ─▶ store        then keep
 //! ```
 //!
+//! Replies go the other way, kept before they go out:
+//!
+//! ```text
+//! dashboards ─▶ api, realtime ─▶ store (the queue) ─▶ sending ─▶ platform
+//!                                                        └─▶ inbox, as the platform's own echo of the message
+//! ```
+//!
 //! | module | owns | never |
 //! |---|---|---|
 //! | [`domain`] | plain data and rules: ids, rooms, events, envelopes, leads, messages, the directory | talks to anything |
@@ -21,9 +28,11 @@
 //! | [`inbox`] | what was accepted and is not finished; the envelope log | forgets |
 //! | [`platforms`] | clients of the platforms' own APIs; readers of what their webhooks tell | decides when to try again |
 //! | [`enrichment`] | one supervisor an account: order, budget, retries, parking | lets one account wait for another |
+//! | [`upkeep`] | that platforms' webhooks come here, and that what did not come is fetched | delays a start, is waited for |
 //! | [`realtime`] | the registry, shards, rooms and sessions | reads the store |
 //! | [`persistence`] | the persister: batches, patience; when leads were first seen | is waited for by a dashboard |
 //! | [`store`] | the database: schema, queries, migrations | is asked without an account |
+//! | [`sending`] | replies to platforms: kept first, sent once, in order | sends again what may have gone out |
 //! | [`api`] | what dashboards and programs ask over HTTP | is on the way of a live envelope |
 //! | [`dashboard`] | the page and the client library | |
 //! | [`app`], [`cli`] | joining the parts; the command line | hold rules of their own |
@@ -44,5 +53,7 @@ pub mod inbox;
 pub mod persistence;
 pub mod platforms;
 pub mod realtime;
+pub mod sending;
 pub mod store;
 pub mod telemetry;
+pub mod upkeep;

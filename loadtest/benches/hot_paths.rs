@@ -15,7 +15,7 @@ use actix::{Actor, Recipient};
 use actix_web::rt::System;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::future::{BoxFuture, LocalBoxFuture, try_join_all};
 use leadwire::{
     auth::{AuthError, Authenticator, Options, Origins, OwnTokens, Principal, Proof, Revocations, Subject},
     config::Settings,
@@ -29,10 +29,11 @@ use leadwire::{
     inbox::{Delivery, Inbox, LogEntry},
     platforms::meta::{self, lead_from},
     realtime::{
-        Deliver, SessionRegistry, Shard, Tell,
+        Action, Actions, Deliver, SessionRegistry, Shard, Tell,
         encode::{self, Encoding},
         limits::SessionLimits,
         presence::Presence,
+        protocol::Refusal,
         rooms,
         shard::{ShardParts, ShardState, Subscribe},
         wire::Wire,
@@ -82,6 +83,7 @@ fn directory() -> (AccountId, Directory) {
         app_secrets: Vec::new(),
         verify_token: None,
         enabled: true,
+        api_url: None,
     };
     let sources = [(source.id, source.clone())].into_iter().collect();
     (source.account, Directory { sources, ..Directory::default() }.indexed())
@@ -260,6 +262,15 @@ fn publish(c: &mut Criterion) {
     group.finish();
 }
 
+/// Nobody asks for anything here.
+struct Idle;
+
+impl Actions for Idle {
+    fn act(&self, _: Principal, _: Action) -> LocalBoxFuture<'static, Result<Value, Refusal>> {
+        Box::pin(std::future::ready(Ok(Value::Null)))
+    }
+}
+
 fn shard_of(directory: Watch, inbox: Inbox, registry: Recipient<Tell>, metrics: Arc<Metrics>) -> Rc<ShardState> {
     let mut settings = settings().realtime;
     let most = u32::try_from(SESSIONS).unwrap_or(u32::MAX);
@@ -279,8 +290,8 @@ fn shard_of(directory: Watch, inbox: Inbox, registry: Recipient<Tell>, metrics: 
         anonymous: None,
     });
     let (auth, limits) = (auth.expect("an HTTP client"), SessionLimits::new(&settings));
-    let presence = Presence::new(settings.presence_users);
-    ShardState::new(ShardParts { settings, auth, limits, directory, inbox, presence, registry, metrics })
+    let (presence, actions) = (Presence::new(settings.presence_users), Arc::new(Idle));
+    ShardState::new(ShardParts { settings, auth, limits, directory, inbox, presence, actions, registry, metrics })
 }
 
 /// Sessions in the account's room, by the clients' ends of their sockets.

@@ -16,6 +16,7 @@ use super::{
     extract::JsonObject,
 };
 use crate::{
+    auth::Principal,
     domain::{
         EventId, Role, clock,
         envelope::{Body, Envelope},
@@ -100,7 +101,19 @@ pub async fn assign(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
     change(&state, &caller, &id, &ChatChange::Assigned(user)).await
 }
 
-async fn change(state: &ApiState, caller: &Caller, id: &str, change: &ChatChange) -> Answer {
+/// What `mark-read` does, for a caller who says it in another way.
+///
+/// # Errors
+/// As the route.
+pub async fn mark_as_read(state: &ApiState, caller: &Principal, id: &str) -> Result<Chat, ApiError> {
+    apply(state, caller, id, &ChatChange::Read).await
+}
+
+async fn change(state: &ApiState, caller: &Principal, id: &str, change: &ChatChange) -> Answer {
+    Ok(HttpResponse::Ok().json(apply(state, caller, id, change).await?))
+}
+
+async fn apply(state: &ApiState, caller: &Principal, id: &str, change: &ChatChange) -> Result<Chat, ApiError> {
     let chat = find(state, caller, id).await?;
     let role = caller.role_in(chat.account);
     if !role.is_some_and(Role::may_edit) {
@@ -113,10 +126,10 @@ async fn change(state: &ApiState, caller: &Caller, id: &str, change: &ChatChange
         let (account, body) = (chat.account, Body::ChatUpdated(Box::new(changed.chat.clone())));
         state.tell(Envelope { id: EventId::generate(), account, timestamp: clock::now(), body }).await;
     }
-    Ok(HttpResponse::Ok().json(changed.chat))
+    Ok(changed.chat)
 }
 
-async fn find(state: &ApiState, caller: &Caller, id: &str) -> Result<Chat, ApiError> {
+pub(super) async fn find(state: &ApiState, caller: &Principal, id: &str) -> Result<Chat, ApiError> {
     state.store.chat(caller.agency, &caller.accounts(), id).await?.ok_or_else(no_such_chat)
 }
 

@@ -7,7 +7,7 @@ use actix_web::{
     HttpResponse,
     web::{self, Data, Path},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     ApiError, ApiState, Caller,
@@ -16,6 +16,7 @@ use super::{
     lead_query::{self, Query},
 };
 use crate::{
+    auth::Principal,
     domain::{
         AccountId, EventId, LeadId, Role, clock,
         envelope::{Body, Envelope, LeadUpdated, NewLead, Origin},
@@ -99,7 +100,20 @@ async fn page(state: &ApiState, caller: &Caller, query: &Query) -> Result<Value,
     Ok(json!({"success": true, "count": page.leads.len(), "data": page.leads, "next": next}))
 }
 
-async fn change(state: &ApiState, caller: &Caller, id: LeadId, changes: &LeadChanges) -> Result<Lead, ApiError> {
+/// What `PUT` does with a lead's `status` and `notes`, for a caller who says it in another way.
+///
+/// # Errors
+/// As the route.
+pub async fn update_status(
+    state: &ApiState,
+    caller: &Principal,
+    id: &str,
+    fields: &Map<String, Value>,
+) -> Result<Lead, ApiError> {
+    change(state, caller, lead_id(id)?, &lead_body::changes(fields)?).await
+}
+
+async fn change(state: &ApiState, caller: &Principal, id: LeadId, changes: &LeadChanges) -> Result<Lead, ApiError> {
     let editable = where_may(caller, Role::may_edit);
     let Some(lead) = state.store.update_lead(&editable, id, changes).await.map_err(origin)? else {
         return Err(untouchable(state, caller, id, "change").await);
@@ -112,7 +126,7 @@ async fn change(state: &ApiState, caller: &Caller, id: LeadId, changes: &LeadCha
 }
 
 /// Why a lead was not among those that the caller may touch.
-async fn untouchable(state: &ApiState, caller: &Caller, id: LeadId, verb: &str) -> ApiError {
+async fn untouchable(state: &ApiState, caller: &Principal, id: LeadId, verb: &str) -> ApiError {
     match state.store.lead(&caller.accounts(), id).await {
         Ok(Some(lead)) => {
             let role = caller.role_in(lead.account).map_or("", Role::as_str);
@@ -142,7 +156,7 @@ fn account_for(caller: &Caller, named: Option<&Value>) -> Result<AccountId, ApiE
     }
 }
 
-fn where_may(caller: &Caller, may: fn(Role) -> bool) -> Vec<AccountId> {
+fn where_may(caller: &Principal, may: fn(Role) -> bool) -> Vec<AccountId> {
     let mut accounts = caller.accounts();
     accounts.retain(|account| caller.role_in(*account).is_some_and(may));
     accounts

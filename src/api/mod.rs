@@ -16,12 +16,16 @@ mod login;
 mod me;
 mod problem;
 mod router;
+mod sends;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use attention::{AttentionItem, AttentionSource};
+pub use chats::mark_as_read;
 pub use extract::Caller;
+pub use leads::update_status;
 pub use problem::ApiError;
 pub use router::configure;
+pub use sends::submit;
 pub use state::{ApiState, Publisher, Unpublished};

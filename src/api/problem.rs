@@ -6,9 +6,10 @@ use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
-use crate::{auth::AuthError, store::StoreError};
+use crate::{auth::AuthError, sending::Refused, store::StoreError};
 
 /// Routes below this keep the origin's shape.
 const ORIGIN_ROUTES: &str = "/api/leads";
@@ -20,12 +21,28 @@ pub struct ApiError {
     detail: String,
     retry_after: Option<Duration>,
     origin: bool,
+    /// What problem details say besides.
+    members: Map<String, Value>,
 }
 
 impl ApiError {
     /// As problem details.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None, origin: false }
+        Self { status, detail: detail.into(), retry_after: None, origin: false, members: Map::new() }
+    }
+
+    /// The same with one thing more that problem details say.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        // What can't be said is left out.
+        self.members.extend(serde_json::to_value(value).ok().map(|value| (name.to_owned(), value)));
+        self
+    }
+
+    /// For whoever answers in another way than HTTP.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// 400: what to send instead.
@@ -91,6 +108,21 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        let detail = sentence(&refused.to_string());
+        match refused {
+            Refused::Text(_) => Self::bad_request(detail),
+            Refused::Source(reason) => Self::new(StatusCode::CONFLICT, detail).with("code", reason.code),
+            Refused::Different => Self::new(StatusCode::CONFLICT, detail),
+            Refused::Full(_) => {
+                Self { retry_after: Some(Duration::from_secs(5)), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+            }
+            Refused::Store(error) => error.into(),
+        }
+    }
+}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.status
@@ -108,12 +140,16 @@ impl ResponseError for ApiError {
         if self.origin {
             return response.json(json!({"success": false, "error": self.detail}));
         }
-        response.content_type("application/problem+json").json(json!({
+        let mut problem = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
-        }))
+        });
+        if let Some(problem) = problem.as_object_mut() {
+            problem.extend(self.members.clone());
+        }
+        response.content_type("application/problem+json").json(problem)
     }
 }
 

@@ -5,7 +5,7 @@ use actix_web::{
     web::{PayloadConfig, ServiceConfig, delete, get, post, put, scope},
 };
 
-use super::{attention, chats, extract, health, leads, login, me};
+use super::{attention, chats, extract, health, leads, login, me, sends};
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
 pub fn configure(app: &mut ServiceConfig) {
@@ -29,10 +29,13 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/leads/{id}", get().to(leads::read))
             .route("/leads/{id}", put().to(leads::update))
             .route("/leads/{id}", delete().to(leads::remove))
-            // The message inbox's, in its shapes; `assign` is the hub's own.
+            // The message inbox's, in its shapes; `assign` and `sends` are the hub's own.
             .route("/chats", get().to(chats::list))
             .route("/chats/{id}", get().to(chats::read))
             .route("/chats/{id}/messages", get().to(chats::messages))
+            .route("/chats/{id}/messages", post().to(sends::send))
+            .route("/unipile/chats/{id}/messages", post().to(sends::send))
+            .route("/chats/{id}/sends", get().to(sends::list))
             .route("/chats/{id}/attendee/{provider_id}", get().to(chats::attendee))
             .route("/chats/{id}/mark-read", post().to(chats::mark_read))
             .route("/chats/{id}/ignore", post().to(chats::ignore))

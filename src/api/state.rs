@@ -8,6 +8,7 @@ use super::AttentionSource;
 use crate::{
     auth::Authenticator,
     domain::{directory::Watch, envelope::Envelope},
+    sending::Desk,
     store::Store,
 };
 
@@ -20,6 +21,8 @@ pub struct ApiState {
     pub auth: Authenticator,
     /// Names of agencies and accounts.
     pub directory: Watch,
+    /// Takes replies in.
+    pub desk: Desk,
     /// Tells dashboards.
     pub publisher: Arc<dyn Publisher>,
     /// Knows what is parked or ailing.

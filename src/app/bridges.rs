@@ -1,10 +1,12 @@
-//! How the API reaches what it must not know: the registry and the inbox.
+//! How the parts reach what they must not know: the API the registry and the inbox, sessions what the API does.
 
 use actix::Recipient;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, LocalBoxFuture, join_all};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{AttentionItem, AttentionSource, Publisher, Unpublished},
+    api::{self, ApiError, ApiState, AttentionItem, AttentionSource, Publisher, Unpublished},
+    auth::Principal,
     domain::{
         AccountId, EventId, SourceId, clock,
         directory::Watch,
@@ -13,7 +15,8 @@ use crate::{
     },
     inbox::{Attention, Inbox},
     persistence::Announce,
-    realtime::Publish,
+    realtime::{Action, Actions, Publish, protocol::Refusal},
+    upkeep::{Ailment, Ailments},
 };
 
 /// Publishes what the API changed.
@@ -47,13 +50,54 @@ impl Announce for ToRegistry {
     }
 }
 
-/// Reads the attention list.
-pub(super) struct FromInbox {
-    pub(super) inbox: Inbox,
-    pub(super) directory: Watch,
+/// Does what sessions ask for as the REST routes do it.
+pub(super) struct ThroughApi(pub(super) ApiState);
+
+impl Actions for ThroughApi {
+    fn act(&self, who: Principal, action: Action) -> LocalBoxFuture<'static, Result<Value, Refusal>> {
+        let state = self.0.clone();
+        Box::pin(async move { act(&state, &who, action).await.map_err(|error| refusal(&error)) })
+    }
 }
 
-impl FromInbox {
+async fn act(state: &ApiState, who: &Principal, action: Action) -> Result<Value, ApiError> {
+    Ok(match action {
+        Action::Send { chat, text, client_id } => {
+            let (_, submitted) = api::submit(state, who, &chat, &text, client_id).await?;
+            json!({"send": submitted.send})
+        }
+        Action::Read { chat } => json!({"chat": api::mark_as_read(state, who, &chat).await?}),
+        Action::UpdateLead { lead, status, notes } => {
+            let given = [("status", status), ("notes", notes)];
+            let fields: Map<String, Value> =
+                given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect();
+            json!({"lead": api::update_status(state, who, &lead, &fields).await?})
+        }
+    })
+}
+
+/// The words are those of the REST routes.
+fn refusal(error: &ApiError) -> Refusal {
+    let code = match error.status().as_u16() {
+        400 => "bad_request",
+        403 => "forbidden",
+        404 => "not_found",
+        409 => "conflict",
+        429 => "busy",
+        503 => "unavailable",
+        _ => "failed",
+    };
+    Refusal { code, message: error.to_string() }
+}
+
+/// Puts the attention list together.
+pub(super) struct Attentive {
+    pub(super) inbox: Inbox,
+    pub(super) directory: Watch,
+    pub(super) ailments: Ailments,
+}
+
+impl Attentive {
     /// What an item is about. A bad signature names the source whose address was used; what nobody has claimed is not
     /// for accounts to see.
     fn owner(&self, attention: &Attention) -> Option<(AccountId, Option<SourceId>)> {
@@ -66,7 +110,25 @@ impl FromInbox {
     }
 }
 
-impl AttentionSource for FromInbox {
+impl Attentive {
+    /// Sources that do not bring what they should, if they are still there.
+    fn ailing(&self) -> Vec<AttentionItem> {
+        let Some(directory) = self.directory.borrow().clone() else { return Vec::new() };
+        let mut ailments = self.ailments.list();
+        ailments.retain(|ailment| directory.sources.get(&ailment.source).is_some_and(|source| source.enabled));
+        let item = |ailment: Ailment| AttentionItem {
+            kind: ailment.kind.to_owned(),
+            account: ailment.account,
+            source: Some(ailment.source),
+            reason: ailment.reason,
+            count: 1,
+            oldest: Some(ailment.since),
+        };
+        ailments.into_iter().map(item).collect()
+    }
+}
+
+impl AttentionSource for Attentive {
     fn items(&self, accounts: Vec<AccountId>) -> BoxFuture<'_, Result<Vec<AttentionItem>, String>> {
         Box::pin(async move {
             let all = self.inbox.attention(clock::now()).await.map_err(|error| error.to_string())?;
@@ -81,7 +143,8 @@ impl AttentionSource for FromInbox {
                     oldest: Some(attention.oldest),
                 })
             };
-            Ok(all.into_iter().filter_map(item).collect())
+            let ailing = self.ailing().into_iter().filter(|ailing| accounts.contains(&ailing.account));
+            Ok(all.into_iter().filter_map(item).chain(ailing).collect())
         })
     }
 }

@@ -62,6 +62,9 @@ pub(super) async fn watch(hub: &Hub) -> &'static str {
         if !hub.supervisors.connected() {
             return "the parent of the supervisors";
         }
+        if !hub.sender.connected() {
+            return "the sender";
+        }
         if hub.inbox.is_closed() {
             return "the inbox";
         }

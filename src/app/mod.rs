@@ -5,6 +5,8 @@ mod directory;
 mod housekeeping;
 mod probes;
 mod server;
+mod upkeep;
+mod workers;
 
 use std::{fs, future::Future, net::SocketAddr, path::Path, sync::Arc};
 
@@ -18,15 +20,19 @@ use crate::{
     auth::{Authenticator, Options, Origins, OwnTokens},
     config::{MasterKey, Settings},
     domain::directory::Watch,
-    enrichment::{self, Pauses, Supervisors},
+    enrichment::Supervisors,
     inbound::Receiver,
     inbox::Inbox,
     persistence::Persister,
-    platforms::meta::{GraphClient, GraphSettings},
-    realtime::{Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
+    platforms::unipile::UnipileClient,
+    realtime::{Actions, Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
+    sending::{Desk, Sender},
     store::{Store, Vault},
     telemetry::{Metrics, start_logging},
+    upkeep::Ailments,
 };
+
+use workers::Base;
 
 /// Open files that 20,000 sessions, connections to the database and the rest need.
 const OPEN_FILES: u64 = 65_536;
@@ -52,6 +58,7 @@ pub fn run(
         let (address, server) = server::start(&settings, &hub)?;
         tracing::info!(%address, "listening");
         ready(address);
+        upkeep::start(&settings, &hub);
         let handle = server.handle();
         let server = actix_rt::spawn(server);
         let failure = tokio::select! {
@@ -82,7 +89,11 @@ struct Hub {
     registry: Addr<SessionRegistry>,
     persister: Addr<Persister>,
     supervisors: Addr<Supervisors>,
+    sender: Addr<Sender>,
+    desk: Desk,
     receiver: Arc<Receiver>,
+    unipile: UnipileClient,
+    ailments: Ailments,
     /// The thread of the actors that are one a node.
     arbiter: Arbiter,
 }
@@ -103,27 +114,20 @@ impl Hub {
             let (inbox, metrics, mailbox) = (inbox.clone(), Arc::clone(&metrics), settings.realtime.queue);
             SessionRegistry::start_in_arbiter(&node, move |_| SessionRegistry::new(inbox, tops, mailbox, metrics))
         };
-        let persister = {
-            let (settings, store, inbox) = (settings.persistence.clone(), store.clone(), inbox.clone());
-            let announce = Arc::new(bridges::ToRegistry(registry.clone().recipient()));
-            let metrics = Arc::clone(&metrics);
-            Persister::start_in_arbiter(&node, move |_| Persister::new(settings, store, inbox, announce, metrics))
+        let unipile = UnipileClient::new(&settings.unipile)?;
+        let base = Base {
+            settings,
+            unipile: unipile.clone(),
+            node,
+            store: store.clone(),
+            inbox: inbox.clone(),
+            directory: directory.clone(),
+            registry: registry.clone(),
+            metrics: Arc::clone(&metrics),
         };
-        let supervisors = {
-            let context = enrichment::Context {
-                settings: Arc::new(settings.enrichment.clone()),
-                directory: directory.clone(),
-                inbox: inbox.clone(),
-                graph: GraphClient::new(GraphSettings::from(&settings.meta))?,
-                app_secret: settings.meta.app_secrets.first().cloned(),
-                pauses: Pauses::default(),
-                publish: registry.clone().recipient(),
-                persist: persister.clone().recipient(),
-                metrics: Arc::clone(&metrics),
-            };
-            let sweep = settings.inbox.sweep_interval;
-            Supervisors::start_in_arbiter(&node, move |_| Supervisors::new(context, sweep))
-        };
+        let persister = base.persister();
+        let supervisors = base.supervisors(&persister)?;
+        let (sender, desk) = base.sender(&supervisors)?;
         let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
         let limits = SessionLimits::new(&settings.realtime);
         let presence = Presence::new(settings.realtime.presence_users);
@@ -138,11 +142,20 @@ impl Hub {
             registry,
             persister,
             supervisors,
+            sender,
+            desk,
             receiver,
+            unipile,
+            ailments: Ailments::default(),
             arbiter,
         };
         housekeeping::start(settings, &hub);
         Ok(hub)
+    }
+
+    /// Does what sessions ask for that is not realtime's business.
+    fn actions(&self, settings: &Settings) -> Arc<dyn Actions> {
+        Arc::new(bridges::ThroughApi(self.api(settings)))
     }
 
     /// What the API's handlers share.
@@ -151,8 +164,13 @@ impl Hub {
             store: self.store.clone(),
             auth: self.auth.clone(),
             directory: self.directory.clone(),
+            desk: self.desk.clone(),
             publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
-            attention: Arc::new(bridges::FromInbox { inbox: self.inbox.clone(), directory: self.directory.clone() }),
+            attention: Arc::new(bridges::Attentive {
+                inbox: self.inbox.clone(),
+                directory: self.directory.clone(),
+                ailments: self.ailments.clone(),
+            }),
             trust_proxy: settings.server.trust_proxy,
         }
     }

@@ -125,6 +125,7 @@ fn shard_parts(settings: &Settings, hub: &Hub) -> ShardParts {
         directory: hub.directory.clone(),
         inbox: hub.inbox.clone(),
         presence: hub.presence.clone(),
+        actions: hub.actions(settings),
         registry: hub.registry.clone().recipient(),
         metrics: Arc::clone(&hub.metrics),
     }

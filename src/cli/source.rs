@@ -2,12 +2,18 @@
 
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
-use super::{BadInput, database, secret, table};
+use super::{BadInput, check, database, secret, table};
 use crate::{
     auth::keys,
     config::Settings,
-    domain::{AccountId, AgencyId, SourceId, directory::Directory, event::SourceKind},
+    domain::{
+        AccountId, AgencyId, SourceId,
+        directory::{self, Directory},
+        event::SourceKind,
+    },
+    platforms::unipile,
     store::{NewSource, Store},
 };
 
@@ -21,6 +27,14 @@ pub enum Source {
     SetToken {
         /// Whose.
         source: SourceId,
+    },
+    /// Says where Unipile's API is for a source: with it the hub registers its webhooks and fetches what was missed.
+    SetDsn {
+        /// Whose.
+        source: SourceId,
+        /// The host and port in Unipile's dashboard, like `api1.unipile.com:13111`.
+        #[arg(value_parser = unipile::api_url)]
+        dsn: Url,
     },
     /// Gives a source with an app of its own that app's new secret (`LEADWIRE_APP_SECRET`, or stdin). What the old one
     /// signed is still accepted until the next change, or not any more with `--only`.
@@ -45,6 +59,15 @@ pub enum Source {
     Remove {
         /// Which.
         source: SourceId,
+    },
+    /// Shows what webhooks Unipile's sources have there, what is wrong, and what the hub would do. Exit code 1 if
+    /// something is wrong and stays so.
+    Check {
+        /// Only this one.
+        source: Option<SourceId>,
+        /// Put it right.
+        #[arg(long)]
+        fix: bool,
     },
     /// Lists the sources, not their secrets.
     List {
@@ -76,6 +99,10 @@ pub struct Unipile {
     /// For people.
     #[arg(long, value_parser = database::name)]
     name: String,
+    /// Where Unipile's API is: the host and port in its dashboard, like `api1.unipile.com:13111`. Without it the source
+    /// only receives.
+    #[arg(long, value_parser = unipile::api_url)]
+    dsn: Option<Url>,
 }
 
 /// A Facebook page.
@@ -108,24 +135,14 @@ impl Source {
                 store.set_source_token(source, &token).await?;
                 eprintln!("The token is replaced.");
             }
-            Self::SetAppSecret { source, only } => {
-                known(&directory, source)?;
-                let before =
-                    directory.sources.get(&source).map(|source| source.app_secrets.clone()).unwrap_or_default();
-                if before.is_empty() {
-                    let hub =
-                        "this source belongs to the hub's own app: change meta.app_secrets in the settings instead";
-                    return Err(BadInput(hub.to_owned()).into());
+            Self::SetDsn { source, dsn } => {
+                if known(&directory, source)?.kind != SourceKind::Unipile {
+                    return Err(BadInput(format!("{source} is no source of Unipile's: it has no DSN")).into());
                 }
-                let newest = secret::demand("LEADWIRE_APP_SECRET", "app secret")?;
-                if let Some(source) = directory.sources.get(&source).filter(|s| s.kind == SourceKind::Unipile) {
-                    is_no_other_agencys(&directory, source.agency, &newest)?;
-                }
-                let kept = before.into_iter().take(usize::from(!only));
-                let secrets: Vec<_> = std::iter::once(newest).chain(kept).collect();
-                store.set_source_app_secrets(source, &secrets).await?;
-                eprintln!("The app's secret is replaced.");
+                store.set_source_api_url(source, &dsn).await?;
+                eprintln!("The hub asks Unipile's API there.");
             }
+            Self::SetAppSecret { source, only } => set_app_secret(&store, &directory, source, only).await?,
             Self::Enable { source } => {
                 known(&directory, source)?;
                 store.set_source_enabled(source, true).await?;
@@ -141,10 +158,33 @@ impl Source {
                 store.remove_source(source).await?;
                 eprintln!("It is disconnected.");
             }
+            Self::Check { source, fix } => {
+                if let Some(source) = source {
+                    known(&directory, source)?;
+                }
+                check::run(settings, &directory, source, fix).await?;
+            }
             Self::List { account } => list(&directory, account),
         }
         Ok(())
     }
+}
+
+async fn set_app_secret(store: &Store, directory: &Directory, id: SourceId, only: bool) -> anyhow::Result<()> {
+    let source = known(directory, id)?;
+    if source.app_secrets.is_empty() {
+        let hub = "this source belongs to the hub's own app: change meta.app_secrets in the settings instead";
+        return Err(BadInput(hub.to_owned()).into());
+    }
+    let newest = secret::demand("LEADWIRE_APP_SECRET", "app secret")?;
+    if source.kind == SourceKind::Unipile {
+        is_no_other_agencys(directory, source.agency, &newest)?;
+    }
+    let kept = source.app_secrets.iter().take(usize::from(!only)).cloned();
+    let secrets: Vec<_> = std::iter::once(newest).chain(kept).collect();
+    store.set_source_app_secrets(id, &secrets).await?;
+    eprintln!("The app's secret is replaced.");
+    Ok(())
 }
 
 async fn add_page(store: &Store, directory: &Directory, page: Meta) -> anyhow::Result<()> {
@@ -160,6 +200,7 @@ async fn add_page(store: &Store, directory: &Directory, page: Meta) -> anyhow::R
         token: secret::demand("LEADWIRE_TOKEN", "token")?,
         app_secrets: app_secrets.unwrap_or_default(),
         verify_token,
+        api_url: None,
     };
     let id = store.add_source(source).await?;
     if page.own_app {
@@ -186,8 +227,13 @@ async fn add_unipile(store: &Store, directory: &Directory, wanted: Unipile) -> a
         token: secret::demand("LEADWIRE_TOKEN", "API key")?,
         app_secrets: vec![secret.clone()],
         verify_token: None,
+        api_url: wanted.dsn,
     };
+    let receives_only = source.api_url.is_none();
     let id = store.add_source(source).await?;
+    if receives_only {
+        eprintln!("It only receives: `leadwire source set-dsn {id} DSN` says where Unipile's API is.");
+    }
     eprintln!("Its webhook's address ends in /webhook/unipile/{id}, or in /api/webhooks/unipile/messages.");
     if is_made {
         let secret = secret.expose_secret();
@@ -217,7 +263,7 @@ fn list(directory: &Directory, account: Option<AccountId>) {
     sources.retain(|source| account.is_none_or(|only| only == source.account));
     sources.sort_by_key(|source| (source.account, source.id));
     table::print(
-        ["id", "account", "kind", "platform id", "name", "state", "app"],
+        ["id", "account", "kind", "platform id", "name", "state", "app", "api"],
         sources.into_iter().map(|source| {
             [
                 source.id.to_string(),
@@ -227,13 +273,23 @@ fn list(directory: &Directory, account: Option<AccountId>) {
                 source.name.clone(),
                 if source.enabled { "enabled" } else { "disabled" }.to_owned(),
                 if source.app_secrets.is_empty() { "the hub's" } else { "its own" }.to_owned(),
+                api(source),
             ]
         }),
     );
 }
 
-fn known(directory: &Directory, source: SourceId) -> Result<(), BadInput> {
-    directory.sources.get(&source).map(|_| ()).ok_or_else(|| BadInput::unknown("source", source))
+/// Where the platform is asked.
+fn api(source: &directory::Source) -> String {
+    match (&source.api_url, source.kind) {
+        (Some(url), _) => url.as_str().trim_end_matches('/').to_owned(),
+        (None, SourceKind::Unipile) => "receives only".to_owned(),
+        (None, SourceKind::Meta) => "meta.graph_url".to_owned(),
+    }
+}
+
+fn known(directory: &Directory, source: SourceId) -> Result<&directory::Source, BadInput> {
+    directory.sources.get(&source).ok_or_else(|| BadInput::unknown("source", source))
 }
 
 fn named(variable: &str) -> Result<SecretString, BadInput> {

@@ -14,7 +14,8 @@ use serde::Deserialize;
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{
-    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Server, Span, Store, Telemetry,
+    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Sending, Server, Span, Store,
+    Telemetry, Unipile,
 };
 
 /// Every setting.
@@ -31,8 +32,12 @@ pub struct Settings {
     pub inbox: Inbox,
     /// The hub's own Meta app and the Graph API.
     pub meta: Meta,
+    /// Unipile's API.
+    pub unipile: Unipile,
     /// Fetching what a webhook only points to.
     pub enrichment: Enrichment,
+    /// Replies to platforms.
+    pub sending: Sending,
     /// Writing to the database.
     pub persistence: Persistence,
     /// Sessions.

@@ -1,7 +1,7 @@
 //! One struct a section; what each key means stands in `default.toml`.
 #![expect(missing_docs, reason = "default.toml documents every key, once")]
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use bytesize::ByteSize;
 use secrecy::SecretString;
@@ -21,6 +21,8 @@ pub struct Server {
     pub shutdown_timeout: Duration,
     pub allowed_origins: Vec<String>,
     pub trust_proxy: bool,
+    #[serde(deserialize_with = "unless_empty")]
+    pub public_url: Option<Url>,
 }
 
 impl Server {
@@ -79,6 +81,18 @@ pub struct Meta {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+pub struct Unipile {
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub max_response: ByteSize,
+    pub calls_per_second: u32,
+    #[serde(with = "humantime_serde")]
+    pub initial_sync: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sync_interval: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub struct Enrichment {
     pub queue: usize,
     pub concurrency: usize,
@@ -96,6 +110,24 @@ pub struct Enrichment {
     pub breaker_rate: f32,
     #[serde(with = "humantime_serde")]
     pub breaker_wait: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sending {
+    pub per_second: u32,
+    pub burst: u32,
+    pub at_once: usize,
+    pub pending_per_account: u32,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub give_up_after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub stale_after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub confirm_within: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -145,7 +177,11 @@ pub struct Compat {
     pub anonymous_account: Option<AccountId>,
 }
 
-fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AccountId>, D::Error> {
+fn unless_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }

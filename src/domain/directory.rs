@@ -10,6 +10,7 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::{
     AccountId, AgencyId, ApiKeyId, IssuerId, Role, SourceId, Timestamp, UserId,
@@ -137,6 +138,8 @@ pub struct Source {
     pub verify_token: Option<SecretString>,
     /// Routes only while set.
     pub enabled: bool,
+    /// Where the platform's API is, for platforms that say so per customer; without it the source only receives.
+    pub api_url: Option<Url>,
 }
 
 impl Source {
@@ -183,7 +186,7 @@ pub enum IssuerKey {
     /// HS256 with a shared secret.
     Secret(SecretString),
     /// RS256, ES256 or `EdDSA` with the keys published at this address.
-    Jwks(url::Url),
+    Jwks(Url),
 }
 
 /// A sign-in that was ended before its token ran out.

@@ -8,6 +8,7 @@ use super::{
     AccountId, ChatId, EventId, LeadId, Room, SourceId, Timestamp, clock,
     lead::Lead,
     message::{ChangeKind, Chat, Message, MessageChange},
+    send::{Outgoing, SendState},
 };
 
 /// An envelope before the registry gives it its position.
@@ -32,6 +33,7 @@ impl Envelope {
             | Body::LeadUpdated(_)
             | Body::NewMessage(_)
             | Body::MessageChanged(_)
+            | Body::Send(_)
             | Body::ChatUpdated(_) => Room::Account(self.account),
             Body::SourceHealth(_) => Room::Operators(self.account),
         }
@@ -60,6 +62,8 @@ pub enum Body {
     NewMessage(Box<Message>),
     /// `message:edited`, `message:deleted`, `message:reaction`, `message:read`, `message:delivered`
     MessageChanged(Box<MessageChange>),
+    /// `message:pending`, `message:sent`, `message:failed`
+    Send(Box<Outgoing>),
     /// `chat:updated`
     ChatUpdated(Box<Chat>),
     /// `source:health`
@@ -80,6 +84,11 @@ impl Body {
                 ChangeKind::Reaction => "message:reaction",
                 ChangeKind::Read => "message:read",
                 ChangeKind::Delivered => "message:delivered",
+            },
+            Self::Send(send) => match send.state {
+                SendState::Pending | SendState::Sending => "message:pending",
+                SendState::Sent => "message:sent",
+                SendState::Failed => "message:failed",
             },
             Self::ChatUpdated(_) => "chat:updated",
             Self::SourceHealth(_) => "source:health",

@@ -117,6 +117,8 @@ ids! {
     ChatId = "chat_";
     /// A message; derived from the same.
     MessageId = "msg_";
+    /// A reply on its way to a platform.
+    SendId = "snd_";
     /// A key for programs.
     ApiKeyId = "key_";
     /// An agency's own token issuer.

@@ -1,4 +1,4 @@
-//! Plain data and rules: what an account, a room, an event, an envelope and a lead are.
+//! Plain data and rules: what an account, a room, an event, an envelope, a lead and a send are.
 //!
 //! Nothing here talks to a socket, a database or a clock other than [`clock`]; every other module may use it and it
 //! uses none of them.
@@ -10,12 +10,14 @@ pub mod event;
 pub mod ids;
 pub mod lead;
 pub mod message;
+pub mod reach;
 pub mod role;
 pub mod room;
+pub mod send;
 
 pub use clock::Timestamp;
 pub use ids::{
-    AccountId, AgencyId, ApiKeyId, ChatId, EventId, IssuerId, LeadId, MessageId, SessionId, SourceId, UserId,
+    AccountId, AgencyId, ApiKeyId, ChatId, EventId, IssuerId, LeadId, MessageId, SendId, SessionId, SourceId, UserId,
 };
 pub use role::Role;
 pub use room::Room;

@@ -173,6 +173,7 @@ async fn an_unrouted_event_goes_to_whoever_claims_its_page_but_only_within_its_s
         app_secrets: Vec::new(),
         verify_token: None,
         enabled: true,
+        api_url: None,
     };
     let unrouted = |scope: Scope, platform_id: &str| {
         let event = NewEvent {

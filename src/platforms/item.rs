@@ -3,8 +3,11 @@
 use chrono::{DateTime, Datelike, SubsecRound, TimeDelta};
 use serde_json::{Map, Value};
 
-use super::Unreadable;
-use crate::domain::{Timestamp, message::Flag};
+use super::{SENT_BY_HUB, Unreadable};
+use crate::domain::{
+    Timestamp,
+    message::{Arrival, Flag},
+};
 
 /// Longest id that is taken as one.
 const LONGEST_ID: usize = 255;
@@ -64,6 +67,11 @@ pub fn id(value: Option<&Value>) -> Option<String> {
 /// Whether a flag is set, however it is written.
 pub fn flag(value: Option<&Value>) -> bool {
     value.is_some_and(|value| Flag::of(value).0)
+}
+
+/// How the message of an item came: one that the hub has sent says so itself.
+pub fn arrived(item: &Map<String, Value>, arrival: Arrival) -> Arrival {
+    if arrival == Arrival::Webhook && flag(item.get(SENT_BY_HUB)) { Arrival::Sent } else { arrival }
 }
 
 /// A list, however it is written: one thing may come without it.

@@ -3,9 +3,16 @@
 //!
 //! No retrying and no waiting in here: an error says what would help, the caller decides when.
 
+mod http;
 mod item;
 pub mod meta;
+#[cfg(test)]
+mod one_call;
 pub mod unipile;
+mod words;
+
+/// The member of a kept item that says that the hub sent the message: the rest of it is in the shape of the platform's echo.
+pub const SENT_BY_HUB: &str = "sent_by_hub";
 
 /// A kept item that says nothing the hub understands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,6 +9,7 @@
 //!
 //! Nothing here reads the store. `actix-web-actors` is named in [`session`] and nowhere else.
 
+mod actions;
 pub mod close;
 pub mod encode;
 pub mod limits;
@@ -22,5 +23,6 @@ pub mod transports;
 mod unlogged;
 pub mod wire;
 
+pub use actions::{Action, Actions};
 pub use registry::{AddShard, Publish, PublishError, SessionRegistry};
 pub use shard::{Deliver, Drain, Shard, Tell};

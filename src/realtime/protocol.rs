@@ -65,6 +65,32 @@ pub enum ClientFrame {
         #[serde(default)]
         state: Typing,
     },
+    /// A reply, through the platform that the chat is at.
+    #[serde(rename = "message:send")]
+    MessageSend {
+        /// The chat, as the REST routes name it.
+        chat: String,
+        /// What it says.
+        text: String,
+        /// Makes a second one with the same harmless.
+        client_id: Option<String>,
+    },
+    /// What is in a chat was read.
+    #[serde(rename = "chat:read")]
+    ChatRead {
+        /// The chat, as the REST routes name it.
+        chat: String,
+    },
+    /// A lead has another status or other notes.
+    #[serde(rename = "lead:update")]
+    LeadUpdate {
+        /// `lead_…`
+        lead: String,
+        /// Unless it stays.
+        status: Option<String>,
+        /// Unless they stay.
+        notes: Option<String>,
+    },
 }
 
 /// Whether somebody types.
@@ -122,7 +148,18 @@ impl Asked {
     #[must_use]
     pub fn of(mut object: Map<String, Value>) -> Self {
         let reference = object.remove("ref");
-        let known = ["auth", "subscribe", "unsubscribe", "ack", "watermarks", "presence", "typing"];
+        let known = [
+            "auth",
+            "subscribe",
+            "unsubscribe",
+            "ack",
+            "watermarks",
+            "presence",
+            "typing",
+            "message:send",
+            "chat:read",
+            "lead:update",
+        ];
         let frame = match object.get("type").and_then(Value::as_str) {
             Some(name) if known.contains(&name) => serde_json::from_value(Value::Object(object))
                 .map_err(|error| Refusal { code: "bad_frame", message: error.to_string() }),

@@ -14,6 +14,8 @@ pub fn type_bit(name: &str) -> u32 {
         "message:new" | "message:edited" | "message:deleted" | "message:reaction" | "message:read"
         | "message:delivered" => MESSAGES,
         "chat:updated" => 1 << 7,
+        // Apart from the messages: the origin's client, which gets those, knows nothing of these.
+        "message:pending" | "message:sent" | "message:failed" => 1 << 8,
         "presence" => 1 << 4,
         "typing" => 1 << 5,
         "ack" => 1 << 6,

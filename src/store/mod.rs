@@ -1,5 +1,5 @@
-//! The database: agencies, users and sources for the directory, leads for reports and exports, and
-//! conversations.
+//! The database: agencies, users and sources for the directory, leads for reports and exports,
+//! conversations, and the replies on their way.
 //!
 //! Two engines, one set of queries: an embedded SQLite file, or PostgreSQL by URL. `queries/` is compiled once for each
 //! (`engine::postgres`, `engine::sqlite`), so ordinary code with ordinary types serves both; the few places where they
@@ -24,6 +24,7 @@ mod leads;
 mod messages;
 mod migrate;
 mod schema;
+mod sends;
 mod sources;
 mod tokens;
 mod types;
@@ -35,6 +36,7 @@ pub use error::{Result, StoreError};
 pub use handle::Store;
 pub use leads::{Cursor, LeadChanges, LeadFilter, LeadPage, ParseCursorError};
 pub use messages::{Attendee, MessageFilter, MessagePage};
+pub use sends::{Admission, OpenSend};
 pub use sources::NewSource;
 pub use users::NewUser;
 pub use vault::{Place, Vault};

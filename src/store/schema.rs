@@ -64,6 +64,7 @@ diesel::table! {
         verify_token -> Nullable<Binary>,
         enabled -> Bool,
         created_at -> Moment,
+        api_url -> Nullable<Text>,
     }
 }
 
@@ -216,6 +217,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{Integer, Nullable, Text};
+    use crate::store::types::Moment;
+
+    sends (id) {
+        id -> Text,
+        agency_id -> Text,
+        account_id -> Text,
+        chat_id -> Text,
+        source_id -> Text,
+        client_id -> Text,
+        text -> Text,
+        by_user -> Nullable<Text>,
+        state -> Text,
+        reason_code -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        message_id -> Nullable<Text>,
+        platform_id -> Nullable<Text>,
+        attempts -> Integer,
+        next_try -> Moment,
+        tried_at -> Nullable<Moment>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::Text;
     use crate::store::types::{Document, Moment};
 
@@ -228,3 +255,5 @@ diesel::table! {
         received_at -> Moment,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(messages, sends);

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::{
     check,
@@ -31,6 +32,8 @@ pub struct NewSource {
     pub app_secrets: Vec<SecretString>,
     /// Of the agency's own app.
     pub verify_token: Option<SecretString>,
+    /// Where the platform's API is, if that is the source's own.
+    pub api_url: Option<Url>,
 }
 
 /// A row of `sources`.
@@ -48,6 +51,7 @@ pub(super) struct SourceRow {
     pub verify_token: Option<Vec<u8>>,
     pub enabled: bool,
     pub created_at: At,
+    pub api_url: Option<String>,
 }
 
 impl Store {
@@ -82,6 +86,15 @@ impl Store {
     pub async fn set_source_app_secrets(&self, source: SourceId, secrets: &[SecretString]) -> Result<()> {
         let sealed = seal_secrets(self.vault(), &source.to_string(), secrets)?;
         run!(self, Change, |c, q| q::sources::set_app_secrets(c, source, &sealed).await)
+    }
+
+    /// Says where the platform's API is.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such source.
+    pub async fn set_source_api_url(&self, source: SourceId, url: &Url) -> Result<()> {
+        let url = url.to_string();
+        run!(self, Change, |c, q| q::sources::set_api_url(c, source, &url).await)
     }
 
     /// Lets its events through, or parks them.
@@ -120,6 +133,7 @@ fn seal(vault: &Vault, id: SourceId, agency: AgencyId, source: NewSource) -> Res
         verify_token: verify_token.transpose()?,
         enabled: true,
         created_at: At(clock::now()),
+        api_url: source.api_url.map(String::from),
     })
 }
 
@@ -136,6 +150,8 @@ pub(super) fn open(vault: &Vault, row: SourceRow) -> Result<Source> {
     let secrets: Vec<String> = serde_json::from_str(secrets.expose_secret())
         .map_err(|_| StoreError::Corrupt(format!("sources.app_secrets of {name} is not a list")))?;
     let verify_token = row.verify_token.map(|sealed| vault.open(place(&name, "verify_token"), &sealed));
+    let corrupt = |_| StoreError::Corrupt(format!("sources.api_url of {name} is no URL"));
+    let api_url = row.api_url.map(|url| url.parse().map_err(corrupt));
     Ok(Source {
         id: row.id.0,
         agency: row.agency_id.0,
@@ -147,5 +163,6 @@ pub(super) fn open(vault: &Vault, row: SourceRow) -> Result<Source> {
         app_secrets: secrets.into_iter().map(SecretString::from).collect(),
         verify_token: verify_token.transpose()?,
         enabled: row.enabled,
+        api_url: api_url.transpose()?,
     })
 }

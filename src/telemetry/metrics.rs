@@ -31,6 +31,8 @@ pub struct Metrics {
     pub deferred_events: Counters,
     pub platform_calls: Counters,
     pub platform_seconds: Histogram,
+    pub sends: Counters,
+    pub registrations: Counters,
     pub supervisors: Gauge,
     pub supervisor_restarts: Counter,
     pub published_envelopes: Counters,
@@ -77,6 +79,8 @@ impl Metrics {
             deferred_events: Counters::default(),
             platform_calls: Counters::default(),
             platform_seconds: seconds(),
+            sends: Counters::default(),
+            registrations: Counters::default(),
             supervisors: Gauge::default(),
             supervisor_restarts: Counter::default(),
             published_envelopes: Counters::default(),
@@ -111,6 +115,8 @@ impl Metrics {
         r.register("deferred_events", "Events put off, by reason", self.deferred_events.clone());
         r.register("platform_calls", "Calls to platforms' APIs, by outcome", self.platform_calls.clone());
         r.register_with_unit("platform_call", "How long calls to platforms' APIs take", Unit::Seconds, self.platform_seconds.clone());
+        r.register("sends", "Replies to platforms, by what became of them", self.sends.clone());
+        r.register("webhook_registrations", "Webhooks at platforms that were looked at, by outcome", self.registrations.clone());
         r.register("supervisors", "Accounts being worked on", self.supervisors.clone());
         r.register("supervisor_restarts", "Supervisors that failed and were started again", self.supervisor_restarts.clone());
         r.register("published_envelopes", "Envelopes pushed, by type", self.published_envelopes.clone());

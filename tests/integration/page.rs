@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use loadtest::platform::{
+    Behaviour, Failure,
+    meta::{Message, Webhook},
+};
 use serde_json::json;
 use thirtyfour::prelude::*;
 
@@ -161,6 +165,48 @@ async fn what_becomes_of_a_message_shows_in_the_opened_chat_and_stays_after_a_re
     browser.find_text(".said.theirs .said-gone", "Message deleted").await?;
     ensure!(browser.texts(".said-text").await? == ["First", "Mine"]);
     ensure!(browser.errors().await?.is_empty());
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_reply_is_typed_and_sent_once_and_one_that_failed_is_sent_again() -> Result<()> {
+    let Some(program) = chromedriver() else { return Ok(()) };
+    let (driver, inbox) = (Driver::start(&program).await?, Inbox::open().await?);
+    let page = &inbox.house.pages[0];
+    let browser = open_inbox(&driver, &inbox).await?;
+    let message =
+        Message { page_id: 101, psid: 500, mid: "m_1".into(), text: "Hello?".into(), timestamp: 1_783_330_000_000 };
+    inbox.house.accepted(Webhook::new(1_783_330_000).with_message(message).body()).await?;
+    browser.find(".chat-link").await?.click().await?;
+    browser.find_text(".said-text", "Hello?").await?;
+
+    // Two lines; a second Enter finds nothing more to send.
+    page.behave_sending(Behaviour::answers().latency(POLL * 10));
+    let composer = browser.find(".composer textarea").await?;
+    composer.send_keys("One" + Key::Shift + Key::Enter + Key::Shift + "two" + Key::Enter + Key::Enter).await?;
+    browser.find_text(".is-waiting .said-text", "One\ntwo").await?;
+    browser.gone(".is-waiting").await?;
+    browser.find_text(".said.own .said-text", "One\ntwo").await?;
+    ensure!(page.sent().len() == 1 && page.send_calls() == 1, "{:?}", page.sent());
+
+    page.behave_sending(Behaviour::fails_times(1, Failure::OutsideWindow));
+    browser.find(".composer textarea").await?.send_keys("Three" + Key::Enter).await?;
+    browser.find(".has-failed .failed-why .button").await?;
+    browser.driver.refresh().await?;
+    browser.find_text(".has-failed .said-text", "Three").await?;
+    let why = browser.find(".failed-why p").await?.text().await?;
+    ensure!(why.starts_with("More than 24 hours"), "{why}");
+    browser.find(".failed-why .button").await?.click().await?;
+    browser.gone(".has-failed").await?;
+    browser.gone(".is-waiting").await?;
+    browser.find_text(".said.own .said-text", "Three").await?;
+    browser.driver.refresh().await?;
+    browser.find_text(".said.own .said-text", "Three").await?;
+    ensure!(browser.texts(".said-text").await? == ["Hello?", "One\ntwo", "Three"]);
+    ensure!(page.sent().len() == 2, "{:?}", page.sent());
+    // What was refused is an answer that the browser's console tells of as well.
+    let errors = browser.errors().await?;
+    ensure!(errors.iter().all(|error| error.contains("422")), "{errors:?}");
     browser.close().await
 }
 

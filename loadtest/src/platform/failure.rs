@@ -32,6 +32,10 @@ pub enum Failure {
     TokenExpired,
     /// Code 190, subcode 460: the password was changed.
     TokenRevoked,
+    /// Code 10, subcode 2018278: the person wrote too long ago to be answered.
+    OutsideWindow,
+    /// Code 551: the person can't be written to.
+    PersonUnavailable,
     /// Code 368: blocked for breaking a policy.
     Blocked,
     /// A page of HTML, as a proxy on the way sends it.
@@ -124,6 +128,12 @@ impl Failure {
                 let reason = "the user changed their password or Facebook has changed the session for security reasons";
                 let text = format!("Error validating access token: The session has been invalidated because {reason}.");
                 GraphError::new(190, text).subcode(460)
+            }
+            Self::OutsideWindow => {
+                GraphError::new(10, "(#10) This message is sent outside of allowed window.").subcode(2_018_278)
+            }
+            Self::PersonUnavailable => {
+                GraphError::new(551, "(#551) This person isn't available right now.").subcode(1_545_041)
             }
             Self::Blocked => {
                 GraphError::new(368, "The action attempted has been deemed abusive or is otherwise disallowed")

@@ -1,4 +1,4 @@
-//! The Graph API over HTTP: `GET /{version}/{id}`.
+//! The Graph API over HTTP: `GET /{version}/{id}`; what sends messages stands in [`messenger`].
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::{
     failure::{Failure, GraphError},
+    messenger,
     state::{Call, Decision, Outcome, Shared},
     wire,
 };
@@ -30,6 +31,7 @@ struct Parameters {
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/{version:v[0-9]+\\.[0-9]+}/{object:[0-9]+}", web::get().to(object))
+        .route("/{version:v[0-9]+\\.[0-9]+}/{sender:me|[0-9]+}/messages", web::post().to(messenger::send))
         .default_service(web::to(unknown));
 }
 
@@ -103,7 +105,7 @@ fn with_headers(decision: &Decision, version: &str, status: u16) -> HttpResponse
     answer
 }
 
-fn broken(failure: Failure) -> HttpResponse {
+pub(super) fn broken(failure: Failure) -> HttpResponse {
     match failure {
         Failure::NotJson { status } => {
             HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::{
     failure::{self, Failure, GraphError},
     lead::{FIELDS, Lead},
+    messenger::Outbox,
     meta,
     page::Behaviour,
 };
@@ -58,6 +59,7 @@ pub(super) struct PageState {
     pub answered: u64,
     pub running: u32,
     pub most_running: u32,
+    pub outbox: Outbox,
 }
 
 /// A token is good for exactly one page, until it ends in some way.
@@ -141,6 +143,22 @@ impl State {
 
     pub(super) fn calls_for(&self, object: u64) -> u32 {
         self.calls.get(&object).copied().unwrap_or_default()
+    }
+
+    /// The page that a token sends for.
+    pub(super) fn sender(&mut self, token: Option<&str>, proof: Option<&str>) -> Result<u64, GraphError> {
+        let missing = || GraphError::new(104, "An access token is required to request this resource.");
+        let unknown = || GraphError::new(190, "Invalid OAuth access token - Cannot parse access token");
+        let found = self.tokens.get(token.ok_or_else(missing)?).ok_or_else(unknown)?;
+        let (page, ended) = (found.page, found.ended);
+        if let Some(error) = ended.and_then(|failure| failure.graph_error(page)) {
+            return Err(error);
+        }
+        let call = Call { object: page, token, proof, fields: None };
+        match self.page(page).secret.as_deref().and_then(|secret| wrong_proof(secret, &call)) {
+            Some(error) => Err(error),
+            None => Ok(page),
+        }
     }
 
     /// Counts the call and says how it goes. The caller says [`State::finished`] when it has gone.

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use actix::{Actor, Handler, ResponseFuture};
 use actix_web::{
     App, Error,
     body::MessageBody,
@@ -15,18 +16,27 @@ use actix_web::{
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use super::*;
 use crate::{
     auth::{Authenticator, Options, Origins, OwnTokens, keys, password},
-    domain::{AccountId, AgencyId, Role, clock, directory::Directory, envelope::Envelope},
+    config::Settings,
+    domain::{
+        AccountId, AgencyId, Role, clock,
+        directory::Directory,
+        envelope::{Envelope, Position},
+        send::{Outgoing, Reason, SendState},
+    },
+    realtime::{Publish, PublishError},
+    sending::{Desk, Wake},
     store::{NewUser, Store, Vault},
 };
 
 mod chats;
 mod leads;
 mod login;
+mod sends;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -55,6 +65,48 @@ impl AttentionSource for Dashboards {
     }
 }
 
+/// In the sender's place: whatever is to be sent is said to be sent, unless its text names what is to become of it.
+struct Platform {
+    store: Store,
+    seen: Arc<Dashboards>,
+    outcomes: broadcast::Sender<Outgoing>,
+}
+
+impl Actor for Platform {
+    type Context = actix::Context<Self>;
+}
+
+impl Handler<Publish> for Platform {
+    type Result = Result<Position, PublishError>;
+
+    fn handle(&mut self, publish: Publish, _: &mut Self::Context) -> Self::Result {
+        self.seen.0.lock().unwrap().push(publish.envelope);
+        Ok(Position { epoch: 1, count: 1 })
+    }
+}
+
+impl Handler<Wake> for Platform {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Wake(source): Wake, _: &mut Self::Context) -> Self::Result {
+        let (store, outcomes) = (self.store.clone(), self.outcomes.clone());
+        Box::pin(async move {
+            for open in store.open_sends(source).await.unwrap() {
+                let Some(claimed) = store.claim_send(open.account, open.id).await.unwrap() else { continue };
+                let mut send = Outgoing { state: SendState::Sent, updated_at: clock::now(), ..claimed };
+                match send.text.strip_prefix("fails: ") {
+                    Some(code) => {
+                        (send.state, send.reason) = (SendState::Failed, Some(Reason::new(code, "It failed.")))
+                    }
+                    None => send.platform_id = Some("p_1".to_owned()),
+                }
+                store.settle_send(&send).await.unwrap();
+                outcomes.send(send).unwrap();
+            }
+        })
+    }
+}
+
 struct Hub {
     state: ApiState,
     seen: Arc<Dashboards>,
@@ -63,7 +115,7 @@ struct Hub {
     second: AccountId,
     foreign: AccountId,
     _folder: tempfile::TempDir,
-    _directory: watch::Sender<Option<Arc<Directory>>>,
+    newest: watch::Sender<Option<Arc<Directory>>>,
 }
 
 async fn sqlite(folder: &tempfile::TempDir) -> Store {
@@ -105,8 +157,18 @@ impl Hub {
             anonymous: None,
         });
         let (publisher, attention) = (seen.clone(), seen.clone());
-        let state = ApiState { store, auth: auth.unwrap(), directory, publisher, attention, trust_proxy: true };
-        Self { state, seen, agency, account, second, foreign, _folder: folder, _directory: sender }
+        let outcomes = broadcast::Sender::new(16);
+        let platform = Platform { store: store.clone(), seen: seen.clone(), outcomes: outcomes.clone() }.start();
+        let desk = Desk {
+            settings: Arc::new(Settings::parse("").unwrap().sending),
+            store: store.clone(),
+            directory: directory.clone(),
+            publish: platform.clone().recipient(),
+            wake: platform.recipient(),
+            outcomes,
+        };
+        let state = ApiState { store, auth: auth.unwrap(), directory, desk, publisher, attention, trust_proxy: true };
+        Self { state, seen, agency, account, second, foreign, _folder: folder, newest: sender }
     }
 
     async fn ask(&self, request: test::TestRequest) -> Reply {

@@ -110,6 +110,7 @@ fn directory() -> Directory {
         app_secrets: Vec::new(),
         verify_token: None,
         enabled: true,
+        api_url: None,
     });
     Directory { sources: sources.map(|source| (source.id, source)).into(), ..Directory::default() }.indexed()
 }

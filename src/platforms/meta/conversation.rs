@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::{
     Unreadable,
-    item::{flag, happened, id, list, object, text},
+    item::{arrived, flag, happened, id, list, object, text},
 };
 use crate::domain::{
     Timestamp,
@@ -25,6 +25,7 @@ pub fn read(
     arrival: Arrival,
 ) -> Result<Happening, Unreadable> {
     let item = object(item)?;
+    let arrival = arrived(&item, arrival);
     let [sender, recipient] = ["sender", "recipient"].map(|side| id(item.get(side).and_then(|side| side.get("id"))));
     let kind = |name: &str| item.get(name).and_then(Value::as_object);
     let message = kind("message");
@@ -66,7 +67,7 @@ pub fn read(
 
 /// Items don't say which messenger they are of, but a source's id does: an Instagram professional account has 17 digits
 /// that begin with 17841; a page has fewer. So all chats of a source are of one kind, whatever is read from them first.
-fn is_instagram(own_id: &str) -> bool {
+pub(super) fn is_instagram(own_id: &str) -> bool {
     own_id.len() == 17 && own_id.starts_with("17841")
 }
 

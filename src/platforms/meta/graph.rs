@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{
-    RequestBuilder, Response, StatusCode,
+    RequestBuilder, StatusCode,
     header::{AUTHORIZATION, HeaderValue},
-    redirect::Policy,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sha2::Sha256;
 use url::Url;
 
-use super::{GraphError, Remedy, Usage};
+use super::{super::http, GraphError, Remedy, Usage};
 use crate::config;
 
 /// Longest lead id that is asked for; real ones have 15 to 17 digits.
@@ -62,8 +61,8 @@ pub enum BuildError {
 /// Calls the Graph API. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct GraphClient {
-    http: reqwest::Client,
-    settings: GraphSettings,
+    pub(super) http: reqwest::Client,
+    pub(super) settings: GraphSettings,
 }
 
 /// A lead as the platform has it.
@@ -84,12 +83,7 @@ impl GraphClient {
         if settings.url.cannot_be_a_base() || !matches!(settings.url.scheme(), "http" | "https") {
             return Err(BuildError::Url);
         }
-        let http = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .timeout(settings.timeout)
-            .user_agent(concat!("leadwire/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(BuildError::Client)?;
+        let http = http::client(settings.timeout).map_err(BuildError::Client)?;
         Ok(Self { http, settings })
     }
 
@@ -133,10 +127,11 @@ impl GraphClient {
     }
 
     async fn call(&self, request: RequestBuilder) -> Result<Fetched, GraphError> {
-        let response = request.send().await.map_err(|error| broken(&error))?;
+        let response = request.send().await.map_err(|error| GraphError::broken(error.into()))?;
         let (status, usage) = (response.status(), Usage::from_headers(response.headers()));
         let with_usage = |error: GraphError| GraphError { usage, ..error };
-        let body = self.body(response).await.map_err(with_usage)?;
+        let body = http::body(response, self.settings.max_response).await;
+        let body = body.map_err(|broken| with_usage(GraphError::broken(broken)))?;
         let Ok(object) = serde_json::from_slice::<Value>(&body) else {
             return Err(with_usage(unexpected(status, "no JSON")));
         };
@@ -148,22 +143,10 @@ impl GraphClient {
         }
         Ok(Fetched { object, usage })
     }
-
-    /// Counts while it reads: a length that was announced may be a lie, and a small body may unpack to a large one.
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, GraphError> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
-            if body.len() + chunk.len() > self.settings.max_response {
-                return Err(GraphError::own(Remedy::Retry, "the platform's answer is too large"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    }
 }
 
 /// A header that no debug output shows.
-fn bearer(token: &SecretString) -> Result<HeaderValue, GraphError> {
+pub(super) fn bearer(token: &SecretString) -> Result<HeaderValue, GraphError> {
     let token = token.expose_secret();
     let value = HeaderValue::try_from(format!("Bearer {token}")).ok().filter(|_| !token.trim().is_empty());
     let mut value = value.ok_or_else(|| {
@@ -174,7 +157,7 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, GraphError> {
 }
 
 /// `appsecret_proof`: HMAC-SHA256 of the token under the app's secret, as hex digits. None without a secret.
-fn proof(app_secret: &str, token: &str) -> Option<String> {
+pub(super) fn proof(app_secret: &str, token: &str) -> Option<String> {
     if app_secret.is_empty() {
         return None;
     }
@@ -194,16 +177,4 @@ fn is_about(object: &Value, leadgen_id: &str) -> Result<(), GraphError> {
 
 fn unexpected(status: StatusCode, what: &str) -> GraphError {
     GraphError::own(Remedy::Retry, format!("the platform answered {} with {what}", status.as_u16()))
-}
-
-/// Says what went wrong without the error's own text, which has the URL in it.
-fn broken(error: &reqwest::Error) -> GraphError {
-    let what = if error.is_timeout() {
-        "the platform took too long to answer"
-    } else if error.is_connect() {
-        "the platform could not be reached"
-    } else {
-        "the connection to the platform broke"
-    };
-    GraphError::own(Remedy::Retry, what)
 }

@@ -4,6 +4,7 @@ mod conversation;
 mod errors;
 mod graph;
 mod lead;
+mod send;
 mod usage;
 
 #[cfg(test)]
@@ -13,4 +14,5 @@ pub use conversation::read;
 pub use errors::{GraphError, PauseScope, Remedy};
 pub use graph::{BuildError, Fetched, GraphClient, GraphSettings};
 pub use lead::{Origin, lead_from};
+pub use send::{Reply, SendError};
 pub use usage::Usage;

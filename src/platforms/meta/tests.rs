@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-    sync::oneshot,
-};
+use tokio::net::TcpListener;
 
-use super::*;
+use super::{
+    super::one_call::{http, platform},
+    *,
+};
 
 const LEAD: &str = r#"{"id":"321321321","created_time":"2015-02-28T08:49:14+0000","field_data":[]}"#;
 
@@ -21,31 +20,6 @@ fn settings(url: &str) -> GraphSettings {
         timeout: Duration::from_secs(20),
         max_response: 4096,
     }
-}
-
-/// Listens for one call and answers it with these bytes, or with nothing and an open connection; gives its address
-/// and, once it came, the head of the call.
-async fn platform(answer: Option<Vec<u8>>) -> (String, oneshot::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (tell, told) = oneshot::channel();
-    tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(socket.read_u8().await.unwrap());
-        }
-        let _ = tell.send(String::from_utf8(head).unwrap());
-        match answer {
-            Some(answer) => socket.write_all(&answer).await.unwrap(),
-            None => std::future::pending().await,
-        }
-    });
-    (address, told)
-}
-
-fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 async fn ask(answer: Option<Vec<u8>>) -> (Result<Fetched, GraphError>, String) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::{
     Unreadable,
-    item::{flag, happened, id, list, object, text},
+    item::{arrived, flag, happened, id, list, object, text},
 };
 use crate::domain::{
     Timestamp,
@@ -24,7 +24,10 @@ pub fn read(item: &str, owner: Owner, received_at: Timestamp, arrival: Arrival) 
     // Older bodies don't name the event: there was but one.
     let event = text(told.get("event"));
     let change = match event.as_deref().unwrap_or("message_received") {
-        "message_received" => return Ok(Happening::Message(Box::new(told.message(arrival)?))),
+        "message_received" => {
+            let arrival = arrived(&told.item, arrival);
+            return Ok(Happening::Message(Box::new(told.message(arrival)?)));
+        }
         "message_read" => told.receipt(ChangeKind::Read)?,
         "message_delivered" => told.receipt(ChangeKind::Delivered)?,
         "message_reaction" => MessageChange { reaction: Some(told.reaction()), ..told.change(ChangeKind::Reaction)? },

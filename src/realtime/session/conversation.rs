@@ -6,6 +6,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::Value;
 
 use super::super::{
+    actions::Action,
     close::Close,
     encode::Encoding,
     limits::Seat,
@@ -133,6 +134,13 @@ impl Conversation {
                 let outcome = read_one_room(&room).and_then(|room| self.shard.typing(self.key, room, state));
                 self.reply(reference, outcome);
             }
+            Ok(ClientFrame::MessageSend { chat, text, client_id }) => {
+                self.act(Action::Send { chat, text, client_id }, reference);
+            }
+            Ok(ClientFrame::ChatRead { chat }) => self.act(Action::Read { chat }, reference),
+            Ok(ClientFrame::LeadUpdate { lead, status, notes }) => {
+                self.act(Action::UpdateLead { lead, status, notes }, reference);
+            }
             Err(refusal) => self.reply(reference, Err(refusal)),
         }
         None
@@ -208,6 +216,11 @@ impl Conversation {
     /// Answers a frame, if it asks for an answer.
     pub fn reply(&self, reference: Option<Value>, outcome: Result<(), Refusal>) {
         self.shard.reply(&self.wire, reference, outcome.map(|()| None));
+    }
+
+    /// Asks for what is not realtime's business.
+    fn act(&self, action: Action, reference: Option<Value>) {
+        self.later(reference, |reference| self.shard.act(self.key, action, reference));
     }
 
     /// Asks for something whose answer comes by itself, unless it is refused.

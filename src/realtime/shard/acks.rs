@@ -91,7 +91,7 @@ impl ShardState {
         Ok(())
     }
 
-    fn begin_waiting(&self, key: usize) -> Result<(Rc<Wire>, SessionId), Refusal> {
+    pub(super) fn begin_waiting(&self, key: usize) -> Result<(Rc<Wire>, SessionId), Refusal> {
         let mut members = self.members.borrow_mut();
         let member = members.get_mut(key).filter(|member| member.waiting < WAITING);
         let busy = || Refusal { code: "busy", message: "earlier ones are not answered yet: try again".to_owned() };
@@ -100,7 +100,7 @@ impl ShardState {
         Ok((Rc::clone(&member.wire), member.id))
     }
 
-    fn end_waiting(&self, key: usize, session: SessionId) {
+    pub(super) fn end_waiting(&self, key: usize, session: SessionId) {
         // The place may be another session's by now.
         if let Some(member) = self.members.borrow_mut().get_mut(key).filter(|member| member.id == session) {
             member.waiting -= 1;

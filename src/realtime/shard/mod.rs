@@ -4,6 +4,7 @@
 //! One clock serves all heartbeats, deadlines and token ends.
 
 mod acks;
+mod act;
 mod beat;
 mod catch_up;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use tokio::sync::Notify;
 use self::{gates::Gates, membership::Membership, presence::Typed, subscribe::Job, vitals::Vitals};
 use super::{
     AddShard,
+    actions::Actions,
     close::Close,
     encode::{self, Encoded},
     limits::{Seat, SessionLimits},
@@ -100,6 +102,8 @@ pub struct ShardParts {
     pub inbox: Inbox,
     /// Who is where, over all shards.
     pub presence: Presence,
+    /// Does what sessions ask for that is not realtime's business.
+    pub actions: Arc<dyn Actions>,
     /// Takes what is to be told to sessions on all shards.
     pub registry: Recipient<Tell>,
     /// Counters.
@@ -121,6 +125,7 @@ pub struct ShardState {
     /// The envelope log.
     inbox: Inbox,
     presence: Presence,
+    actions: Arc<dyn Actions>,
     registry: Recipient<Tell>,
     members: RefCell<Slab<Member>>,
     rooms: RefCell<Rooms<Wire>>,
@@ -152,7 +157,7 @@ impl ShardState {
     /// An empty shard.
     #[must_use]
     pub fn new(parts: ShardParts) -> Rc<Self> {
-        let ShardParts { settings, auth, limits, directory, inbox, presence, registry, metrics } = parts;
+        let ShardParts { settings, auth, limits, directory, inbox, presence, actions, registry, metrics } = parts;
         Rc::new(Self {
             settings,
             auth,
@@ -161,6 +166,7 @@ impl ShardState {
             directory,
             inbox,
             presence,
+            actions,
             registry,
             members: RefCell::default(),
             rooms: RefCell::default(),

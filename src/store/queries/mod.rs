@@ -9,6 +9,7 @@ pub(in crate::store) mod issuers;
 pub(in crate::store) mod keys;
 pub(in crate::store) mod leads;
 pub(in crate::store) mod messages;
+pub(in crate::store) mod sends;
 pub(in crate::store) mod sources;
 pub(in crate::store) mod tokens;
 pub(in crate::store) mod users;

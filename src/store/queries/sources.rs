@@ -42,6 +42,15 @@ pub(in crate::store) async fn set_app_secrets(c: &mut Conn, source: SourceId, se
     .await
 }
 
+pub(in crate::store) async fn set_api_url(c: &mut Conn, source: SourceId, url: &str) -> Result<()> {
+    write_tx!(c, async |c| {
+        let set = sources::api_url.eq(url);
+        found(diesel::update(sources::table.find(Word(source))).set(set).execute(c).await?, "source")?;
+        bump(c).await
+    })
+    .await
+}
+
 pub(in crate::store) async fn set_enabled(c: &mut Conn, source: SourceId, enabled: bool) -> Result<()> {
     write_tx!(c, async |c| {
         let set = sources::enabled.eq(enabled);

@@ -36,6 +36,7 @@ fn page(account: AccountId, external_id: &str) -> NewSource {
         token: "EAAB-token".into(),
         app_secrets: vec!["new".into(), "old".into()],
         verify_token: Some("verify".into()),
+        api_url: None,
     }
 }
 
@@ -146,6 +147,10 @@ async fn every_change_bumps_the_version_and_a_refused_one_does_not(bench: Bench)
     grown(1, "set_source_app_secrets").await;
     let secrets = store.load_directory().await.unwrap().sources[&source].app_secrets.clone();
     assert_eq!(secrets.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), ["new", "old"]);
+    let api = "https://api1.unipile.com:13111".parse().unwrap();
+    store.set_source_api_url(source, &api).await.unwrap();
+    grown(1, "set_source_api_url").await;
+    assert_eq!(store.load_directory().await.unwrap().sources[&source].api_url, Some(api));
     store.set_source_enabled(source, false).await.unwrap();
     grown(1, "set_source_enabled").await;
     let key = store.add_api_key(agency, None, Role::Agent, "k", [1; 32]).await.unwrap();

@@ -10,3 +10,4 @@ mod leads;
 mod listing;
 mod migrations;
 mod outage;
+mod sends;

@@ -5,6 +5,7 @@ import { forgetAttention, readAttention, sourceHealth } from "./attention.js";
 import { chatUpdated, forgetChats, heard, markWhatIsRead, readingChats, rereadChats } from "./chats.js";
 import { becameOf, readMessages, readingMessages, spoken } from "./conversation.js";
 import { arrived, changed, forget, gone, read, reading } from "./feed.js";
+import { readSends, sendUpdated } from "./outbox.js";
 import { openedChat } from "./route.js";
 import { accountName, accounts, farewell, operated, recognise, user } from "./session.js";
 import { millis, text } from "./text.js";
@@ -33,6 +34,7 @@ export function goLive() {
       void read(false);
       rereadChats();
       void readMessages();
+      void readSends();
       readAttention();
     }, TOGETHER);
   };
@@ -58,6 +60,7 @@ export function goLive() {
     if (document.hidden && !message.is_sender && message.arrival === "webhook") unseen.value += 1;
   });
   for (const change of ["edited", "deleted", "reaction", "read", "delivered"]) hub.on(`message:${change}`, becameOf);
+  for (const state of ["pending", "sent", "failed"]) hub.on(`message:${state}`, sendUpdated);
   hub.on("chat:updated", (chat) => {
     chatUpdated(chat);
     // What could not be read while the database was away can be now.
@@ -83,6 +86,7 @@ export function goLive() {
     if (now.state === "waiting" && now.attempt % 8 === 2) void recognise();
     if (now.state === "signed-out" || now.state === "stopped") void backOrGoodbye();
     // What could not be read while the hub was away can be now.
+    if (now.state === "live") void readSends();
     if (now.state === "live" && [reading, readingChats, readingMessages].some(({ value }) => value === "error")) reread();
   });
   status.value = hub.status;

@@ -31,6 +31,7 @@ fn source(page: &str) -> Source {
         app_secrets: Vec::new(),
         verify_token: None,
         enabled: true,
+        api_url: None,
     }
 }
 

@@ -34,6 +34,7 @@ fn source() -> Source {
         app_secrets: Vec::new(),
         verify_token: None,
         enabled: true,
+        api_url: None,
     }
 }
 

@@ -1,0 +1,34 @@
+-- Replies on their way to a platform: the queue itself, and afterwards the record of what became of each. Times are
+-- microseconds since 1970.
+
+CREATE TABLE sends (
+    id          TEXT PRIMARY KEY,
+    agency_id   TEXT NOT NULL,
+    account_id  TEXT NOT NULL,
+    chat_id     TEXT NOT NULL,
+    -- no foreign key: what became of a send is still known when its source is gone
+    source_id   TEXT NOT NULL,
+    client_id   TEXT NOT NULL,
+    text        TEXT NOT NULL,
+    by_user     TEXT,
+    state       TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'sent', 'failed')),
+    reason_code TEXT,
+    reason      TEXT,
+    -- the message that it has become, and the platform's id of that
+    message_id  TEXT,
+    platform_id TEXT,
+    attempts    INTEGER NOT NULL,
+    next_try    INTEGER NOT NULL,
+    tried_at    INTEGER,
+    -- grows within a chat, so that it decides on the order
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    -- who asks twice is answered by the first
+    UNIQUE (account_id, agency_id, client_id),
+    FOREIGN KEY (chat_id, account_id, agency_id) REFERENCES chats (id, account_id, agency_id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX sends_of_chat ON sends (chat_id, account_id, agency_id, created_at);
+-- The condition stands word for word in src/store/queries/sends.rs.
+CREATE INDEX sends_open ON sends (source_id, next_try) WHERE state IN ('pending', 'sending');
+-- No two sends are the same message.
+CREATE UNIQUE INDEX sends_message ON sends (message_id) WHERE message_id IS NOT NULL;

@@ -1,0 +1,86 @@
+//! Starts the actors that are one a node and work on what has come or is to go.
+
+use std::sync::Arc;
+
+use actix::{Actor, Addr, ArbiterHandle};
+use tokio::sync::broadcast;
+
+use super::bridges;
+use crate::{
+    config::Settings,
+    domain::directory::Watch,
+    enrichment::{self, Pauses, Supervisors},
+    inbox::Inbox,
+    persistence::Persister,
+    platforms::{
+        meta::{GraphClient, GraphSettings},
+        unipile::UnipileClient,
+    },
+    realtime::SessionRegistry,
+    sending::{self, Clients, Desk, Sender},
+    store::Store,
+    telemetry::Metrics,
+};
+
+/// What became of sends, kept for requests that wait for it; one that falls behind asks the store.
+const OUTCOMES: usize = 1024;
+
+/// What all of them need.
+pub(super) struct Base<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) node: ArbiterHandle,
+    pub(super) store: Store,
+    pub(super) inbox: Inbox,
+    pub(super) directory: Watch,
+    pub(super) registry: Addr<SessionRegistry>,
+    pub(super) unipile: UnipileClient,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Base<'_> {
+    pub(super) fn persister(&self) -> Addr<Persister> {
+        let (settings, store, inbox) = (self.settings.persistence.clone(), self.store.clone(), self.inbox.clone());
+        let announce = Arc::new(bridges::ToRegistry(self.registry.clone().recipient()));
+        let metrics = Arc::clone(&self.metrics);
+        Persister::start_in_arbiter(&self.node, move |_| Persister::new(settings, store, inbox, announce, metrics))
+    }
+
+    pub(super) fn supervisors(&self, persister: &Addr<Persister>) -> anyhow::Result<Addr<Supervisors>> {
+        let context = enrichment::Context {
+            settings: Arc::new(self.settings.enrichment.clone()),
+            directory: self.directory.clone(),
+            inbox: self.inbox.clone(),
+            graph: GraphClient::new(GraphSettings::from(&self.settings.meta))?,
+            app_secret: self.settings.meta.app_secrets.first().cloned(),
+            pauses: Pauses::default(),
+            publish: self.registry.clone().recipient(),
+            persist: persister.clone().recipient(),
+            metrics: Arc::clone(&self.metrics),
+        };
+        let sweep = self.settings.inbox.sweep_interval;
+        Ok(Supervisors::start_in_arbiter(&self.node, move |_| Supervisors::new(context, sweep)))
+    }
+
+    /// The sender, and the desk that hands in to it.
+    pub(super) fn sender(&self, supervisors: &Addr<Supervisors>) -> anyhow::Result<(Addr<Sender>, Desk)> {
+        let context = sending::Context {
+            settings: Arc::new(self.settings.sending.clone()),
+            store: self.store.clone(),
+            directory: self.directory.clone(),
+            inbox: self.inbox.clone(),
+            arrived: supervisors.clone().recipient(),
+            publish: self.registry.clone().recipient(),
+            outcomes: broadcast::Sender::new(OUTCOMES),
+            clients: Clients {
+                graph: GraphClient::new(GraphSettings::from(&self.settings.meta))?,
+                app_secret: self.settings.meta.app_secrets.first().cloned(),
+                unipile: self.unipile.clone(),
+            },
+            metrics: Arc::clone(&self.metrics),
+        };
+        let sending::Context { settings, store, directory, publish, outcomes, .. } = context.clone();
+        let sender = Sender::start_in_arbiter(&self.node, move |_| Sender::new(context));
+        let wake = sender.clone().recipient();
+        Ok((sender, Desk { settings, store, directory, publish, wake, outcomes }))
+    }
+}
