@@ -14,6 +14,7 @@ mod lead_query;
 mod leads;
 mod login;
 mod me;
+mod people;
 mod problem;
 mod router;
 mod sends;

@@ -5,7 +5,7 @@ use actix_web::{
     web::{PayloadConfig, ServiceConfig, delete, get, post, put, scope},
 };
 
-use super::{attention, chats, extract, health, leads, login, me, sends};
+use super::{attention, chats, extract, health, leads, login, me, people, sends};
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
 pub fn configure(app: &mut ServiceConfig) {
@@ -19,6 +19,7 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/logout", post().to(login::logout))
             .route("/token", post().to(login::token))
             .route("/me", get().to(me::me))
+            .route("/people", get().to(people::list))
             .route("/attention", get().to(attention::list))
             // The lead dashboard's own routes, in its shapes; the fixed names before `{id}`.
             .route("/leads", get().to(leads::list))

@@ -210,10 +210,43 @@ async fn a_reply_is_typed_and_sent_once_and_one_that_failed_is_sent_again() -> R
     browser.close().await
 }
 
+#[tokio::test]
+async fn colleagues_see_each_other_in_a_chat_hear_each_other_type_and_give_it_to_one_of_them() -> Result<()> {
+    let Some(program) = chromedriver() else { return Ok(()) };
+    let (driver, inbox) = (Driver::start(&program).await?, Inbox::open().await?);
+    let (hub, tenant) = (&inbox.house.hub, &inbox.house.tenants[0]);
+    hub.add_user(&tenant.agency, "zara@harbor.example", "Zara Quist", &[(&tenant.account, "agent")]).await?;
+    inbox.accepted(0, inbox.connected[0].message("Zoë", "m_1", "Hello?", "2026-07-06T10:00:00.000Z")).await?;
+    let [mine, zaras] =
+        [open_inbox(&driver, &inbox).await?, open_inbox_of(&driver, &inbox, "zara@harbor.example").await?];
+    for browser in [&mine, &zaras] {
+        browser.find_text(".chat-link", "Zoë").await?.click().await?;
+        browser.find(".faces .face").await?;
+    }
+    ensure!(mine.texts(".faces .unseen").await? == ["Zara Quist is here"]);
+
+    zaras.find(".composer textarea").await?.send_keys("Hel").await?;
+    mine.find_text(".conversation-who .typing", "Zara Quist is typing…").await?;
+    mine.gone(".conversation-who .typing").await?;
+
+    mine.find_text(".assignee option", "Zara Quist").await?.click().await?;
+    mine.find_text(".assignee bdi", "Zara Quist").await?;
+    zaras.find_text(".assignee bdi", "You").await?;
+    inbox.has_chat(0, |chat| chat["assignee"].is_string()).await?;
+    zaras.close().await?;
+    mine.gone(".faces .face").await?;
+    ensure!(mine.errors().await?.is_empty());
+    mine.close().await
+}
+
 /// A browser of the first tenant's manager, in the inbox.
 async fn open_inbox(driver: &Driver, inbox: &Inbox) -> Result<Browser> {
+    open_inbox_of(driver, inbox, &inbox.house.tenants[0].email).await
+}
+
+async fn open_inbox_of(driver: &Driver, inbox: &Inbox, email: &str) -> Result<Browser> {
     let browser = Browser::open(driver, &inbox.house.hub.url("/")).await?;
-    browser.sign_in(&inbox.house.tenants[0].email).await?;
+    browser.sign_in(email).await?;
     browser.find(".side[href='#inbox']").await?.click().await?;
     browser.find(".chats[aria-busy=false]").await?;
     Ok(browser)

@@ -238,6 +238,17 @@ async fn attention_is_for_those_who_manage() {
 }
 
 #[actix_web::test]
+async fn colleagues_are_those_on_the_callers_accounts() {
+    let hub = Hub::new(Role::Agent).await;
+    let seen = hub.by("lw_viewer", Method::GET, "/api/people", Value::Null).await;
+    let ada = &seen.body["items"][0];
+    assert_eq!((seen.body["items"].as_array().map(Vec::len), &ada["name"]), (Some(1), &json!("Ada")));
+    assert_eq!(ada["accounts"], json!([{"id": hub.account, "role": "agent"}]));
+    let foreign = hub.by("lw_foreign", Method::GET, "/api/people", Value::Null).await;
+    assert_eq!(foreign.body, json!({"items": []}));
+}
+
+#[actix_web::test]
 async fn a_store_that_is_away_is_a_503_that_says_when_to_come_back() {
     let mut hub = Hub::new(Role::Agent).await;
     let away = "postgres://u:p@127.0.0.1:9/none?sslmode=disable";

@@ -59,6 +59,10 @@ export const api = {
   chat: (id) => ask("GET", `/api/chats/${encodeURIComponent(id)}`),
   /** @param {"mark-read" | "ignore" | "unignore"} what @returns {Promise<any>} the chat as it is now */
   changeChat: (id, what) => ask("POST", `/api/chats/${encodeURIComponent(id)}/${what}`),
+  /** @param {string | null} person @returns {Promise<any>} the chat as it is now */
+  assign: (id, person) => ask("POST", `/api/chats/${encodeURIComponent(id)}/assign`, { user: person }),
+  /** @returns {Promise<{ items: any[] }>} by name */
+  people: () => ask("GET", "/api/people"),
   /** @returns {Promise<{ items: any[], total: number }>} newest first */
   messages: (id, query, signal) => ask("GET", `/api/chats/${encodeURIComponent(id)}/messages?${search(query)}`, undefined, signal),
   /** @returns {Promise<{ items: any[], reason: any, longest: any }>} what waits and what has failed, the oldest first */

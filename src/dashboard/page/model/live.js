@@ -6,6 +6,7 @@ import { chatUpdated, forgetChats, heard, markWhatIsRead, readingChats, rereadCh
 import { becameOf, readMessages, readingMessages, spoken } from "./conversation.js";
 import { arrived, changed, forget, gone, read, reading } from "./feed.js";
 import { readSends, sendUpdated } from "./outbox.js";
+import { followPeople, readPeople } from "./people.js";
 import { openedChat } from "./route.js";
 import { accountName, accounts, farewell, operated, recognise, user } from "./session.js";
 import { millis, text } from "./text.js";
@@ -34,6 +35,7 @@ export function goLive() {
       void read(false);
       rereadChats();
       void readMessages();
+      void readPeople();
       void readSends();
       readAttention();
     }, TOGETHER);
@@ -80,6 +82,7 @@ export function goLive() {
   for (const { id } of operated.value) hub.subscribe(`operators:${id}`);
 
   const stopMarking = markWhatIsRead();
+  const stopFollowing = followPeople(hub);
   const unwatch = hub.on("status", (now) => {
     status.value = now;
     // A handshake that is refused looks like any lost connection: ask who we are, early and then rarely.
@@ -94,6 +97,7 @@ export function goLive() {
   return () => {
     unwatch();
     stopMarking();
+    stopFollowing();
     clearTimeout(patience);
     clearTimeout(rereading);
     hub.close();

@@ -1,4 +1,5 @@
 import { html, useLayoutEffect, useRef, useState } from "../vendor.js";
+import { sayTyping } from "../model/people.js";
 import { drafts, longest, obstacle, reply } from "../model/outbox.js";
 import { accountName, mayEdit } from "../model/session.js";
 import { count } from "../model/text.js";
@@ -38,6 +39,7 @@ export function Composer({ chat }) {
     if (words) drafts.set(chat.id, words);
     else drafts.delete(chat.id);
     setText(words);
+    sayTyping(Boolean(words.trim()));
   };
   const send = (event) => {
     event.preventDefault();

@@ -10,6 +10,7 @@ import { chatName, chatPlace } from "./chat.js";
 import { Composer } from "./composer.js";
 import { Back, Up } from "./icons.js";
 import { Message } from "./message.js";
+import { Assignee, Here, typing } from "./people.js";
 import { Waiting } from "./waiting.js";
 
 /** Messages this close together, of the same person, belong together. */
@@ -155,14 +156,17 @@ export function Conversation({ id }) {
     return html`<section class="conversation"><div class="empty"><h2>Not to be found</h2><p>${chat}</p><button type="button" class="button" onClick=${close}>Back to the inbox</button></div></section>`;
   }
   const name = chat ? chatName(chat) : "";
+  const busy = typing();
   return html`
     <section class="conversation" aria-label="Chat">
       <header class="conversation-head">
         <button type="button" class="icon-button conversation-back" onClick=${close} aria-label="Back to the chats" title="Back (Esc)"><${Back} /></button>
         <div class="conversation-who">
           <h2 ref=${heading} tabindex="-1"><bdi>${name}</bdi></h2>
-          <p><bdi>${chat && chatPlace(chat, accounts.value.length > 1)}</bdi></p>
+          <p role="status" class=${busy ? "typing" : ""}><bdi>${busy || (chat && chatPlace(chat, accounts.value.length > 1))}</bdi></p>
         </div>
+        <${Here} />
+        ${chat?.updated_at && html`<${Assignee} chat=${chat} />`}
         ${chat?.updated_at && mayEdit(chat.account_id) && html`<button type="button" class="button" onClick=${() => toggleIgnored(chat)}>${chat.is_ignored ? "Unignore" : "Ignore"}</button>`}
       </header>
       <${Messages} name=${name} />
