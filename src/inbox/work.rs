@@ -13,6 +13,7 @@ use super::{
     Inbox, InboxError,
     log::{self, LogEntry},
     schema::{State, events},
+    writer::Urgency,
 };
 use crate::domain::{
     AccountId, EventId, SourceId, Timestamp, clock,
@@ -179,7 +180,7 @@ impl Inbox {
                 .execute(c)?;
             Ok(())
         };
-        self.writer.enqueue(2, change)
+        self.writer.enqueue(2, Urgency::Soon, change)
     }
 
     /// Events that were pushed before `before` and are not stored, the oldest first.
@@ -238,7 +239,9 @@ impl Inbox {
                 .map(drop)
             })
         };
-        self.writer.write(1, change).await
+        let (queued, written) = self.writer.enqueue(1, Urgency::Soon, change);
+        queued.await;
+        written.await
     }
 
     /// The clock has gone back to `now`, or may have: what was put off at a time that is still to come is due, for nobody

@@ -164,6 +164,9 @@ impl Member {
 /// Where a client stands that says it was at `since` in a room whose newest position is `top`, in the boot `epoch`.
 fn standing(since: Option<&Since>, room: Room, top: Option<Position>, epoch: u32) -> Standing {
     let Some(since) = since else { return Standing::New };
+    if matches!(room, Room::Chat(..)) {
+        return Standing::Lost("has_no_positions");
+    }
     let text = match since {
         Since::One(position) => Some(Some(position)),
         Since::Each(positions) => positions.get(&room.to_string()).map(Option::as_ref),
