@@ -116,7 +116,7 @@ async fn change(state: &ApiState, caller: &Caller, id: &str, change: &ChatChange
     Ok(HttpResponse::Ok().json(changed.chat))
 }
 
-async fn find(state: &ApiState, caller: &Caller, id: &str) -> Result<Chat, ApiError> {
+pub(super) async fn find(state: &ApiState, caller: &Caller, id: &str) -> Result<Chat, ApiError> {
     state.store.chat(caller.agency, &caller.accounts(), id).await?.ok_or_else(no_such_chat)
 }
 

@@ -17,6 +17,7 @@ mod me;
 mod problem;
 mod router;
 mod state;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -25,3 +26,4 @@ pub use extract::Caller;
 pub use problem::ApiError;
 pub use router::configure;
 pub use state::{ApiState, Publisher, Unpublished};
+pub use sync::{NotSynced, SyncStats, Syncer};

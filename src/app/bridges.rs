@@ -4,7 +4,7 @@ use actix::Recipient;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::{
-    api::{AttentionItem, AttentionSource, Publisher, Unpublished},
+    api::{AttentionItem, AttentionSource, NotSynced, Publisher, SyncStats, Syncer, Unpublished},
     domain::{
         AccountId, EventId, SourceId, clock,
         directory::Watch,
@@ -14,7 +14,10 @@ use crate::{
     inbox::{Attention, Inbox},
     persistence::Announce,
     realtime::Publish,
-    upkeep::{Ailment, Ailments},
+    upkeep::{
+        Ailment, Ailments,
+        backfill::{Backfill, Stats, SyncError},
+    },
 };
 
 /// Publishes what the API changed.
@@ -45,6 +48,37 @@ impl Announce for ToRegistry {
             // Each waits until it is in the log: together they share a commit.
             join_all(chats.into_iter().map(tell)).await;
         })
+    }
+}
+
+/// Has sources read.
+pub(super) struct ToBackfill {
+    pub(super) backfill: Backfill,
+    pub(super) directory: Watch,
+}
+
+impl Syncer for ToBackfill {
+    fn sync(&self, source: SourceId, chat: Option<String>, full: bool) -> BoxFuture<'_, Result<SyncStats, NotSynced>> {
+        let directory = self.directory.borrow().clone();
+        let source = directory.and_then(|directory| directory.sources.get(&source).filter(|s| s.enabled).cloned());
+        let backfill = self.backfill.clone();
+        let reading = async move {
+            let Some(source) = source else { return Err(NotSynced::NotNow("the source is disabled".to_owned())) };
+            match backfill.sync(&source, chat.as_deref(), full).await {
+                Ok(Stats { messages, new_messages }) => Ok(SyncStats { messages, new_messages }),
+                Err(error @ (SyncError::Busy | SyncError::ReceivesOnly)) => Err(NotSynced::NotNow(error.to_string())),
+                Err(error) => Err(NotSynced::Failed(error.to_string())),
+            }
+        };
+        // In a task of its own: who asked may hang up, and what was begun is ended.
+        let task = tokio::spawn(reading);
+        Box::pin(async move { task.await.unwrap_or_else(|error| Err(NotSynced::Failed(error.to_string()))) })
+    }
+
+    fn sources(&self, accounts: &[AccountId]) -> Vec<SourceId> {
+        let Some(directory) = self.directory.borrow().clone() else { return Vec::new() };
+        let of_accounts = directory.sources.values().filter(|source| accounts.contains(&source.account));
+        of_accounts.filter(|source| source.enabled && source.api_url.is_some()).map(|source| source.id).collect()
     }
 }
 

@@ -13,4 +13,5 @@ mod page;
 mod store;
 mod support;
 mod tenancy;
+mod unipile;
 mod wire;

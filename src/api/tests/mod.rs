@@ -20,13 +20,14 @@ use tokio::sync::watch;
 use super::*;
 use crate::{
     auth::{Authenticator, Options, Origins, OwnTokens, keys, password},
-    domain::{AccountId, AgencyId, Role, clock, directory::Directory, envelope::Envelope},
+    domain::{AccountId, AgencyId, Role, SourceId, clock, directory::Directory, envelope::Envelope},
     store::{NewUser, Store, Vault},
 };
 
 mod chats;
 mod leads;
 mod login;
+mod sync;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -52,6 +53,23 @@ impl AttentionSource for Dashboards {
             oldest: Some(clock::from_micros(0)),
         };
         Box::pin(async move { Ok(accounts.into_iter().map(item).collect()) })
+    }
+}
+
+impl Syncer for Dashboards {
+    fn sync(&self, source: SourceId, chat: Option<String>, full: bool) -> BoxFuture<'_, Result<SyncStats, NotSynced>> {
+        let outcome = match (chat.as_deref(), full) {
+            (Some("c1"), true) => Ok(SyncStats { messages: 5, new_messages: 2 }),
+            (None, false) if source == SourceId::derive(&[b"reads"]) => Ok(SyncStats { messages: 3, new_messages: 0 }),
+            (None, _) => Err(NotSynced::Failed("the platform answered 500".to_owned())),
+            _ => Err(NotSynced::NotNow("it is being read".to_owned())),
+        };
+        Box::pin(async move { outcome })
+    }
+
+    fn sources(&self, accounts: &[AccountId]) -> Vec<SourceId> {
+        let names: &[&[u8]] = &[b"reads", b"fails"];
+        names[..accounts.len().min(2)].iter().map(|name| SourceId::derive(&[name])).collect()
     }
 }
 
@@ -104,8 +122,9 @@ impl Hub {
             origins: Origins::default(),
             anonymous: None,
         });
-        let (publisher, attention) = (seen.clone(), seen.clone());
-        let state = ApiState { store, auth: auth.unwrap(), directory, publisher, attention, trust_proxy: true };
+        let (publisher, attention, syncer) = (seen.clone(), seen.clone(), seen.clone());
+        let auth = auth.unwrap();
+        let state = ApiState { store, auth, directory, publisher, attention, syncer, trust_proxy: true };
         Self { state, seen, agency, account, second, foreign, _folder: folder, _directory: sender }
     }
 
