@@ -7,6 +7,8 @@
 mod follow;
 mod run;
 mod span;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, HashSet},

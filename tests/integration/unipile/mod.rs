@@ -74,11 +74,15 @@ impl Agencies {
         Ok(all)
     }
 
-    /// Waits until the tenant has exactly these messages in the store, each once.
+    /// Waits until the tenant has exactly these messages in the store, each once; all of them, the oldest first.
     async fn has_stored(&self, tenant: usize, texts: &[String]) -> Result<Vec<Value>> {
         let stored = until("the store", PATIENCE, || async {
             let messages = self.messages(tenant).await?;
-            Ok(if messages.len() >= texts.len() { Ok(messages) } else { Err(format!("{} are there", messages.len())) })
+            Ok(if messages.len() >= texts.len() {
+                Ok(messages)
+            } else {
+                Err(format!("{} of {} are there", messages.len(), texts.len()))
+            })
         })
         .await?;
         let mut found: Vec<&str> = stored.iter().filter_map(|message| message["text"].as_str()).collect();

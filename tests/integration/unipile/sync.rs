@@ -29,7 +29,7 @@ async fn what_happens_while_the_hub_is_down_is_read_when_it_is_back_in_order_and
     }
     agencies.workspace.happen(&harbor.own_message("Zoë", "own", "From the phone", &ago(1)));
     texts.push("From the phone".to_owned());
-    agencies.workspace.happen(&maple.message("Zoë", "m1", "Another's", &ago(5)));
+    agencies.workspace.happen(&maple.message("Eve", "n1", "Another's", &ago(5)));
     ensure!(agencies.workspace.settle(PATIENCE).await && agencies.workspace.lost() == 32, "all retries were in vain");
     agencies.workspace.set_page(7);
     agencies.house.hub.start().await?;
@@ -127,7 +127,7 @@ async fn a_list_that_shows_another_accounts_messages_brings_none_of_them() -> Re
     let harbor = loadtest::platform::unipile::Connected::linked_in("unipile-harbor");
     workspace.keep(&harbor.message("Zoë", "m1", "Mine", &ago(2)));
     let maple = loadtest::platform::unipile::Connected::linked_in("unipile-maple");
-    workspace.keep(&maple.message("Zoë", "m2", "Not mine", &ago(1)));
+    workspace.keep(&maple.message("Eve", "n1", "Not mine", &ago(1)));
     workspace.mix_accounts();
     let agencies = Agencies::open_with(workspace, |setup| setup).await?;
     agencies.has_synced(2.0).await?;
