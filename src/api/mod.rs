@@ -19,6 +19,7 @@ mod problem;
 mod router;
 mod sends;
 mod state;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -30,3 +31,4 @@ pub use problem::ApiError;
 pub use router::configure;
 pub use sends::submit;
 pub use state::{ApiState, Publisher, Unpublished};
+pub use sync::{NotSynced, SyncStats, Syncer};

@@ -5,7 +5,9 @@ use futures_util::future::{BoxFuture, LocalBoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{self, ApiError, ApiState, AttentionItem, AttentionSource, Publisher, Unpublished},
+    api::{
+        self, ApiError, ApiState, AttentionItem, AttentionSource, NotSynced, Publisher, SyncStats, Syncer, Unpublished,
+    },
     auth::Principal,
     domain::{
         AccountId, EventId, SourceId, clock,
@@ -16,7 +18,10 @@ use crate::{
     inbox::{Attention, Inbox},
     persistence::Announce,
     realtime::{Action, Actions, Publish, protocol::Refusal},
-    upkeep::{Ailment, Ailments},
+    upkeep::{
+        Ailment, Ailments,
+        backfill::{Backfill, Stats, SyncError},
+    },
 };
 
 /// Publishes what the API changed.
@@ -88,6 +93,37 @@ fn refusal(error: &ApiError) -> Refusal {
         _ => "failed",
     };
     Refusal { code, message: error.to_string() }
+}
+
+/// Has sources read.
+pub(super) struct ToBackfill {
+    pub(super) backfill: Backfill,
+    pub(super) directory: Watch,
+}
+
+impl Syncer for ToBackfill {
+    fn sync(&self, source: SourceId, chat: Option<String>, full: bool) -> BoxFuture<'_, Result<SyncStats, NotSynced>> {
+        let directory = self.directory.borrow().clone();
+        let source = directory.and_then(|directory| directory.sources.get(&source).filter(|s| s.enabled).cloned());
+        let backfill = self.backfill.clone();
+        let reading = async move {
+            let Some(source) = source else { return Err(NotSynced::NotNow("the source is disabled".to_owned())) };
+            match backfill.sync(&source, chat.as_deref(), full).await {
+                Ok(Stats { messages, new_messages }) => Ok(SyncStats { messages, new_messages }),
+                Err(error @ (SyncError::Busy | SyncError::ReceivesOnly)) => Err(NotSynced::NotNow(error.to_string())),
+                Err(error) => Err(NotSynced::Failed(error.to_string())),
+            }
+        };
+        // In a task of its own: who asked may hang up, and what was begun is ended.
+        let task = tokio::spawn(reading);
+        Box::pin(async move { task.await.unwrap_or_else(|error| Err(NotSynced::Failed(error.to_string()))) })
+    }
+
+    fn sources(&self, accounts: &[AccountId]) -> Vec<SourceId> {
+        let Some(directory) = self.directory.borrow().clone() else { return Vec::new() };
+        let of_accounts = directory.sources.values().filter(|source| accounts.contains(&source.account));
+        of_accounts.filter(|source| source.enabled && source.api_url.is_some()).map(|source| source.id).collect()
+    }
 }
 
 /// Puts the attention list together.

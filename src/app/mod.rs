@@ -14,28 +14,31 @@ use actix::{Actor, Addr, Arbiter};
 use actix_rt::System;
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+use upkeep::Upkeep;
 
 use crate::{
     api::ApiState,
     auth::{Authenticator, Options, Origins, OwnTokens},
     config::{MasterKey, Settings},
-    domain::directory::Watch,
+    domain::{SourceId, directory::Watch},
     enrichment::Supervisors,
     inbound::Receiver,
     inbox::Inbox,
     persistence::Persister,
-    platforms::unipile::UnipileClient,
     realtime::{Actions, Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
     sending::{Desk, Sender},
     store::{Store, Vault},
     telemetry::{Metrics, start_logging},
-    upkeep::Ailments,
 };
 
 use workers::Base;
 
 /// Open files that 20,000 sessions, connections to the database and the rest need.
 const OPEN_FILES: u64 = 65_536;
+
+/// Sources that were connected again and wait to be read.
+const RECONNECTIONS: usize = 256;
 
 /// Runs the hub until `stop` ends, then stops it in order. `ready` is called with the address when it listens.
 ///
@@ -54,11 +57,12 @@ pub fn run(
     }
     System::new().block_on(async move {
         let _lock = lock(&settings.data.dir)?;
-        let hub = Hub::build(&settings).await?;
+        let (reconnections, reconnected) = mpsc::channel(RECONNECTIONS);
+        let hub = Hub::build(&settings, reconnections).await?;
         let (address, server) = server::start(&settings, &hub)?;
         tracing::info!(%address, "listening");
         ready(address);
-        upkeep::start(&settings, &hub);
+        hub.upkeep.start(&settings, reconnected);
         let handle = server.handle();
         let server = actix_rt::spawn(server);
         let failure = tokio::select! {
@@ -92,14 +96,13 @@ struct Hub {
     sender: Addr<Sender>,
     desk: Desk,
     receiver: Arc<Receiver>,
-    unipile: UnipileClient,
-    ailments: Ailments,
+    upkeep: Upkeep,
     /// The thread of the actors that are one a node.
     arbiter: Arbiter,
 }
 
 impl Hub {
-    async fn build(settings: &Settings) -> anyhow::Result<Self> {
+    async fn build(settings: &Settings, reconnections: mpsc::Sender<SourceId>) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         let key = settings.master_key()?;
         let vault = Vault::new(key.derive("tokens at rest"));
@@ -114,10 +117,8 @@ impl Hub {
             let (inbox, metrics, mailbox) = (inbox.clone(), Arc::clone(&metrics), settings.realtime.queue);
             SessionRegistry::start_in_arbiter(&node, move |_| SessionRegistry::new(inbox, tops, mailbox, metrics))
         };
-        let unipile = UnipileClient::new(&settings.unipile)?;
         let base = Base {
             settings,
-            unipile: unipile.clone(),
             node,
             store: store.clone(),
             inbox: inbox.clone(),
@@ -126,9 +127,11 @@ impl Hub {
             metrics: Arc::clone(&metrics),
         };
         let persister = base.persister();
-        let supervisors = base.supervisors(&persister)?;
+        let supervisors = base.supervisors(&persister, reconnections)?;
         let (sender, desk) = base.sender(&supervisors)?;
         let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
+        let arrived = supervisors.clone().recipient();
+        let upkeep = Upkeep::new(settings, inbox.clone(), directory.clone(), arrived, Arc::clone(&metrics))?;
         let limits = SessionLimits::new(&settings.realtime);
         let presence = Presence::new(settings.realtime.presence_users);
         let hub = Self {
@@ -145,8 +148,7 @@ impl Hub {
             sender,
             desk,
             receiver,
-            unipile,
-            ailments: Ailments::default(),
+            upkeep,
             arbiter,
         };
         housekeeping::start(settings, &hub);
@@ -169,7 +171,11 @@ impl Hub {
             attention: Arc::new(bridges::Attentive {
                 inbox: self.inbox.clone(),
                 directory: self.directory.clone(),
-                ailments: self.ailments.clone(),
+                ailments: self.upkeep.ailments(),
+            }),
+            syncer: Arc::new(bridges::ToBackfill {
+                backfill: self.upkeep.backfill(),
+                directory: self.directory.clone(),
             }),
             trust_proxy: settings.server.trust_proxy,
         }

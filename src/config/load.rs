@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::Settings;
+use super::{Sending, Settings};
 use crate::domain::reach;
 
 const DEFAULTS: &str = include_str!("default.toml");
@@ -150,7 +150,7 @@ fn typed_like(default: &Value, text: String) -> Value {
 
 /// Values of the right type that can't work.
 fn impossible(s: &Settings) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems = nothing_sent(&s.sending);
     let mut demand = |holds: bool, problem: &str| {
         if !holds {
             problems.push(problem.to_owned());
@@ -182,11 +182,6 @@ fn impossible(s: &Settings) -> Vec<String> {
     demand(!s.enrichment.retry.is_empty(), "enrichment.retry needs at least one wait");
     demand(s.enrichment.breaker_calls > 0, "enrichment.breaker_calls must be at least 1");
     demand((0.01..=1.0).contains(&s.enrichment.breaker_rate), "enrichment.breaker_rate must be between 0.01 and 1");
-    demand(
-        s.sending.per_second > 0 && s.sending.burst > 0 && s.sending.at_once > 0 && s.sending.pending_per_account > 0,
-        "sending.per_second, burst, at_once and pending_per_account must be at least 1",
-    );
-    demand(!s.sending.sweep_interval.is_zero(), "sending.sweep_interval must be longer than 0");
     demand(s.persistence.rows_per_second > 0, "persistence.rows_per_second must be at least 1");
     demand(
         s.persistence.batch_rows > 0 && s.persistence.queue_rows >= s.persistence.batch_rows,
@@ -212,6 +207,14 @@ fn impossible(s: &Settings) -> Vec<String> {
     demand(s.unipile.sync_interval.as_secs() > 0, "unipile.sync_interval must be at least 1s");
     demand(s.unipile.initial_sync.as_secs() <= 3650 * 86400, "unipile.initial_sync must be no more than ten years");
     problems
+}
+
+/// Values with which no reply would ever go out.
+fn nothing_sent(s: &Sending) -> Vec<String> {
+    let some = s.per_second > 0 && s.burst > 0 && s.at_once > 0 && s.pending_per_account > 0;
+    let counts = (!some).then_some("sending.per_second, .burst, .at_once and .pending_per_account must be at least 1");
+    let interval = s.sweep_interval.is_zero().then_some("sending.sweep_interval must not be zero");
+    counts.into_iter().chain(interval).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

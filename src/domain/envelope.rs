@@ -39,12 +39,13 @@ impl Envelope {
         }
     }
 
-    /// The chat whose room sees it as well: those of messages.
+    /// The chat whose room sees it as well: those of messages and replies.
     #[must_use]
     pub fn chat(&self) -> Option<ChatId> {
         match &self.body {
             Body::NewMessage(message) => Some(message.chat),
             Body::MessageChanged(change) => change.chat,
+            Body::Send(send) => Some(send.chat),
             _ => None,
         }
     }

@@ -33,6 +33,8 @@ pub struct Metrics {
     pub platform_seconds: Histogram,
     pub sends: Counters,
     pub registrations: Counters,
+    pub syncs: Counters,
+    pub synced_messages: Counter,
     pub supervisors: Gauge,
     pub supervisor_restarts: Counter,
     pub published_envelopes: Counters,
@@ -81,6 +83,8 @@ impl Metrics {
             platform_seconds: seconds(),
             sends: Counters::default(),
             registrations: Counters::default(),
+            syncs: Counters::default(),
+            synced_messages: Counter::default(),
             supervisors: Gauge::default(),
             supervisor_restarts: Counter::default(),
             published_envelopes: Counters::default(),
@@ -117,6 +121,8 @@ impl Metrics {
         r.register_with_unit("platform_call", "How long calls to platforms' APIs take", Unit::Seconds, self.platform_seconds.clone());
         r.register("sends", "Replies to platforms, by what became of them", self.sends.clone());
         r.register("webhook_registrations", "Webhooks at platforms that were looked at, by outcome", self.registrations.clone());
+        r.register("syncs", "Times that a source's messages were read at the platform, by outcome", self.syncs.clone());
+        r.register("synced_messages", "Messages that no webhook had brought", self.synced_messages.clone());
         r.register("supervisors", "Accounts being worked on", self.supervisors.clone());
         r.register("supervisor_restarts", "Supervisors that failed and were started again", self.supervisor_restarts.clone());
         r.register("published_envelopes", "Envelopes pushed, by type", self.published_envelopes.clone());

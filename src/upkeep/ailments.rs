@@ -28,6 +28,7 @@ pub struct Ailment {
 
 impl Ailments {
     /// It does not work, since `now` or since it was said first. True if that is news.
+    #[must_use]
     pub fn note(&self, source: &Source, kind: &'static str, reason: String, now: Timestamp) -> bool {
         let mut all = self.all();
         let known = all.get(&(source.id, kind));
@@ -37,9 +38,9 @@ impl Ailments {
         is_news
     }
 
-    /// It works. True if it did not before.
-    pub fn heal(&self, source: SourceId, kind: &'static str) -> bool {
-        self.all().remove(&(source, kind)).is_some()
+    /// It works.
+    pub fn heal(&self, source: SourceId, kind: &'static str) {
+        self.all().remove(&(source, kind));
     }
 
     /// All there are.

@@ -14,5 +14,6 @@ mod replies;
 mod store;
 mod support;
 mod tenancy;
+mod unipile;
 mod unipile_replies;
 mod wire;

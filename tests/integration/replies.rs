@@ -358,7 +358,7 @@ async fn frames_do_what_the_routes_do_on_every_transport() -> Result<()> {
         ensure!(reply["error"]["code"] == code, "{reply}");
     }
 
-    let url = desk.house.hub.url("");
+    let url = desk.house.hub.url("/socket.io/");
     let mut talk = SocketIo::connect_as(&url, Login::Bearer(token), Transport::WebSocket).await?;
     let answer = talk.ask("message:send", &[json!({"chat": desk.chats[0], "text": "By Socket.IO"})]).await?;
     ensure!(answer[0]["ok"] == true && answer[0]["send"]["state"] == "pending", "{answer:?}");

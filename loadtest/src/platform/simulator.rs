@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How the simulator runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Where it listens; with port 0, the default, on a free port of the loopback address.
     pub bind: SocketAddr,

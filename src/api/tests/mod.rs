@@ -23,7 +23,7 @@ use crate::{
     auth::{Authenticator, Options, Origins, OwnTokens, keys, password},
     config::Settings,
     domain::{
-        AccountId, AgencyId, Role, clock,
+        AccountId, AgencyId, Role, SourceId, clock,
         directory::Directory,
         envelope::{Envelope, Position},
         send::{Outgoing, Reason, SendState},
@@ -37,6 +37,7 @@ mod chats;
 mod leads;
 mod login;
 mod sends;
+mod sync;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -96,7 +97,7 @@ impl Handler<Wake> for Platform {
                 let mut send = Outgoing { state: SendState::Sent, updated_at: clock::now(), ..claimed };
                 match send.text.strip_prefix("fails: ") {
                     Some(code) => {
-                        (send.state, send.reason) = (SendState::Failed, Some(Reason::new(code, "It failed.")))
+                        (send.state, send.reason) = (SendState::Failed, Some(Reason::new(code, "It failed.")));
                     }
                     None => send.platform_id = Some("p_1".to_owned()),
                 }
@@ -104,6 +105,23 @@ impl Handler<Wake> for Platform {
                 outcomes.send(send).unwrap();
             }
         })
+    }
+}
+
+impl Syncer for Dashboards {
+    fn sync(&self, source: SourceId, chat: Option<String>, full: bool) -> BoxFuture<'_, Result<SyncStats, NotSynced>> {
+        let outcome = match (chat.as_deref(), full) {
+            (Some("c1"), true) => Ok(SyncStats { messages: 5, new_messages: 2 }),
+            (None, false) if source == SourceId::derive(&[b"reads"]) => Ok(SyncStats { messages: 3, new_messages: 0 }),
+            (None, _) => Err(NotSynced::Failed("the platform answered 500".to_owned())),
+            _ => Err(NotSynced::NotNow("it is being read".to_owned())),
+        };
+        Box::pin(async move { outcome })
+    }
+
+    fn sources(&self, accounts: &[AccountId]) -> Vec<SourceId> {
+        let names: &[&[u8]] = &[b"reads", b"fails"];
+        names[..accounts.len().min(2)].iter().map(|name| SourceId::derive(&[name])).collect()
     }
 }
 
@@ -156,7 +174,7 @@ impl Hub {
             origins: Origins::default(),
             anonymous: None,
         });
-        let (publisher, attention) = (seen.clone(), seen.clone());
+        let (publisher, attention, syncer) = (seen.clone(), seen.clone(), seen.clone());
         let outcomes = broadcast::Sender::new(16);
         let platform = Platform { store: store.clone(), seen: seen.clone(), outcomes: outcomes.clone() }.start();
         let desk = Desk {
@@ -167,7 +185,8 @@ impl Hub {
             wake: platform.recipient(),
             outcomes,
         };
-        let state = ApiState { store, auth: auth.unwrap(), directory, desk, publisher, attention, trust_proxy: true };
+        let auth = auth.unwrap();
+        let state = ApiState { store, auth, directory, desk, publisher, attention, syncer, trust_proxy: true };
         Self { state, seen, agency, account, second, foreign, _folder: folder, newest: sender }
     }
 

@@ -50,11 +50,15 @@ pub(super) fn run(mut settings: Settings) -> anyhow::Result<()> {
         // Of this run alone: a second start repeats no id.
         let run = u64::try_from(clock::now().timestamp_millis()).unwrap_or(0);
         talk.workspace.count_from(run);
-        pages.iter().for_each(|page| page.count_from(run));
+        for page in &pages {
+            page.count_from(run);
+        }
         talk.tell_hub(&cast.unipile_secret);
         let echo =
             Echo { url: format!("http://{address}/webhook"), app_secret: app_secret.clone(), delay: LATENCY * 4 };
-        pages.iter().for_each(|page| page.echo_to(Some(echo.clone())));
+        for page in &pages {
+            page.echo_to(Some(echo.clone()));
+        }
         actix_rt::spawn(talk.flow());
         actix_rt::spawn(traffic::flow(address, app_secret, pages, cast, announcement));
     };

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         EventId, clock,
         directory::Source,
-        envelope::SourceHealth,
+        envelope::{SourceHealth, SourceState},
         event::{Event, EventKind, NewEvent, SourceKind},
         message::{Arrival, ChangeKind, Happening, Owner},
     },
@@ -36,7 +36,11 @@ impl AccountSupervisor {
                 self.park(id, ParkReason::SourceGone, super::SOURCE_GONE.to_owned(), ctx);
                 continue;
             };
-            match read(&event, &source) {
+            let read = read(&event, &source);
+            if matches!(&read, Ok(Ready::Health(health)) if health.state == SourceState::Healthy) {
+                let _ = self.context.reconnected.try_send(source.id);
+            }
+            match read {
                 Ok(ready) => match waits_for(&ready, &event, source.kind).filter(|_| attempts < PATIENCE) {
                     Some(message) => self.after(message, id, attempts, ready, ctx),
                     None => self.talk.fetched(id, Some(ready)),

@@ -47,12 +47,15 @@ async fn messages_come_as_they_are_even_with_half_characters_in_them() {
     let body = r#"{"items":[{"id":"m2","text":"\ud83d"},{"id":"m1"}],"cursor":null}"#;
     let (address, told) = platform(Some(http("200 OK", "", body))).await;
     let after = clock::from_micros(1_790_000_000_123_456);
-    let page = workspace(&address).messages(Of::Account("a"), after, None).await.unwrap();
+    let page = workspace(&address)
+        .messages(Of::Account("a"), [after, clock::from_micros(1_790_000_001_000_000)], None)
+        .await
+        .unwrap();
     assert_eq!(
         (page.items, page.cursor),
         (vec![r#"{"id":"m2","text":"\ud83d"}"#.to_owned(), r#"{"id":"m1"}"#.to_owned()], None)
     );
-    let expected = "GET /api/v1/messages?account_id=a&after=2026-09-21T14%3A13%3A20.123Z&limit=250 HTTP/1.1";
+    let expected = "GET /api/v1/messages?account_id=a&after=2026-09-21T14%3A13%3A20.123Z&before=2026-09-21T14%3A13%3A21.000Z&limit=250 HTTP/1.1";
     assert_eq!(told.await.unwrap().lines().next(), Some(expected));
 }
 

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::super::item::{self, flag, id, text};
 
@@ -114,6 +114,8 @@ pub struct ListedChat {
     pub account_type: Option<String>,
     /// More than two may write in it.
     pub is_group: bool,
+    /// How many of its messages were not read at the messenger; `None` if the list does not say.
+    pub unread: Option<usize>,
 }
 
 impl ListedChat {
@@ -124,8 +126,16 @@ impl ListedChat {
             name: text(item.get("name")),
             account_type: id(item.get("account_type")),
             is_group: flag(item.get("type")) || text(item.get("type")).is_some_and(|kind| kind != "0"),
+            unread: unread(&item),
         })
     }
+}
+
+/// A chat may be marked as unread without a number, or with one below zero.
+fn unread(item: &Map<String, Value>) -> Option<usize> {
+    let count = item.get("unread_count").and_then(Value::as_i64)?;
+    let is_marked = flag(item.get("unread")) || count < 0;
+    Some(usize::try_from(count).unwrap_or(0).max(usize::from(is_marked)))
 }
 
 /// Somebody in a chat.

@@ -9,4 +9,5 @@ mod registrar;
 mod tests;
 
 pub use findings::{FEEDS, Feed, Finding, compare};
+pub(super) use registrar::advice;
 pub use registrar::{Registrar, by_workspace, mend, registered};

@@ -121,8 +121,9 @@ impl Registrar {
     /// True if all is right now.
     async fn round(&mut self, directory: &Directory, done: &mut HashMap<SourceId, Source>) -> bool {
         let mut due = by_workspace(directory);
-        due.iter_mut()
-            .for_each(|sources| sources.retain(|source| done.get(&source.id).is_none_or(|was| differs(was, source))));
+        for sources in &mut due {
+            sources.retain(|source| done.get(&source.id).is_none_or(|was| differs(was, source)));
+        }
         due.retain(|sources| !sources.is_empty());
         let Some(public_url) = self.public_url.clone() else {
             if !due.is_empty() {
@@ -204,7 +205,7 @@ impl Registrar {
 }
 
 /// For people: what would help.
-pub(crate) fn advice(remedy: Remedy) -> &'static str {
+pub fn advice(remedy: Remedy) -> &'static str {
     match remedy {
         Remedy::Retry => "The hub tries again by itself.",
         Remedy::ReplaceToken => "Give the source another API key: `leadwire source set-token`.",

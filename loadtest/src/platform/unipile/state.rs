@@ -30,6 +30,8 @@ pub(super) struct State {
     pub page: usize,
     /// `METHOD path?query` of all calls.
     pub calls: Vec<String>,
+    /// Lists show all accounts', whichever is asked for.
+    pub mixes_accounts: bool,
     pub made: u64,
 }
 

@@ -73,6 +73,6 @@ async fn what_is_sent_is_in_the_lists() {
         Client::new().post(url).header("X-API-KEY", "key").multipart(form()).send().await.unwrap().status()
     };
     assert_eq!((send("chat_Zoe").await, send("chat_Max").await), (201.try_into().unwrap(), 404.try_into().unwrap()));
-    let sent = workspace.messages().pop().unwrap();
-    assert_eq!((&sent["text"], &sent["is_sender"]), (&json!("Hi\r\nZoe"), &json!(1)));
+    let last = workspace.messages().pop().unwrap();
+    assert_eq!((&last["text"], &last["is_sender"]), (&json!("Hi\r\nZoe"), &json!(1)));
 }

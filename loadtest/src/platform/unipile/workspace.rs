@@ -113,6 +113,18 @@ impl Workspace {
         self.shared.lock().webhooks.clone()
     }
 
+    /// Changes a registered webhook.
+    pub fn change_webhook(&self, id: &str, change: impl FnOnce(&mut Value)) {
+        if let Some(webhook) = self.shared.lock().webhooks.iter_mut().find(|webhook| webhook["id"] == id) {
+            change(webhook);
+        }
+    }
+
+    /// From now on lists show what is of any account, whichever is asked for.
+    pub fn mix_accounts(&self) {
+        self.shared.lock().mixes_accounts = true;
+    }
+
     /// Something happens, a body of [`Connected`](super::Connected): messages are in the lists from now on, and
     /// whoever has registered for it is told.
     pub fn happen(&self, body: &Value) {

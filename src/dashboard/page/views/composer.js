@@ -8,6 +8,9 @@ import { Send } from "./icons.js";
 /** This near the limit it is shown how much is left. */
 const NEAR = 0.85;
 
+/** Whether the browser gives a box the height of its text by itself. */
+const FITS = CSS.supports("field-sizing", "content");
+
 /** Why nothing can be sent, in a sentence. */
 function reasonFor(chat) {
   if (!mayEdit(chat.account_id)) return `You can read ${accountName(chat.account_id) || "this account"}, and not answer for it.`;
@@ -31,7 +34,7 @@ export function Composer({ chat }) {
   const over = size - most;
   useLayoutEffect(() => {
     const { current: area } = box;
-    if (!area) return;
+    if (!area || FITS) return;
     area.style.height = "auto";
     area.style.height = `${area.scrollHeight}px`;
   }, [text, Boolean(reason)]);
