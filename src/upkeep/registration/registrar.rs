@@ -108,11 +108,10 @@ impl Registrar {
             let pause = if is_done { AGAIN } else { wait };
             wait = if is_done { FIRST } else { (wait * 2).min(LONGEST) };
             match tokio::time::timeout(pause, self.directory.changed()).await {
-                Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 // Somebody may have switched one off there.
                 Err(_) if is_done && self.public_url.is_some() => done.clear(),
-                Err(_) => {}
+                Ok(Ok(())) | Err(_) => {}
             }
         }
     }
