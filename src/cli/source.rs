@@ -154,9 +154,12 @@ impl Source {
                 eprintln!("Its events are parked from now on.");
             }
             Self::Remove { source } => {
-                known(&directory, source)?;
+                let was = known(&directory, source)?;
                 store.remove_source(source).await?;
                 eprintln!("It is disconnected.");
+                if was.kind == SourceKind::Unipile {
+                    eprintln!("Webhooks that name it stay at Unipile until somebody removes them there.");
+                }
             }
             Self::Check { source, fix } => {
                 if let Some(source) = source {

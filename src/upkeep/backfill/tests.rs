@@ -1,16 +1,23 @@
 //! Spans of time against a simulated platform.
 
+use std::{sync::Arc, time::Duration};
+
+use actix::{Actor, Context, Handler};
 use chrono::TimeDelta;
 use loadtest::platform::unipile::{Connected, Trouble, Workspace as Platform};
 
 use super::{
-    SyncError,
+    Backfill, Parts, Stats, SyncError,
     span::{Pace, Spans},
 };
 use crate::{
     config::Settings,
-    domain::{Timestamp, clock},
-    platforms::unipile::{ListedMessage, Of, UnipileClient, Workspace},
+    domain::{AccountId, AgencyId, SourceId, Timestamp, clock, directory::Source, event::SourceKind},
+    enrichment::Arrived,
+    inbox::Inbox,
+    platforms::unipile::{ListedMessage, Of, Remedy, UnipileClient, Workspace},
+    telemetry::Metrics,
+    upkeep::Ailments,
 };
 
 const START: i64 = 1_790_000_000_000_000;
@@ -65,4 +72,72 @@ async fn a_span_with_too_many_pages_is_cut_and_a_list_that_never_ends_is_given_u
     assert!(matches!(read(&platform, until).await, Err(SyncError::Endless)));
     let asked = platform.calls("GET /api/v1/messages").len();
     assert!(asked < 300, "{asked} calls");
+}
+
+/// Takes what arrives, and does nothing with it.
+struct Nobody;
+
+impl Actor for Nobody {
+    type Context = Context<Self>;
+}
+
+impl Handler<Arrived> for Nobody {
+    type Result = ();
+
+    fn handle(&mut self, _: Arrived, _: &mut Self::Context) {}
+}
+
+fn source(platform: &Platform) -> Source {
+    Source {
+        id: SourceId::derive(&[b"source"]),
+        agency: AgencyId::derive(&[b"agency"]),
+        account: AccountId::derive(&[b"account"]),
+        kind: SourceKind::Unipile,
+        external_id: "a".to_owned(),
+        name: "Ana".to_owned(),
+        token: "key".into(),
+        app_secrets: Vec::new(),
+        verify_token: None,
+        enabled: true,
+        api_url: Some(platform.dsn().parse().unwrap()),
+    }
+}
+
+#[actix_rt::test]
+async fn a_reading_that_broke_off_goes_on_where_it_ended_and_brings_nothing_twice() {
+    let platform = Platform::start("key").unwrap();
+    let write = |id: &str, days: i64| {
+        let at = clock::rfc3339(clock::now() - TimeDelta::days(days));
+        platform.keep(&Connected::linked_in("a").message("Zoe", id, "Hello", &at));
+    };
+    ["m1", "m2", "m3"].into_iter().zip([25, 12, 0]).for_each(|(id, days)| write(id, days));
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = Inbox::open(&folder.path().join("inbox.sqlite3"), 8).unwrap();
+    let settings = Settings::parse("[unipile]\ncalls_per_second = 100").unwrap().unipile;
+    let backfill = Backfill::new(Parts {
+        client: UnipileClient::new(&settings).unwrap(),
+        settings,
+        inbox: inbox.clone(),
+        arrived: Nobody.start().recipient(),
+        directory: tokio::sync::watch::channel(None).1,
+        ailments: Ailments::default(),
+        metrics: Arc::new(Metrics::new()),
+    });
+    let source = source(&platform);
+    // It breaks off somewhere within its first 200 ms and fifteen calls or more.
+    let cut_off = tokio::time::timeout(Duration::from_millis(80), backfill.sync(&source, None, false)).await;
+    assert!(cut_off.is_err(), "it was not cut off: {cut_off:?}");
+    let got_to = inbox.synced(source.id).await.unwrap().unwrap();
+    platform.set_trouble(Some(Trouble::Status(500)));
+    assert_eq!(backfill.sync(&source, None, false).await.unwrap_err().remedy(), Remedy::Retry);
+    platform.set_trouble(None);
+    let asked = platform.calls("GET /api/v1/messages").len();
+    backfill.sync(&source, None, false).await.unwrap();
+    let first = platform.calls("GET /api/v1/messages").swap_remove(asked);
+    let after = clock::rfc3339(got_to - TimeDelta::days(1) - TimeDelta::milliseconds(1)).replace(':', "%3A");
+    assert!(first.contains(&after), "{first} does not begin at {after}");
+    for (full, messages) in [(false, 1), (true, 3)] {
+        let stats = backfill.sync(&source, None, full).await.unwrap();
+        assert_eq!(stats, Stats { messages, new_messages: 0 });
+    }
 }

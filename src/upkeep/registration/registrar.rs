@@ -27,6 +27,8 @@ const AT_ONCE: usize = 8;
 /// The first wait after a failure; each is twice the one before, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
+/// All are looked at again, when nothing has changed for so long.
+const AGAIN: Duration = Duration::from_hours(1);
 
 /// All webhooks of a workspace.
 ///
@@ -91,8 +93,8 @@ pub struct Registrar {
 }
 
 impl Registrar {
-    /// Looks at each source when the hub starts and when it changes; after a failure again, later each time. Ends with
-    /// the hub.
+    /// Looks at each source when the hub starts, when it changes and now and then; after a failure again, later each
+    /// time. Ends with the hub.
     pub async fn run(mut self) {
         // As they were when their webhooks were found or made right.
         let mut done: HashMap<SourceId, Source> = HashMap::new();
@@ -103,17 +105,13 @@ impl Registrar {
                 None => true,
                 Some(directory) => self.round(&directory, &mut done).await,
             };
-            let changed = self.directory.changed();
-            let ended = if is_done {
-                wait = FIRST;
-                changed.await.is_err()
-            } else {
-                let pause = wait;
-                wait = (wait * 2).min(LONGEST);
-                tokio::time::timeout(pause, changed).await.is_ok_and(|changed| changed.is_err())
-            };
-            if ended {
-                return;
+            let pause = if is_done { AGAIN } else { wait };
+            wait = if is_done { FIRST } else { (wait * 2).min(LONGEST) };
+            match tokio::time::timeout(pause, self.directory.changed()).await {
+                Ok(Err(_)) => return,
+                // Somebody may have switched one off there.
+                Err(_) if is_done && self.public_url.is_some() => done.clear(),
+                Ok(Ok(())) | Err(_) => {}
             }
         }
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use leadwire::domain::clock;
-use loadtest::platform::unipile::Workspace;
+use loadtest::{client::Socket, platform::unipile::Workspace};
 use serde_json::{Value, json};
 
 use super::{Agencies, KEY};
@@ -18,13 +18,16 @@ fn ago(minutes: i64) -> String {
 async fn what_happens_while_the_hub_is_down_is_read_when_it_is_back_in_order_and_once() -> Result<()> {
     let mut agencies = Agencies::open().await?;
     let (harbor, maple) = (agencies.connected[0].clone(), agencies.connected[1].clone());
-    agencies.workspace.happen(&harbor.message("Zoë", "before", "Before", &ago(30)));
+    agencies.workspace.happen(&harbor.message("Zoë", "before", "Before", &ago(40)));
+    let mut session = agencies.house.session(0).await?;
     agencies.has_stored(0, &["Before".to_owned()]).await?;
+    let room = agencies.house.tenants[0].room();
+    let log = session.subscribe(&room).await?["position"].as_str().context("no position")?.to_owned();
     agencies.house.hub.kill().await?;
     let mut texts = vec!["Before".to_owned()];
     for number in 0..30 {
         let text = format!("Missed {number}");
-        agencies.workspace.happen(&harbor.message("Zoë", &format!("m{number}"), &text, &ago(29 - number / 2)));
+        agencies.workspace.happen(&harbor.message("Zoë", &format!("m{number}"), &text, &ago(39 - number)));
         texts.push(text);
     }
     agencies.workspace.happen(&harbor.own_message("Zoë", "own", "From the phone", &ago(1)));
@@ -36,6 +39,14 @@ async fn what_happens_while_the_hub_is_down_is_read_when_it_is_back_in_order_and
     let stored = agencies.has_stored(0, &texts).await?;
     let in_order: Vec<&str> = stored.iter().filter_map(|message| message["text"].as_str()).collect();
     ensure!(in_order == texts, "{in_order:?}");
+    // A dashboard that comes back hears of them in the same order.
+    let mut back = Socket::connect(&agencies.house.hub.ws_url(), &agencies.house.tenants[0].token).await?;
+    back.next_of("welcome", PATIENCE).await?;
+    back.send(&json!({"type": "subscribe", "room": room, "since": log})).await?;
+    for text in &texts[1..] {
+        let told = back.next_of("message:new", PATIENCE).await?;
+        ensure!(told["payload"]["text"] == text.as_str() && told["payload"]["arrival"] == "sync", "{told}");
+    }
     let missed = stored.iter().find(|message| message["text"] == "Missed 3").context("it is not there")?;
     ensure!(
         missed["arrival"] == "sync" && missed["sender_name"] == "Zoë" && missed["account_type"] == "LINKEDIN",
@@ -43,7 +54,7 @@ async fn what_happens_while_the_hub_is_down_is_read_when_it_is_back_in_order_and
     );
     agencies.has_stored(1, &["Another's".to_owned()]).await?;
     // A webhook that comes late brings nothing more.
-    agencies.workspace.happen(&harbor.message("Zoë", "m3", "Missed 3", &ago(28)));
+    agencies.workspace.happen(&harbor.message("Zoë", "m3", "Missed 3", &ago(36)));
     ensure!(agencies.workspace.settle(PATIENCE).await);
     agencies.workspace.happen(&harbor.message("Zoë", "after", "After", &ago(0)));
     texts.push("After".to_owned());

@@ -68,11 +68,11 @@ async fn what_is_sent_is_in_the_lists() {
     let workspace = Workspace::start("key").unwrap();
     workspace.keep(&Connected::linked_in("ana").message("Zoe", "m1", "Hello", "2026-07-06T10:00:00.000Z"));
     let form = || multipart::Form::new().text("text", "Hi\r\nZoe").text("account_id", "ana");
-    let send = async |chat: &str| {
+    let post = async |chat: &str| {
         let url = format!("{}/api/v1/chats/{chat}/messages", workspace.dsn());
         Client::new().post(url).header("X-API-KEY", "key").multipart(form()).send().await.unwrap().status()
     };
-    assert_eq!((send("chat_Zoe").await, send("chat_Max").await), (201.try_into().unwrap(), 404.try_into().unwrap()));
-    let last = workspace.messages().pop().unwrap();
-    assert_eq!((&last["text"], &last["is_sender"]), (&json!("Hi\r\nZoe"), &json!(1)));
+    assert_eq!((post("chat_Zoe").await, post("chat_Max").await), (201.try_into().unwrap(), 404.try_into().unwrap()));
+    let sent = workspace.messages().pop().unwrap();
+    assert_eq!((&sent["text"], &sent["is_sender"]), (&json!("Hi\r\nZoe"), &json!(1)));
 }
