@@ -157,8 +157,7 @@ async fn an_echo_is_found_and_is_one_sends_only(bench: Bench) {
     talk.keep(store, [echo(4, &send.text), echo(6, &send.text)]).await;
     let (message, platform_id) = store.echo_of(&first).await.unwrap().unwrap();
     assert_eq!((message, platform_id.as_str()), (talk.owner.message("c-m4"), "c-m4"));
-    let sent = Outgoing { state: SendState::Sent, message: Some(message), ..first };
-    store.settle_send(&sent).await.unwrap();
+    store.settle_send(&Outgoing { state: SendState::Sent, message: Some(message), ..first }).await.unwrap();
 
     let second = claimed(store, &send).await;
     assert_eq!(store.echo_of(&second).await.unwrap().unwrap().1, "c-m6");
