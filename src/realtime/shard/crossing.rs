@@ -18,9 +18,7 @@ use crate::{
     },
     inbox::LogEntry,
     realtime::{
-        actions::Idle,
         encode::Encoding,
-        presence::Presence,
         rooms::{ANY_TYPE, type_bit},
     },
 };
@@ -153,7 +151,7 @@ impl World {
             auth: auth.unwrap(),
             directory,
             inbox,
-            actions: Arc::new(Idle),
+            actions: Arc::new(crate::realtime::actions::Idle),
             registry: Deaf.start().recipient(),
             metrics: Arc::new(Metrics::new()),
         });
