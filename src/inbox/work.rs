@@ -156,6 +156,20 @@ impl Inbox {
             .await
     }
 
+    /// Whether an event that was accepted is not on its way any more: it was shown, or it never will be as it stands.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub async fn is_past(&self, id: EventId) -> Result<bool, InboxError> {
+        self.read(move |c| {
+            let past = events::table
+                .filter(events::id.eq(id.to_bytes().to_vec()))
+                .filter(events::state.ne(State::Received as i32));
+            select(exists(past)).get_result(c)
+        })
+        .await
+    }
+
     /// Puts an envelope into the log and, if it carries an event, marks that as published; one commit. The first future
     /// ends when the envelope has its place among what is to be written, the second when it is durable.
     ///

@@ -56,12 +56,16 @@ impl AccountSupervisor {
         }
     }
 
-    /// Lets what happened to a message go on if the message was accepted, and puts it off if not.
+    /// Lets what happened to a message go on if the message is shown before it, and puts it off if not. That the message
+    /// was accepted is not enough: it may stand behind in the line.
     fn after(&mut self, message: EventId, id: EventId, attempts: u32, ready: Ready, ctx: &mut Actors<Self>) {
+        if self.talk.is_ahead(message) {
+            return self.talk.fetched(id, Some(ready));
+        }
         let inbox = self.context.inbox.clone();
-        let asking = async move { inbox.knows(message).await };
-        ctx.spawn(asking.into_actor(self).map(move |known, supervisor, ctx| {
-            if matches!(known, Ok(false)) {
+        let asking = async move { inbox.is_past(message).await };
+        ctx.spawn(asking.into_actor(self).map(move |past, supervisor, ctx| {
+            if matches!(past, Ok(false)) {
                 supervisor.talk.fetched(id, None);
                 let until = clock::now() + FIRST_WAIT * (1 << attempts.min(PATIENCE));
                 let why = "the message that it is about has not come yet".to_owned();
