@@ -22,7 +22,7 @@ pub async fn list(state: Data<ApiState>, caller: Caller) -> Result<HttpResponse,
         let accounts: Vec<_> = shared.into_iter().map(|(id, role)| json!({"id": id, "role": role})).collect();
         people.push((&user.name, json!({"id": user.id, "name": user.name, "accounts": accounts})));
     }
-    people.sort_by(|(one, _), (other, _)| one.cmp(other));
+    people.sort_by_key(|(name, _)| *name);
     let items: Vec<_> = people.into_iter().map(|(_, person)| person).collect();
     Ok(HttpResponse::Ok().json(json!({"items": items})))
 }
