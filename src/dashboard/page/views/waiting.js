@@ -1,4 +1,5 @@
 import { html } from "../vendor.js";
+import { readingMessages } from "../model/conversation.js";
 import { reply, waiting } from "../model/outbox.js";
 import { exact, hour, millis } from "../model/text.js";
 import { Clock, Tick, Warning } from "./icons.js";
@@ -13,7 +14,8 @@ function Standing({ send }) {
 
 /** Replies that are not messages yet, below the messages. */
 export function Waiting() {
-  if (waiting.value.length === 0) return null;
+  // Only the messages tell which of these has become one.
+  if (waiting.value.length === 0 || readingMessages.value === "first") return null;
   return html`
     <section class="waiting-sends" aria-label="On their way">
       <ol>
