@@ -22,7 +22,7 @@ use crate::{
         envelope::{Body, Envelope},
         message::Chat,
     },
-    store::ChatChange,
+    store::{Changed, ChatChange},
 };
 
 type Answer = Result<HttpResponse, ApiError>;
@@ -72,7 +72,7 @@ pub async fn attendee(state: Data<ApiState>, caller: Caller, path: Path<(String,
 
 /// `POST /api/chats/{id}/mark-read`: everything that is in it now.
 pub async fn mark_read(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
-    change(&state, &caller, &id, &ChatChange::Read).await
+    Ok(HttpResponse::Ok().json(mark_as_read(&state, &caller, &id).await?))
 }
 
 /// `POST /api/chats/{id}/ignore`.
@@ -106,14 +106,18 @@ pub async fn assign(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
 /// # Errors
 /// As the route.
 pub async fn mark_as_read(state: &ApiState, caller: &Principal, id: &str) -> Result<Chat, ApiError> {
-    apply(state, caller, id, &ChatChange::Read).await
+    let changed = apply(state, caller, id, &ChatChange::Read).await?;
+    if changed.differs {
+        state.desk.mark_read(&changed.chat);
+    }
+    Ok(changed.chat)
 }
 
 async fn change(state: &ApiState, caller: &Principal, id: &str, change: &ChatChange) -> Answer {
-    Ok(HttpResponse::Ok().json(apply(state, caller, id, change).await?))
+    Ok(HttpResponse::Ok().json(apply(state, caller, id, change).await?.chat))
 }
 
-async fn apply(state: &ApiState, caller: &Principal, id: &str, change: &ChatChange) -> Result<Chat, ApiError> {
+async fn apply(state: &ApiState, caller: &Principal, id: &str, change: &ChatChange) -> Result<Changed, ApiError> {
     let chat = find(state, caller, id).await?;
     let role = caller.role_in(chat.account);
     if !role.is_some_and(Role::may_edit) {
@@ -126,7 +130,7 @@ async fn apply(state: &ApiState, caller: &Principal, id: &str, change: &ChatChan
         let (account, body) = (chat.account, Body::ChatUpdated(Box::new(changed.chat.clone())));
         state.tell(Envelope { id: EventId::generate(), account, timestamp: clock::now(), body }).await;
     }
-    Ok(changed.chat)
+    Ok(changed)
 }
 
 pub(super) async fn find(state: &ApiState, caller: &Principal, id: &str) -> Result<Chat, ApiError> {

@@ -84,7 +84,7 @@ impl Base<'_> {
         };
         let sending::Context { settings, store, directory, publish, outcomes, .. } = context.clone();
         let sender = Sender::start_in_arbiter(&self.node, move |_| Sender::new(context));
-        let wake = sender.clone().recipient();
-        Ok((sender, Desk { settings, store, directory, publish, wake, outcomes }))
+        let (wake, read) = (sender.clone().recipient(), sender.clone().recipient());
+        Ok((sender, Desk { settings, store, directory, publish, wake, read, outcomes }))
     }
 }

@@ -126,6 +126,9 @@ pub struct Sending {
     pub stale_after: Duration,
     #[serde(with = "humantime_serde")]
     pub confirm_within: Duration,
+    pub read_receipts: bool,
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
     #[serde(with = "humantime_serde")]
     pub sweep_interval: Duration,
 }

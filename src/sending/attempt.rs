@@ -135,6 +135,18 @@ async fn confirm(context: &Context, send: Outgoing, why: &str) {
     }
 }
 
+/// Some of which nobody knew have been shown by the platform since.
+pub(super) async fn confirm_late(context: &Context) {
+    let found = match context.store.confirm_sends().await {
+        Ok(found) => found,
+        Err(error) => return tracing::warn!(%error, "late echoes could not be looked for; tried again soon"),
+    };
+    for send in found {
+        Metrics::count(&context.metrics.sends, "confirmed_late");
+        publish(context, &send).await;
+    }
+}
+
 /// Keeps what became of it, then tells.
 async fn settle(context: &Context, mut send: Outgoing, what: &'static str) {
     loop {

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{attempt::envelope, echo, reasons, sender::Wake};
+use super::{attempt::envelope, echo, reasons, seen::Read, sender::Wake};
 use crate::{
     config,
     domain::{
@@ -34,6 +34,8 @@ pub struct Desk {
     pub publish: Recipient<Publish>,
     /// The sender.
     pub wake: Recipient<Wake>,
+    /// The same: tells platforms what was read.
+    pub read: Recipient<Read>,
     /// Where it says what became of a send.
     pub outcomes: broadcast::Sender<Outgoing>,
 }
@@ -149,6 +151,13 @@ impl Desk {
     #[must_use]
     pub fn message(&self, send: &Outgoing, chat: &Chat) -> Option<Message> {
         echo::message(send, &self.source(send.source)?, chat)
+    }
+
+    /// Has the platform told that a chat was read here, unless the settings forbid it.
+    pub fn mark_read(&self, chat: &Chat) {
+        if self.settings.read_receipts && self.read.try_send(Read::from(chat)).is_err() {
+            tracing::warn!(chat = %chat.id, "the platform is not told that a chat was read: the sender is busy");
+        }
     }
 
     fn source(&self, id: SourceId) -> Option<Source> {

@@ -119,6 +119,8 @@ mod tests {
             give_up_after: Duration::from_mins(2),
             stale_after: Duration::from_hours(1),
             confirm_within: Duration::from_mins(1),
+            read_receipts: true,
+            retention: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             sweep_interval: Duration::from_secs(1),
         };

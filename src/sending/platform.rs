@@ -1,4 +1,4 @@
-//! Asking a platform to send, and what its answer means.
+//! Asking a platform to send, and what its answer means; telling it what was read.
 
 use std::time::Duration;
 
@@ -66,6 +66,27 @@ pub(super) async fn ask(context: &Context, source: &Source, chat: &Chat, text: &
     };
     Metrics::count(&context.metrics.platform_calls, outcome.word());
     outcome
+}
+
+/// Tells a platform that a chat, by its id there, was read here.
+///
+/// # Errors
+/// Why it does not take that, in words.
+pub(super) async fn mark_read(context: &Context, source: &Source, platform_id: &str) -> Result<(), String> {
+    let clients = &context.clients;
+    match source.kind {
+        SourceKind::Meta => {
+            let app_secret = source.app_secrets.first().or(clients.app_secret.as_ref());
+            let people = [&*source.external_id, platform_id];
+            let told = clients.graph.mark_seen(&source.token, app_secret, people, context.settings.timeout).await;
+            told.map_err(|error| error.to_string())
+        }
+        SourceKind::Unipile => {
+            let Some(url) = &source.api_url else { return Ok(()) };
+            let told = clients.unipile.workspace(url, &source.token).mark_read(platform_id).await;
+            told.map_err(|error| error.to_string())
+        }
+    }
 }
 
 impl Outcome {

@@ -1,7 +1,7 @@
 //! `Sender`: one a node; starts what is due, one send a chat at a time, and looks again when something is over.
 //!
 //! Woken when a send was kept. Now and then it asks the store for what nobody told of: what waits for another try, what
-//! was left over from before a crash. Its mailbox is bounded: full means that the sweep finds the send instead.
+//! was left over from before a crash. What was read here it tells to the platforms. Its mailbox is bounded: full means that the sweep finds the send instead.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -12,6 +12,7 @@ use super::{
     attempt,
     line::{Line, Turns},
     platform::Clients,
+    seen::{self, Read, Seen},
 };
 use crate::{
     config,
@@ -25,6 +26,9 @@ use crate::{
 
 /// Wake-ups that may wait.
 const MAILBOX: usize = 1024;
+
+/// Echoes that come late are looked for no more often.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Something is to go through this source.
 #[derive(Debug, Clone, Copy, Message)]
@@ -58,13 +62,14 @@ pub struct Context {
 pub struct Sender {
     context: Context,
     lines: HashMap<SourceId, Line>,
+    seen: HashMap<SourceId, Seen>,
 }
 
 impl Sender {
     /// Begins with what the store has.
     #[must_use]
     pub fn new(context: Context) -> Self {
-        Self { context, lines: HashMap::new() }
+        Self { context, lines: HashMap::new(), seen: HashMap::new() }
     }
 
     fn sweep(&mut self, ctx: &mut Actors<Self>) {
@@ -121,6 +126,25 @@ impl Sender {
             sender.look(source, ctx);
         }));
     }
+
+    /// Tells of the next chat of a source that was read.
+    fn tell(&mut self, source: SourceId, ctx: &mut Actors<Self>) {
+        let Some(read) = self.seen.get_mut(&source).and_then(Seen::next) else { return };
+        let context = self.context.clone();
+        let telling = async move { seen::tell(&context, &read).await };
+        ctx.spawn(telling.into_actor(self).map(move |(), sender, ctx| {
+            if let Some(seen) = sender.seen.get_mut(&source) {
+                seen.done();
+            }
+            sender.tell(source, ctx);
+        }));
+    }
+
+    fn confirm_late(&mut self, ctx: &mut Actors<Self>) {
+        let context = self.context.clone();
+        let confirming = async move { attempt::confirm_late(&context).await };
+        ctx.spawn(confirming.into_actor(self));
+    }
 }
 
 impl Actor for Sender {
@@ -130,6 +154,7 @@ impl Actor for Sender {
         ctx.set_mailbox_capacity(MAILBOX);
         self.sweep(ctx);
         ctx.run_interval(self.context.settings.sweep_interval, Self::sweep);
+        ctx.run_interval(self.context.settings.confirm_within.max(LATE), Self::confirm_late);
     }
 }
 
@@ -138,5 +163,18 @@ impl Handler<Wake> for Sender {
 
     fn handle(&mut self, Wake(source): Wake, ctx: &mut Self::Context) {
         self.look(source, ctx);
+    }
+}
+
+impl Handler<Read> for Sender {
+    type Result = ();
+
+    fn handle(&mut self, read: Read, ctx: &mut Self::Context) {
+        let source = read.source;
+        if self.seen.entry(source).or_default().admit(read) {
+            self.tell(source, ctx);
+        } else {
+            Metrics::count(&self.context.metrics.platform_calls, "read_dropped");
+        }
     }
 }

@@ -251,7 +251,38 @@ async fn what_may_have_gone_out_is_never_sent_again() -> Result<()> {
     let again = desk.reply("Lost").await?;
     ensure!(again == (status, answer), "{again:?}");
     ensure!(desk.texts() == ["Cut", "Odd", "Gone", "Lost"] && page.send_calls() == 4);
+    // Unless the echo comes late.
+    let mut dashboard = desk.house.session(0).await?;
+    let mid = page.sent().pop().context("nothing was sent")?.mid;
+    let now = leadwire::domain::clock::now().timestamp_millis();
+    let echo = json!({"object": "page", "entry": [{"id": "101", "time": 1, "messaging": [{
+        "sender": {"id": "101"}, "recipient": {"id": "500"}, "timestamp": now,
+        "message": {"is_echo": true, "mid": mid, "text": "Lost"},
+    }]}]});
+    desk.house.accepted(echo.to_string()).await?;
+    let told = next(&mut dashboard, "message:sent").await?;
+    ensure!(told["client_id"] == "Lost" && told["platform_id"] == mid.as_str(), "{told}");
+    let (status, answer) = desk.reply("Lost").await?;
+    ensure!(status == StatusCode::CREATED && page.send_calls() == 4, "{status}: {answer}");
     Ok(())
+}
+
+#[tokio::test]
+async fn what_is_read_here_is_told_to_the_person_once() -> Result<()> {
+    let desk = Desk::open(2).await?;
+    for _ in 0..2 {
+        let (hub, token) = (&desk.house.hub, &desk.house.tenants[0].token);
+        let url = hub.url(&format!("/api/chats/{}/mark-read", desk.chats[0]));
+        hub.http().post(url).bearer_auth(token).send().await?.error_for_status()?;
+    }
+    let mut socket = desk.house.session(0).await?;
+    let reply = asked(&mut socket, json!({"type": "chat:read", "chat": desk.chats[1]})).await?;
+    ensure!(reply["ok"] == true, "{reply}");
+    until("the receipts", PATIENCE, || async {
+        let seen = desk.house.pages[0].seen();
+        Ok(if seen == ["500", "501"] { Ok(()) } else { Err(format!("{seen:?}")) })
+    })
+    .await
 }
 
 #[tokio::test]

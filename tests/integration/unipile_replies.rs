@@ -81,6 +81,14 @@ async fn a_reply_goes_out_once_and_is_one_message_whoever_tells_of_it() -> Resul
     }
     ensure!(desk.sent() == ["Yes, we do. 😀", "Line one\nLine two", "Third"], "{:?}", desk.sent());
     ensure!(heard(&mut dashboard, "Third").await? == ["Yes, we do. 😀", "Line one\nLine two", "Third"]);
+    let read = desk.house.hub.url(&format!("/api/chats/{}/mark-read", desk.chat));
+    let read = desk.house.hub.http().post(read).bearer_auth(&desk.house.tenants[0].token);
+    read.send().await?.error_for_status()?;
+    until("the receipt", PATIENCE, || async {
+        let told = desk.workspace.calls("PATCH /api/v1/chats/");
+        Ok(if told.len() == 1 { Ok(()) } else { Err(format!("{told:?}")) })
+    })
+    .await?;
     until("the messages", PATIENCE, || async {
         let path = format!("/api/chats/{}/messages", desk.chat);
         let list: Value = desk.house.get(0, &path).await?.error_for_status()?.json().await?;

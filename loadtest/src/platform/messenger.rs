@@ -41,6 +41,8 @@ pub struct Echo {
 #[derive(Default)]
 pub(super) struct Outbox {
     pub sent: Vec<Sent>,
+    /// People who were told that what they wrote was read.
+    pub seen: Vec<String>,
     pub calls: u32,
     /// Calls that do nothing.
     pub behaviour: Behaviour,
@@ -78,6 +80,12 @@ impl Page {
         self.outbox(|outbox| outbox.sent.clone())
     }
 
+    /// Who was told that what they wrote was read, in that order.
+    #[must_use]
+    pub fn seen(&self) -> Vec<String> {
+        self.outbox(|outbox| outbox.seen.clone())
+    }
+
     /// How often it was asked to send something.
     #[must_use]
     pub fn send_calls(&self) -> u32 {
@@ -98,9 +106,16 @@ pub(super) struct Parameters {
 struct Decided {
     page: u64,
     delay: Duration,
-    /// Done; and the answer, unless it is lost.
-    sent: Option<(Sent, Option<Echo>)>,
+    done: Done,
     failure: Option<Failure>,
+}
+
+/// What was done; the answer to it may be lost.
+enum Done {
+    Nothing,
+    Sent(Sent, Option<Echo>),
+    /// Whom it told.
+    Seen(String),
 }
 
 /// The handler.
@@ -118,8 +133,8 @@ pub(super) async fn send(
         Ok(decided) => decided,
         Err(error) => return refuse(&error),
     };
-    if let Some((sent, Some(echo))) = decided.sent.clone() {
-        let body = echo_body(decided.page, &sent);
+    if let Done::Sent(sent, Some(echo)) = &decided.done {
+        let (body, echo) = (echo_body(decided.page, sent), echo.clone());
         rt::spawn(async move {
             tokio::time::sleep(echo.delay).await;
             // Who is not there is told again by nobody here.
@@ -127,14 +142,17 @@ pub(super) async fn send(
         });
     }
     tokio::time::sleep(decided.delay).await;
-    match (decided.failure, decided.sent) {
+    match (decided.failure, decided.done) {
         (Some(Failure::Hang), _) => std::future::pending().await,
         (Some(failure), _) => match failure.graph_error(decided.page) {
             Some(error) => refuse(&error),
             None => graph::broken(failure),
         },
-        (None, Some((sent, _))) => HttpResponse::Ok().json(json!({"recipient_id": sent.to, "message_id": sent.mid})),
-        (None, None) => HttpResponse::InternalServerError().finish(),
+        (None, Done::Sent(sent, _)) => {
+            HttpResponse::Ok().json(json!({"recipient_id": sent.to, "message_id": sent.mid}))
+        }
+        (None, Done::Seen(whom)) => HttpResponse::Ok().json(json!({"recipient_id": whom})),
+        (None, Done::Nothing) => HttpResponse::InternalServerError().finish(),
     }
 }
 
@@ -148,23 +166,27 @@ fn decide(
     let mut state = shared.lock();
     let page = state.sender(token, proof)?;
     let outbox = &mut state.page(page).outbox;
-    outbox.calls += 1;
     if sender != "me" && sender != page.to_string() {
         return Err(GraphError::new(100, "(#100) No matching user found"));
     }
+    if let (Some(whom), Some("mark_seen")) = (body["recipient"]["id"].as_str(), body["sender_action"].as_str()) {
+        outbox.seen.push(whom.to_owned());
+        return Ok(Decided { page, delay: Duration::ZERO, done: Done::Seen(whom.to_owned()), failure: None });
+    }
+    outbox.calls += 1;
     let (to, text) = (body["recipient"]["id"].as_str(), body["message"]["text"].as_str());
     let (Some(to), Some(text)) = (to, text.filter(|text| (1..=2000).contains(&text.chars().count()))) else {
         return Err(GraphError::new(100, "(#100) Length of param message[text] must be less than or equal to 2000"));
     };
     let delay = outbox.behaviour.delay().or(outbox.losses.delay()).unwrap_or_default();
     if let Some(failure) = outbox.behaviour.next_failure() {
-        return Ok(Decided { page, delay, sent: None, failure: Some(failure) });
+        return Ok(Decided { page, delay, done: Done::Nothing, failure: Some(failure) });
     }
     let mid = format!("m_sent_{page}_{}", outbox.first + outbox.sent.len() as u64 + 1);
     let sent = Sent { to: to.to_owned(), text: text.to_owned(), mid };
     outbox.sent.push(sent.clone());
     let failure = outbox.losses.next_failure();
-    Ok(Decided { page, delay, sent: Some((sent, outbox.echo.clone())), failure })
+    Ok(Decided { page, delay, done: Done::Sent(sent, outbox.echo.clone()), failure })
 }
 
 fn refuse(error: &GraphError) -> HttpResponse {

@@ -29,7 +29,7 @@ use crate::{
         send::{Outgoing, Reason, SendState},
     },
     realtime::{Publish, PublishError},
-    sending::{Desk, Wake},
+    sending::{Desk, Read, Wake},
     store::{NewUser, Store, Vault},
 };
 
@@ -108,6 +108,12 @@ impl Handler<Wake> for Platform {
     }
 }
 
+impl Handler<Read> for Platform {
+    type Result = ();
+
+    fn handle(&mut self, _: Read, _: &mut Self::Context) {}
+}
+
 impl Syncer for Dashboards {
     fn sync(&self, source: SourceId, chat: Option<String>, full: bool) -> BoxFuture<'_, Result<SyncStats, NotSynced>> {
         let outcome = match (chat.as_deref(), full) {
@@ -182,7 +188,8 @@ impl Hub {
             store: store.clone(),
             directory: directory.clone(),
             publish: platform.clone().recipient(),
-            wake: platform.recipient(),
+            wake: platform.clone().recipient(),
+            read: platform.recipient(),
             outcomes,
         };
         let auth = auth.unwrap();

@@ -1,4 +1,4 @@
-//! Sending a text through Messenger or Instagram: `POST /{version}/me/messages`.
+//! Sending a text through Messenger or Instagram, and telling that what came was read: `POST /{version}/me/messages`.
 //!
 //! Who asks must know whether the answer leaves any doubt: a message that may have gone out is not sent again.
 
@@ -56,9 +56,41 @@ impl GraphClient {
         reply: Reply<'_>,
         timeout: Duration,
     ) -> Result<Option<String>, SendError> {
+        let body = json!({
+            "recipient": {"id": reply.to}, "messaging_type": "RESPONSE", "message": {"text": reply.text},
+        });
+        self.post_message(token, app_secret, reply.from, &body, timeout).await
+    }
+
+    /// Tells a person that what they wrote was read. `from` as in [`Reply`].
+    ///
+    /// # Errors
+    /// If the platform does not take it.
+    pub async fn mark_seen(
+        &self,
+        token: &SecretString,
+        app_secret: Option<&SecretString>,
+        [from, to]: [&str; 2],
+        timeout: Duration,
+    ) -> Result<(), GraphError> {
+        let body = json!({"recipient": {"id": to}, "sender_action": "mark_seen"});
+        match self.post_message(token, app_secret, from, &body, timeout).await {
+            Ok(_) => Ok(()),
+            Err(SendError::NotSent(error) | SendError::Unknown(error)) => Err(error),
+        }
+    }
+
+    async fn post_message(
+        &self,
+        token: &SecretString,
+        app_secret: Option<&SecretString>,
+        from: &str,
+        body: &Value,
+        timeout: Duration,
+    ) -> Result<Option<String>, SendError> {
         let header = bearer(token).map_err(SendError::NotSent)?;
         // A page's token knows its page; an Instagram account is named.
-        let sender = if is_instagram(reply.from) { reply.from } else { "me" };
+        let sender = if is_instagram(from) { from } else { "me" };
         let mut url = self.settings.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend([&self.settings.version, sender, "messages"]);
@@ -66,10 +98,7 @@ impl GraphClient {
         if let Some(proof) = app_secret.and_then(|secret| proof(secret.expose_secret(), token.expose_secret())) {
             url.query_pairs_mut().append_pair("appsecret_proof", &proof);
         }
-        let body = json!({
-            "recipient": {"id": reply.to}, "messaging_type": "RESPONSE", "message": {"text": reply.text},
-        });
-        let request = self.http.post(url).header(AUTHORIZATION, header).timeout(timeout).json(&body);
+        let request = self.http.post(url).header(AUTHORIZATION, header).timeout(timeout).json(body);
         let response = request.send().await.map_err(|error| match Broken::from(error) {
             Broken::Unreached => SendError::NotSent(GraphError::broken(Broken::Unreached)),
             broken => SendError::Unknown(GraphError::broken(broken)),

@@ -4,7 +4,7 @@
 
 use reqwest::{Client, Method, RequestBuilder, header::HeaderValue, multipart};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{
@@ -164,6 +164,15 @@ impl Workspace {
             Err(error) if error.may_be_done => Err(SendError::Unknown(error)),
             Err(error) => Err(SendError::NotSent(error)),
         }
+    }
+
+    /// Marks a chat as read, there and for the person if their messenger tells it.
+    ///
+    /// # Errors
+    /// Whatever kept it from being marked, with what would help.
+    pub async fn mark_read(&self, chat: &str) -> Result<(), UnipileError> {
+        let body = json!({"action": "setReadStatus", "value": true});
+        self.call(self.request(Method::PATCH, &["chats", chat])?.json(&body)).await.map(drop)
     }
 
     async fn list<T>(

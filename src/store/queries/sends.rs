@@ -29,12 +29,20 @@ use crate::{
 
 /// Word for word the condition of an index.
 const OPEN: &str = "state IN ('pending', 'sending')";
+/// The same.
+const SETTLED: &str = "state IN ('sent', 'failed')";
+/// The same.
+const UNCONFIRMED: &str = "reason_code = 'unconfirmed'";
 /// A platform's clock may be behind the hub's by this much.
 const SKEW: TimeDelta = TimeDelta::minutes(1);
 /// Of a chat that are listed.
 const LISTED: i64 = 100;
 /// Of a source that are looked at; more are seen once these are settled.
 const LOOKED_AT: i64 = 2_000;
+/// Of those that nobody knows of, the newest, for which a late echo is looked for.
+const AWAITED: i64 = 100;
+/// Of a piece of pruning.
+const PRUNED: i64 = 1_000;
 
 pub(in crate::store) async fn add(c: &mut Conn, send: &NewSend, most: u32, now: At) -> Result<Admission> {
     write_tx!(c, async |c| {
@@ -169,4 +177,35 @@ pub(in crate::store) async fn echo(c: &mut Conn, send: &Outgoing) -> Result<Opti
         .select((messages::id, messages::platform_id));
     let echo: Option<(Word<MessageId>, String)> = echo.first(c).await.optional()?;
     Ok(echo.map(|(message, platform_id)| (message.0, platform_id)))
+}
+
+pub(in crate::store) async fn confirm(c: &mut Conn, since: At, now: At) -> Result<Vec<Outgoing>> {
+    let unknown = sends::table.filter(sql::<Bool>(UNCONFIRMED)).filter(sends::updated_at.ge(since));
+    let unknown = unknown.order(sends::updated_at.desc()).limit(AWAITED).select(SendRow::as_select());
+    let unknown: Vec<SendRow> = unknown.load(c).await?;
+    let mut confirmed = Vec::new();
+    for send in unknown.into_iter().map(Outgoing::from) {
+        let Some((message, platform_id)) = echo(c, &send).await? else { continue };
+        let still = sends::table.filter(sends::id.eq(Word(send.id))).filter(sql::<Bool>(UNCONFIRMED));
+        let set = (
+            sends::state.eq(Word(SendState::Sent)),
+            sends::reason_code.eq(None::<String>),
+            sends::reason.eq(None::<String>),
+            sends::message_id.eq(Some(Word(message))),
+            sends::platform_id.eq(Some(platform_id)),
+            sends::updated_at.eq(now),
+        );
+        let sent = diesel::update(still).set(set).returning(SendRow::as_returning()).get_result(c).await;
+        confirmed.extend(sent.optional()?.map(Outgoing::from));
+    }
+    Ok(confirmed)
+}
+
+pub(in crate::store) async fn prune(c: &mut Conn, before: At) -> Result<usize> {
+    let old = sends::table.filter(sql::<Bool>(SETTLED)).filter(sends::updated_at.lt(before));
+    let old: Vec<Word<SendId>> = old.limit(PRUNED).select(sends::id).load(c).await?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    Ok(diesel::delete(sends::table.filter(sends::id.eq_any(old))).execute(c).await?)
 }

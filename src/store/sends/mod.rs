@@ -7,6 +7,8 @@ mod row;
 
 pub(super) use row::SendRow;
 
+use chrono::TimeDelta;
+
 use super::{
     check,
     engine::run,
@@ -21,6 +23,9 @@ use crate::domain::{
 
 /// The longest name that a client may give a send, in bytes.
 const LONGEST_CLIENT_ID: usize = 100;
+
+/// As long a late echo is looked for.
+const AWAITED: TimeDelta = TimeDelta::days(2);
 
 /// What became of a send that was to be kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,5 +140,25 @@ impl Store {
     pub async fn echo_of(&self, send: &Outgoing) -> Result<Option<(MessageId, String)>> {
         let send = send.clone();
         run!(self, Read, |c, q| q::sends::echo(c, &send).await)
+    }
+
+    /// Takes sends as sent of which nobody knew, and whose message the platform has shown since; those of the last two
+    /// days.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database is away.
+    pub async fn confirm_sends(&self) -> Result<Vec<Outgoing>> {
+        let now = clock::now();
+        let (since, now) = (At(now - AWAITED), At(now));
+        run!(self, Append, |c, q| q::sends::confirm(c, since, now).await)
+    }
+
+    /// Forgets sends that were settled before then: so many, up to a thousand.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database is away.
+    pub async fn prune_sends(&self, before: Timestamp) -> Result<usize> {
+        let before = At(before);
+        run!(self, Append, |c, q| q::sends::prune(c, before).await)
     }
 }

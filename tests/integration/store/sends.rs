@@ -22,6 +22,8 @@ on_both_engines! {
     open_sends_stand_in_the_order_in_which_they_were_kept,
     an_echo_is_found_and_is_one_sends_only,
     what_waits_and_what_failed_is_listed,
+    an_echo_that_comes_late_is_still_the_sends,
+    what_was_settled_long_ago_is_forgotten,
 }
 
 /// A chat of an account, to be answered.
@@ -190,4 +192,54 @@ async fn what_waits_and_what_failed_is_listed(bench: Bench) {
     };
     assert_eq!(list(talk.account).await, [recent, waiting]);
     assert!(list(AccountId::generate()).await.is_empty());
+}
+
+async fn an_echo_that_comes_late_is_still_the_sends(bench: Bench) {
+    let store = &bench.store;
+    let (talk, send) = chat(&bench).await;
+    let fail = async |code, age| {
+        let send = claimed(store, &send).await;
+        let (reason, updated_at) = (Some(Reason::new(code, "Nobody knows.")), clock::now() - age);
+        store.settle_send(&Outgoing { state: SendState::Failed, reason, updated_at, ..send.clone() }).await.unwrap();
+        send.id
+    };
+    let [_, unknown, _] = [
+        fail("refused", TimeDelta::zero()).await,
+        fail("unconfirmed", TimeDelta::zero()).await,
+        fail("unconfirmed", TimeDelta::days(3)).await,
+    ];
+    assert_eq!(store.confirm_sends().await.unwrap(), []);
+    let now = clock::now();
+    talk.keep(
+        store,
+        [4, 5].map(|number| Message {
+            text: Some(send.text.clone()),
+            timestamp: now,
+            created_at: now,
+            ..talk.own(number)
+        }),
+    )
+    .await;
+    let confirmed = store.confirm_sends().await.unwrap();
+    let [sent] = &confirmed[..] else { panic!("{confirmed:?}") };
+    assert_eq!((sent.id, sent.state, &sent.reason), (unknown, SendState::Sent, &None));
+    assert_eq!(sent.message, Some(talk.owner.message("c-m4")));
+    assert_eq!(store.send(&[send.account], unknown).await.unwrap().as_ref(), Some(sent));
+    assert_eq!(store.confirm_sends().await.unwrap(), [], "a second time there is nothing to tell");
+}
+
+async fn what_was_settled_long_ago_is_forgotten(bench: Bench) {
+    let store = &bench.store;
+    let (_, send) = chat(&bench).await;
+    let sent = |send: Outgoing, updated_at| Outgoing { state: SendState::Sent, updated_at, ..send };
+    let now = clock::now();
+    let old = claimed(store, &send).await;
+    store.settle_send(&sent(old.clone(), now - TimeDelta::days(2))).await.unwrap();
+    let recent = claimed(store, &send).await;
+    store.settle_send(&sent(recent.clone(), now)).await.unwrap();
+    let waiting = kept(store, &send).await;
+    assert_eq!(store.prune_sends(now - TimeDelta::days(1)).await.unwrap(), 1);
+    assert_eq!(store.prune_sends(now - TimeDelta::days(1)).await.unwrap(), 0);
+    let known = async |id| store.send(&[send.account], id).await.unwrap().is_some();
+    assert_eq!([known(old.id).await, known(recent.id).await, known(waiting.id).await], [false, true, true]);
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, sync::MutexGuard, time::SystemTime};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     http::StatusCode,
-    web::{Bytes, Data, Json, Path, Query, ServiceConfig, delete, get, post, to},
+    web::{Bytes, Data, Json, Path, Query, ServiceConfig, delete, get, patch, post, to},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/api/v1/webhooks", post().to(create_webhook))
         .route("/api/v1/webhooks/{id}", delete().to(delete_webhook))
         .route("/api/v1/chats", get().to(list_chats))
+        .route("/api/v1/chats/{id}", patch().to(change_chat))
         .route("/api/v1/chats/{id}/attendees", get().to(list_attendees))
         .route("/api/v1/chats/{id}/messages", get().to(list_messages))
         .route("/api/v1/chats/{id}/messages", post().to(send))
@@ -139,6 +140,20 @@ async fn delete_webhook(request: HttpRequest, shared: Data<Shared>, id: Path<Str
 async fn list_chats(request: HttpRequest, shared: Data<Shared>, parameters: Parameters) -> Answer {
     let state = enter(&request, &shared)?;
     page(&state, "ChatList", &state.list_chats(&filter(&state, &parameters, None)), &parameters)
+}
+
+/// Its read state.
+async fn change_chat(request: HttpRequest, shared: Data<Shared>, id: Path<String>, change: Json<Value>) -> Answer {
+    let mut state = enter(&request, &shared)?;
+    let (Some("setReadStatus"), Some(read)) = (change["action"].as_str(), change["value"].as_bool()) else {
+        return Err(INVALID);
+    };
+    let chat = state.chats.get_mut(id.as_str()).ok_or(NOT_FOUND)?;
+    if read {
+        chat["unread_count"] = 0.into();
+        chat["unread"] = 0.into();
+    }
+    Ok(HttpResponse::Ok().json(json!({"object": "ChatPatched"})))
 }
 
 async fn list_attendees(

@@ -1,0 +1,2 @@
+DROP INDEX sends_settled;
+DROP INDEX sends_unconfirmed;
