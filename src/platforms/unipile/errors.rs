@@ -60,10 +60,10 @@ impl UnipileError {
         let said = [word("title"), word("detail")].into_iter().flatten().collect::<Vec<_>>().join(": ");
         let mut message = format!("the platform answered {status}");
         if let Some(kind) = kind {
-            message.push_str(&format!(" ({})", presentable(kind)));
+            message.extend([" (", &presentable(kind), ")"]);
         }
         if !said.is_empty() {
-            message.push_str(&format!(": {}", presentable(&said)));
+            message.extend([": ", &presentable(&said)]);
         }
         Self { remedy: remedy(status, kind), status: Some(status), message, may_be_done: may_be_done(status) }
     }
