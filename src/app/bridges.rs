@@ -14,8 +14,10 @@ use crate::{
         message::Chat,
     },
     inbox::{Attention, Inbox},
+    outbox,
     persistence::Announce,
     realtime::{Action, Actions, Publish, protocol::Refusal},
+    store::{ParkedDeliveries, Store},
 };
 
 /// Publishes what the API changed.
@@ -33,13 +35,24 @@ impl Publisher for ToRegistry {
     }
 }
 
-impl Announce for ToRegistry {
+/// Tells of what the persister has kept.
+pub(super) struct OfWhatIsKept {
+    pub(super) dashboards: ToRegistry,
+    pub(super) outbox: Recipient<outbox::Wake>,
+}
+
+impl Announce for OfWhatIsKept {
+    fn written(&self) {
+        // Full: it is awake.
+        let _ = self.outbox.try_send(outbox::Wake);
+    }
+
     fn chats(&self, chats: Vec<Chat>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let tell = async |chat: Chat| {
                 let (id, account, timestamp) = (EventId::generate(), chat.account, clock::now());
                 let envelope = Envelope { id, account, timestamp, body: Body::ChatUpdated(Box::new(chat)) };
-                if let Err(error) = self.publish(envelope).await {
+                if let Err(error) = self.dashboards.publish(envelope).await {
                     tracing::warn!(%error, "a chat's newest state was not published; it comes with its next change");
                 }
             };
@@ -89,13 +102,14 @@ fn refusal(error: &ApiError) -> Refusal {
     Refusal { code, message: error.to_string() }
 }
 
-/// Reads the attention list.
-pub(super) struct FromInbox {
+/// Reads the attention list: of the inbox, and of deliveries.
+pub(super) struct FromRecords {
     pub(super) inbox: Inbox,
+    pub(super) store: Store,
     pub(super) directory: Watch,
 }
 
-impl FromInbox {
+impl FromRecords {
     /// What an item is about. A bad signature names the source whose address was used; what nobody has claimed is not
     /// for accounts to see.
     fn owner(&self, attention: &Attention) -> Option<(AccountId, Option<SourceId>)> {
@@ -108,7 +122,7 @@ impl FromInbox {
     }
 }
 
-impl AttentionSource for FromInbox {
+impl AttentionSource for FromRecords {
     fn items(&self, accounts: Vec<AccountId>) -> BoxFuture<'_, Result<Vec<AttentionItem>, String>> {
         Box::pin(async move {
             let all = self.inbox.attention(clock::now()).await.map_err(|error| error.to_string())?;
@@ -123,9 +137,28 @@ impl AttentionSource for FromInbox {
                     oldest: Some(attention.oldest),
                 })
             };
-            Ok(all.into_iter().filter_map(item).collect())
+            let mut items: Vec<AttentionItem> = all.into_iter().filter_map(item).collect();
+            match self.store.parked_deliveries(&accounts).await {
+                Ok(parked) => items.extend(parked.iter().map(undelivered)),
+                // The rest does not need the database, and its absence is no secret.
+                Err(error) => tracing::warn!(%error, "the attention list lacks what was not delivered"),
+            }
+            Ok(items)
         })
     }
+}
+
+fn undelivered(parked: &ParkedDeliveries) -> AttentionItem {
+    let endpoint = parked.endpoint;
+    let reason = match parked.reason.as_str() {
+        "endpoint_gone" => format!(
+            "Endpoint {endpoint} answered that it is gone, so it was disabled: enable it or add another, then replay \
+             these."
+        ),
+        _ => format!("Endpoint {endpoint} did not take these for too long: replay them when it works again."),
+    };
+    let (kind, account, oldest) = ("undelivered".to_owned(), parked.account, Some(parked.oldest));
+    AttentionItem { kind, account, source: None, reason, count: parked.count, oldest }
 }
 
 /// For people: why, and what to do.

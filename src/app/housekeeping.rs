@@ -5,8 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::TimeDelta;
+
 use super::Hub;
-use crate::{config::Settings, domain::clock, inbox::Limits, persistence, realtime::presence};
+use crate::{config::Settings, domain::clock, inbox::Limits, persistence, realtime::presence, store::Store};
 
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -17,6 +19,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
     actix_rt::spawn(presence::announce(hub.presence.clone(), hub.directory.clone(), registry));
     let longest = settings.persistence.backoff;
     actix_rt::spawn(persistence::mark_first_seen(hub.store.clone(), hub.inbox.clone(), longest));
+    actix_rt::spawn(prune_outbox(hub.store.clone(), settings.outbox.retention, settings.inbox.prune_interval));
     let limits = Limits {
         deliveries: settings.inbox.retention,
         events: settings.inbox.dedupe_retention,
@@ -49,6 +52,21 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
     });
 }
 
+/// Removes what was delivered long ago, a piece at a time.
+async fn prune_outbox(store: Store, retention: Duration, interval: Duration) {
+    loop {
+        let before = clock::now() - TimeDelta::from_std(retention).unwrap_or(TimeDelta::MAX);
+        match store.prune_outbox(before).await {
+            Ok(0) => tokio::time::sleep(interval).await,
+            Ok(removed) => tracing::info!(removed, "events past their time were removed from the outbox"),
+            Err(error) => {
+                tracing::warn!(%error, "the outbox could not be pruned; tried again later");
+                tokio::time::sleep(interval).await;
+            }
+        }
+    }
+}
+
 /// Ends when a part that is one a node has failed, with its name. Everything is durable, so starting again is the cure.
 pub(super) async fn watch(hub: &Hub) -> &'static str {
     loop {
@@ -64,6 +82,9 @@ pub(super) async fn watch(hub: &Hub) -> &'static str {
         }
         if !hub.sender.connected() {
             return "the sender";
+        }
+        if !hub.dispatcher.connected() {
+            return "the dispatcher";
         }
         if hub.inbox.is_closed() {
             return "the inbox";

@@ -22,6 +22,7 @@ use crate::{
     enrichment::Supervisors,
     inbound::Receiver,
     inbox::Inbox,
+    outbox::{self, Dispatcher},
     persistence::Persister,
     realtime::{Actions, Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
     sending::{Desk, Sender},
@@ -85,6 +86,8 @@ struct Hub {
     registry: Addr<SessionRegistry>,
     persister: Addr<Persister>,
     supervisors: Addr<Supervisors>,
+    dispatcher: Addr<Dispatcher>,
+    outbox: outbox::Desk,
     sender: Addr<Sender>,
     desk: Desk,
     receiver: Arc<Receiver>,
@@ -117,7 +120,8 @@ impl Hub {
             registry: registry.clone(),
             metrics: Arc::clone(&metrics),
         };
-        let persister = base.persister();
+        let (dispatcher, outbox) = base.dispatcher()?;
+        let persister = base.persister(&outbox);
         let supervisors = base.supervisors(&persister)?;
         let (sender, desk) = base.sender(&supervisors)?;
         let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
@@ -134,6 +138,8 @@ impl Hub {
             registry,
             persister,
             supervisors,
+            dispatcher,
+            outbox,
             sender,
             desk,
             receiver,
@@ -155,8 +161,13 @@ impl Hub {
             auth: self.auth.clone(),
             directory: self.directory.clone(),
             desk: self.desk.clone(),
+            outbox: self.outbox.clone(),
             publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
-            attention: Arc::new(bridges::FromInbox { inbox: self.inbox.clone(), directory: self.directory.clone() }),
+            attention: Arc::new(bridges::FromRecords {
+                inbox: self.inbox.clone(),
+                store: self.store.clone(),
+                directory: self.directory.clone(),
+            }),
             trust_proxy: settings.server.trust_proxy,
         }
     }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::Settings;
+use super::{Outbox, Settings};
 
 const DEFAULTS: &str = include_str!("default.toml");
 const ENVIRONMENT: &str = "LEADWIRE__";
@@ -199,6 +199,22 @@ fn impossible(s: &Settings) -> Vec<String> {
     );
     demand(s.realtime.queue > 0, "realtime.queue must be at least 1");
     demand(matches!(s.meta.graph_url.scheme(), "http" | "https"), "meta.graph_url must be http or https");
+    problems.extend(impossible_in_outbox(&s.outbox));
+    problems
+}
+
+fn impossible_in_outbox(s: &Outbox) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut demand = |holds: bool, problem: &str| {
+        if !holds {
+            problems.push(problem.to_owned());
+        }
+    };
+    demand(!s.retry.is_empty(), "outbox.retry needs at least one wait");
+    demand(s.at_once > 0 && s.breaker_calls > 0, "outbox.at_once and outbox.breaker_calls must be at least 1");
+    demand((0.01..=1.0).contains(&s.breaker_rate), "outbox.breaker_rate must be between 0.01 and 1");
+    demand(s.lease > s.timeout, "outbox.lease must be longer than outbox.timeout: two hubs would deliver the same");
+    demand(!s.sweep_interval.is_zero(), "outbox.sweep_interval must be longer than 0");
     problems
 }
 

@@ -32,6 +32,9 @@ pub struct Metrics {
     pub platform_calls: Counters,
     pub platform_seconds: Histogram,
     pub sends: Counters,
+    pub deliveries: Counters,
+    pub delivery_seconds: Histogram,
+    pub delivery_delay_seconds: Histogram,
     pub supervisors: Gauge,
     pub supervisor_restarts: Counter,
     pub published_envelopes: Counters,
@@ -79,6 +82,9 @@ impl Metrics {
             platform_calls: Counters::default(),
             platform_seconds: seconds(),
             sends: Counters::default(),
+            deliveries: Counters::default(),
+            delivery_seconds: seconds(),
+            delivery_delay_seconds: seconds(),
             supervisors: Gauge::default(),
             supervisor_restarts: Counter::default(),
             published_envelopes: Counters::default(),
@@ -114,6 +120,9 @@ impl Metrics {
         r.register("platform_calls", "Calls to platforms' APIs, by outcome", self.platform_calls.clone());
         r.register_with_unit("platform_call", "How long calls to platforms' APIs take", Unit::Seconds, self.platform_seconds.clone());
         r.register("sends", "Replies to platforms, by what became of them", self.sends.clone());
+        r.register("deliveries", "Attempts to deliver webhooks, by what became of them", self.deliveries.clone());
+        r.register_with_unit("delivery", "How long endpoints take to answer", Unit::Seconds, self.delivery_seconds.clone());
+        r.register_with_unit("delivery_delay", "From a change in the database until an endpoint has it", Unit::Seconds, self.delivery_delay_seconds.clone());
         r.register("supervisors", "Accounts being worked on", self.supervisors.clone());
         r.register("supervisor_restarts", "Supervisors that failed and were started again", self.supervisor_restarts.clone());
         r.register("published_envelopes", "Envelopes pushed, by type", self.published_envelopes.clone());

@@ -28,12 +28,15 @@ use crate::{
         envelope::{Envelope, Position},
         send::{Outgoing, Reason, SendState},
     },
+    outbox,
     realtime::{Publish, PublishError},
     sending::{Desk, Wake},
     store::{NewUser, Store, Vault},
+    telemetry::Metrics,
 };
 
 mod chats;
+mod endpoints;
 mod leads;
 mod login;
 mod sends;
@@ -96,7 +99,7 @@ impl Handler<Wake> for Platform {
                 let mut send = Outgoing { state: SendState::Sent, updated_at: clock::now(), ..claimed };
                 match send.text.strip_prefix("fails: ") {
                     Some(code) => {
-                        (send.state, send.reason) = (SendState::Failed, Some(Reason::new(code, "It failed.")))
+                        (send.state, send.reason) = (SendState::Failed, Some(Reason::new(code, "It failed.")));
                     }
                     None => send.platform_id = Some("p_1".to_owned()),
                 }
@@ -105,6 +108,19 @@ impl Handler<Wake> for Platform {
             }
         })
     }
+}
+
+/// In the dispatcher's place: delivers nothing.
+struct Asleep;
+
+impl Actor for Asleep {
+    type Context = actix::Context<Self>;
+}
+
+impl Handler<outbox::Wake> for Asleep {
+    type Result = ();
+
+    fn handle(&mut self, _: outbox::Wake, _: &mut Self::Context) {}
 }
 
 struct Hub {
@@ -167,7 +183,17 @@ impl Hub {
             wake: platform.recipient(),
             outcomes,
         };
-        let state = ApiState { store, auth: auth.unwrap(), directory, desk, publisher, attention, trust_proxy: true };
+        let settings = Settings::parse("outbox.allow_private = [\"127.0.0.0/8\"]").unwrap().outbox;
+        let metrics = Arc::new(Metrics::new());
+        let outbox = outbox::Desk {
+            client: outbox::Client::new(settings.timeout, &settings.allow_private).unwrap(),
+            settings: Arc::new(settings),
+            store: store.clone(),
+            wake: Asleep.start().recipient(),
+            metrics,
+        };
+        let auth = auth.unwrap();
+        let state = ApiState { store, auth, directory, desk, outbox, publisher, attention, trust_proxy: true };
         Self { state, seen, agency, account, second, foreign, _folder: folder, newest: sender }
     }
 
