@@ -34,6 +34,7 @@
 //! | [`inbox`] | what was accepted and is not finished; the envelope log | forgets |
 //! | [`platforms`] | clients of the platforms' own APIs; readers of what their webhooks tell | decides when to try again |
 //! | [`enrichment`] | one supervisor an account: order, budget, retries, parking | lets one account wait for another |
+//! | [`upkeep`] | that platforms' webhooks come here, and that what did not come is fetched | delays a start, is waited for |
 //! | [`realtime`] | the registry, shards, rooms and sessions | reads the store |
 //! | [`persistence`] | the persister: batches, patience; when leads were first seen | is waited for by a dashboard |
 //! | [`store`] | the database: schema, queries, migrations | is asked without an account |
@@ -63,3 +64,4 @@ pub mod realtime;
 pub mod sending;
 pub mod store;
 pub mod telemetry;
+pub mod upkeep;

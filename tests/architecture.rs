@@ -20,7 +20,7 @@ use source::{Source, tokens, without_tests};
 const BASE: [&str; 3] = ["config", "telemetry", "domain"];
 
 /// A module, what it may use besides the base, and why the line is drawn there.
-const TABLE: [(&str, &[&str], &str); 12] = [
+const TABLE: [(&str, &[&str], &str); 13] = [
     ("inbound", &["inbox", "enrichment"], "a webhook is answered when it is durable, whatever else is away"),
     (
         "api",
@@ -38,6 +38,7 @@ const TABLE: [(&str, &[&str], &str); 12] = [
         &["store", "platforms", "inbox", "enrichment", "realtime"],
         "a reply is a row of the store first; what was sent goes the way of what comes in",
     ),
+    ("upkeep", &["platforms", "inbox", "enrichment"], "what it fetches goes the way of webhooks, and no other"),
     ("realtime", &["cluster", "auth", "inbox"], "nothing on the way of a live envelope reads the store"),
     ("persistence", &["store", "inbox"], "storing comes after pushing and knows nothing of it"),
     ("outbox", &["store"], "deliveries are rows of the store and nothing else"),

@@ -249,7 +249,7 @@ fn publish(c: &mut Criterion) {
             for _ in 0..times {
                 count += 1;
                 let (room, types, envelope) = (Room::Account(account), rooms::ANY_TYPE, Arc::clone(&envelope));
-                let delivery = Deliver { room, types, position: at(count), prev: None, envelope };
+                let delivery = Deliver { room, chat: None, types, position: at(count), prev: None, envelope };
                 let began = Instant::now();
                 system.block_on(shard.send(delivery)).expect("the shard is there");
                 spent += began.elapsed();

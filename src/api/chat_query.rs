@@ -37,6 +37,11 @@ pub(super) fn messages(query: &Query) -> Result<MessageFilter, ApiError> {
     Ok(MessageFilter { before, newest_first: flag(query, "order_desc")?.unwrap_or(true), limit, offset })
 }
 
+/// Whether all is to be read, and not only what is new.
+pub(super) fn full_sync(query: &Query) -> Result<bool, ApiError> {
+    Ok(flag(query, "full_sync")?.unwrap_or(false))
+}
+
 fn text<'a>(query: &'a Query, key: &str) -> Option<&'a str> {
     query.get(key).map(|text| text.trim()).filter(|text| !text.is_empty())
 }

@@ -16,10 +16,12 @@ mod lead_query;
 mod leads;
 mod login;
 mod me;
+mod people;
 mod problem;
 mod router;
 mod sends;
 mod state;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -31,3 +33,4 @@ pub use problem::ApiError;
 pub use router::configure;
 pub use sends::submit;
 pub use state::{ApiState, Publisher, Unpublished};
+pub use sync::{NotSynced, SyncStats, Syncer};

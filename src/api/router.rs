@@ -5,7 +5,7 @@ use actix_web::{
     web::{PayloadConfig, ServiceConfig, delete, get, post, put, scope},
 };
 
-use super::{attention, chats, deliveries, endpoints, extract, health, leads, login, me, sends};
+use super::{attention, chats, deliveries, endpoints, extract, health, leads, login, me, people, sends, sync};
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
 pub fn configure(app: &mut ServiceConfig) {
@@ -19,6 +19,7 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/logout", post().to(login::logout))
             .route("/token", post().to(login::token))
             .route("/me", get().to(me::me))
+            .route("/people", get().to(people::list))
             .route("/attention", get().to(attention::list))
             // The lead dashboard's own routes, in its shapes; the fixed names before `{id}`.
             .route("/leads", get().to(leads::list))
@@ -31,6 +32,8 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/leads/{id}", delete().to(leads::remove))
             // The message inbox's, in its shapes; `assign` and `sends` are the hub's own.
             .route("/chats", get().to(chats::list))
+            .route("/chats/sync", post().to(sync::all))
+            .route("/chats/{id}/sync", post().to(sync::chat))
             .route("/chats/{id}", get().to(chats::read))
             .route("/chats/{id}/messages", get().to(chats::messages))
             .route("/chats/{id}/messages", post().to(sends::send))

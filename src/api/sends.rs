@@ -16,7 +16,7 @@ use crate::{
     domain::{
         Role, clock,
         message::Chat,
-        send::{Outgoing, Reason, SendState},
+        send::{Longest, Outgoing, Reason, SendState},
     },
     sending::Submitted,
 };
@@ -53,13 +53,16 @@ pub async fn send(state: Data<ApiState>, caller: Caller, id: Path<String>, body:
 }
 
 /// `GET /api/chats/{id}/sends`: what waits, and what has failed of late, the oldest first; and whether the caller can send
-/// something, or why not.
+/// something, how much at once, or why not.
 pub async fn list(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
     let chat = chats::find(&state, &caller, &id).await?;
     let since = clock::now() - LISTED_FOR;
     let sends = state.store.sends_of_chat(caller.agency, chat.account, chat.id, since).await?;
     let obstacle = obstacle(&caller, &chat).or_else(|| state.desk.obstacle(chat.source));
-    Ok(HttpResponse::Ok().json(json!({"items": sends, "can_send": obstacle.is_none(), "reason": obstacle})))
+    let longest = Longest::of(&chat.account_type);
+    Ok(HttpResponse::Ok().json(json!({
+        "items": sends, "can_send": obstacle.is_none(), "reason": obstacle, "longest": longest,
+    })))
 }
 
 /// Hands in a reply to a chat, if the caller may send one there.

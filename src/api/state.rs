@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::AttentionSource;
+use super::{AttentionSource, Syncer};
 use crate::{
     auth::Authenticator,
     domain::{directory::Watch, envelope::Envelope},
@@ -30,6 +30,8 @@ pub struct ApiState {
     pub publisher: Arc<dyn Publisher>,
     /// Knows what is parked or ailing.
     pub attention: Arc<dyn AttentionSource>,
+    /// Reads what was missed.
+    pub syncer: Arc<dyn Syncer>,
     /// `server.trust_proxy`: a proxy's word on the client's address and scheme is believed.
     pub trust_proxy: bool,
 }

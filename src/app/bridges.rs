@@ -5,7 +5,9 @@ use futures_util::future::{BoxFuture, LocalBoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{self, ApiError, ApiState, AttentionItem, AttentionSource, Publisher, Unpublished},
+    api::{
+        self, ApiError, ApiState, AttentionItem, AttentionSource, NotSynced, Publisher, SyncStats, Syncer, Unpublished,
+    },
     auth::Principal,
     domain::{
         AccountId, EventId, SourceId, clock,
@@ -18,6 +20,10 @@ use crate::{
     persistence::Announce,
     realtime::{Action, Actions, Publish, protocol::Refusal},
     store::{ParkedDeliveries, Store},
+    upkeep::{
+        Ailment, Ailments,
+        backfill::{Backfill, Stats, SyncError},
+    },
 };
 
 /// Publishes what the API changed.
@@ -102,14 +108,46 @@ fn refusal(error: &ApiError) -> Refusal {
     Refusal { code, message: error.to_string() }
 }
 
-/// Reads the attention list: of the inbox, and of deliveries.
-pub(super) struct FromRecords {
-    pub(super) inbox: Inbox,
-    pub(super) store: Store,
+/// Has sources read.
+pub(super) struct ToBackfill {
+    pub(super) backfill: Backfill,
     pub(super) directory: Watch,
 }
 
-impl FromRecords {
+impl Syncer for ToBackfill {
+    fn sync(&self, source: SourceId, chat: Option<String>, full: bool) -> BoxFuture<'_, Result<SyncStats, NotSynced>> {
+        let directory = self.directory.borrow().clone();
+        let source = directory.and_then(|directory| directory.sources.get(&source).filter(|s| s.enabled).cloned());
+        let backfill = self.backfill.clone();
+        let reading = async move {
+            let Some(source) = source else { return Err(NotSynced::NotNow("the source is disabled".to_owned())) };
+            match backfill.sync(&source, chat.as_deref(), full).await {
+                Ok(Stats { messages, new_messages }) => Ok(SyncStats { messages, new_messages }),
+                Err(error @ (SyncError::Busy | SyncError::ReceivesOnly)) => Err(NotSynced::NotNow(error.to_string())),
+                Err(error) => Err(NotSynced::Failed(error.to_string())),
+            }
+        };
+        // In a task of its own: who asked may hang up, and what was begun is ended.
+        let task = tokio::spawn(reading);
+        Box::pin(async move { task.await.unwrap_or_else(|error| Err(NotSynced::Failed(error.to_string()))) })
+    }
+
+    fn sources(&self, accounts: &[AccountId]) -> Vec<SourceId> {
+        let Some(directory) = self.directory.borrow().clone() else { return Vec::new() };
+        let of_accounts = directory.sources.values().filter(|source| accounts.contains(&source.account));
+        of_accounts.filter(|source| source.enabled && source.api_url.is_some()).map(|source| source.id).collect()
+    }
+}
+
+/// Puts the attention list together.
+pub(super) struct Attentive {
+    pub(super) inbox: Inbox,
+    pub(super) store: Store,
+    pub(super) directory: Watch,
+    pub(super) ailments: Ailments,
+}
+
+impl Attentive {
     /// What an item is about. A bad signature names the source whose address was used; what nobody has claimed is not
     /// for accounts to see.
     fn owner(&self, attention: &Attention) -> Option<(AccountId, Option<SourceId>)> {
@@ -122,7 +160,25 @@ impl FromRecords {
     }
 }
 
-impl AttentionSource for FromRecords {
+impl Attentive {
+    /// Sources that do not bring what they should, if they are still there.
+    fn ailing(&self) -> Vec<AttentionItem> {
+        let Some(directory) = self.directory.borrow().clone() else { return Vec::new() };
+        let mut ailments = self.ailments.list();
+        ailments.retain(|ailment| directory.sources.get(&ailment.source).is_some_and(|source| source.enabled));
+        let item = |ailment: Ailment| AttentionItem {
+            kind: ailment.kind.to_owned(),
+            account: ailment.account,
+            source: Some(ailment.source),
+            reason: ailment.reason,
+            count: 1,
+            oldest: Some(ailment.since),
+        };
+        ailments.into_iter().map(item).collect()
+    }
+}
+
+impl AttentionSource for Attentive {
     fn items(&self, accounts: Vec<AccountId>) -> BoxFuture<'_, Result<Vec<AttentionItem>, String>> {
         Box::pin(async move {
             let all = self.inbox.attention(clock::now()).await.map_err(|error| error.to_string())?;
@@ -138,6 +194,7 @@ impl AttentionSource for FromRecords {
                 })
             };
             let mut items: Vec<AttentionItem> = all.into_iter().filter_map(item).collect();
+            items.extend(self.ailing().into_iter().filter(|ailing| accounts.contains(&ailing.account)));
             match self.store.parked_deliveries(&accounts).await {
                 Ok(parked) => items.extend(parked.iter().map(undelivered)),
                 // The rest does not need the database, and its absence is no secret.

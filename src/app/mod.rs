@@ -5,6 +5,7 @@ mod directory;
 mod housekeeping;
 mod probes;
 mod server;
+mod upkeep;
 mod workers;
 
 use std::{fs, future::Future, net::SocketAddr, path::Path, sync::Arc};
@@ -13,12 +14,14 @@ use actix::{Actor, Addr, Arbiter};
 use actix_rt::System;
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+use upkeep::Upkeep;
 
 use crate::{
     api::ApiState,
     auth::{Authenticator, Options, Origins, OwnTokens},
     config::{MasterKey, Settings},
-    domain::directory::Watch,
+    domain::{SourceId, directory::Watch},
     enrichment::Supervisors,
     inbound::Receiver,
     inbox::Inbox,
@@ -34,6 +37,9 @@ use workers::Base;
 
 /// Open files that 20,000 sessions, connections to the database and the rest need.
 const OPEN_FILES: u64 = 65_536;
+
+/// Sources that were connected again and wait to be read.
+const RECONNECTIONS: usize = 256;
 
 /// Runs the hub until `stop` ends, then stops it in order. `ready` is called with the address when it listens.
 ///
@@ -52,10 +58,12 @@ pub fn run(
     }
     System::new().block_on(async move {
         let _lock = lock(&settings.data.dir)?;
-        let hub = Hub::build(&settings).await?;
+        let (reconnections, reconnected) = mpsc::channel(RECONNECTIONS);
+        let hub = Hub::build(&settings, reconnections).await?;
         let (address, server) = server::start(&settings, &hub)?;
         tracing::info!(%address, "listening");
         ready(address);
+        hub.upkeep.start(&settings, reconnected);
         let handle = server.handle();
         let server = actix_rt::spawn(server);
         let failure = tokio::select! {
@@ -91,12 +99,13 @@ struct Hub {
     sender: Addr<Sender>,
     desk: Desk,
     receiver: Arc<Receiver>,
+    upkeep: Upkeep,
     /// The thread of the actors that are one a node.
     arbiter: Arbiter,
 }
 
 impl Hub {
-    async fn build(settings: &Settings) -> anyhow::Result<Self> {
+    async fn build(settings: &Settings, reconnections: mpsc::Sender<SourceId>) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         let key = settings.master_key()?;
         let vault = Vault::new(key.derive("tokens at rest"));
@@ -122,9 +131,11 @@ impl Hub {
         };
         let (dispatcher, outbox) = base.dispatcher()?;
         let persister = base.persister(&outbox);
-        let supervisors = base.supervisors(&persister)?;
+        let supervisors = base.supervisors(&persister, reconnections)?;
         let (sender, desk) = base.sender(&supervisors)?;
         let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
+        let arrived = supervisors.clone().recipient();
+        let upkeep = Upkeep::new(settings, inbox.clone(), directory.clone(), arrived, Arc::clone(&metrics))?;
         let limits = SessionLimits::new(&settings.realtime);
         let presence = Presence::new(settings.realtime.presence_users);
         let hub = Self {
@@ -143,6 +154,7 @@ impl Hub {
             sender,
             desk,
             receiver,
+            upkeep,
             arbiter,
         };
         housekeeping::start(settings, &hub);
@@ -163,9 +175,14 @@ impl Hub {
             desk: self.desk.clone(),
             outbox: self.outbox.clone(),
             publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
-            attention: Arc::new(bridges::FromRecords {
+            attention: Arc::new(bridges::Attentive {
                 inbox: self.inbox.clone(),
                 store: self.store.clone(),
+                directory: self.directory.clone(),
+                ailments: self.upkeep.ailments(),
+            }),
+            syncer: Arc::new(bridges::ToBackfill {
+                backfill: self.upkeep.backfill(),
                 directory: self.directory.clone(),
             }),
             trust_proxy: settings.server.trust_proxy,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use actix::{Actor, Addr, ArbiterHandle};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use super::bridges;
 use crate::{
     config::Settings,
-    domain::directory::Watch,
+    domain::{SourceId, directory::Watch},
     enrichment::{self, Pauses, Supervisors},
     inbox::Inbox,
     outbox::{self, Dispatcher},
@@ -46,7 +46,11 @@ impl Base<'_> {
         Persister::start_in_arbiter(&self.node, move |_| Persister::new(settings, store, inbox, announce, metrics))
     }
 
-    pub(super) fn supervisors(&self, persister: &Addr<Persister>) -> anyhow::Result<Addr<Supervisors>> {
+    pub(super) fn supervisors(
+        &self,
+        persister: &Addr<Persister>,
+        reconnected: mpsc::Sender<SourceId>,
+    ) -> anyhow::Result<Addr<Supervisors>> {
         let context = enrichment::Context {
             settings: Arc::new(self.settings.enrichment.clone()),
             directory: self.directory.clone(),
@@ -56,6 +60,7 @@ impl Base<'_> {
             pauses: Pauses::default(),
             publish: self.registry.clone().recipient(),
             persist: persister.clone().recipient(),
+            reconnected,
             metrics: Arc::clone(&self.metrics),
         };
         let sweep = self.settings.inbox.sweep_interval;

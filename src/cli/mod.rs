@@ -5,6 +5,7 @@
 
 mod account;
 mod agency;
+mod check;
 mod config;
 mod database;
 mod demo;

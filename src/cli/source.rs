@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{BadInput, database, secret, table};
+use super::{BadInput, check, database, secret, table};
 use crate::{
     auth::keys,
     config::Settings,
@@ -59,6 +59,15 @@ pub enum Source {
     Remove {
         /// Which.
         source: SourceId,
+    },
+    /// Shows what webhooks Unipile's sources have there, what is wrong, and what the hub would do. Exit code 1 if
+    /// something is wrong and stays so.
+    Check {
+        /// Only this one.
+        source: Option<SourceId>,
+        /// Put it right.
+        #[arg(long)]
+        fix: bool,
     },
     /// Lists the sources, not their secrets.
     List {
@@ -145,9 +154,18 @@ impl Source {
                 eprintln!("Its events are parked from now on.");
             }
             Self::Remove { source } => {
-                known(&directory, source)?;
+                let was = known(&directory, source)?;
                 store.remove_source(source).await?;
                 eprintln!("It is disconnected.");
+                if was.kind == SourceKind::Unipile {
+                    eprintln!("Webhooks that name it stay at Unipile until somebody removes them there.");
+                }
+            }
+            Self::Check { source, fix } => {
+                if let Some(source) = source {
+                    known(&directory, source)?;
+                }
+                check::run(settings, &directory, source, fix).await?;
             }
             Self::List { account } => list(&directory, account),
         }

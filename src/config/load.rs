@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Outbox, Settings};
+use super::{Outbox, Sending, Settings};
+use crate::domain::reach;
 
 const DEFAULTS: &str = include_str!("default.toml");
 const ENVIRONMENT: &str = "LEADWIRE__";
@@ -149,7 +150,8 @@ fn typed_like(default: &Value, text: String) -> Value {
 
 /// Values of the right type that can't work.
 fn impossible(s: &Settings) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems = nothing_sent(&s.sending);
+    problems.extend(nothing_delivered(&s.outbox));
     let mut demand = |holds: bool, problem: &str| {
         if !holds {
             problems.push(problem.to_owned());
@@ -181,11 +183,6 @@ fn impossible(s: &Settings) -> Vec<String> {
     demand(!s.enrichment.retry.is_empty(), "enrichment.retry needs at least one wait");
     demand(s.enrichment.breaker_calls > 0, "enrichment.breaker_calls must be at least 1");
     demand((0.01..=1.0).contains(&s.enrichment.breaker_rate), "enrichment.breaker_rate must be between 0.01 and 1");
-    demand(
-        s.sending.per_second > 0 && s.sending.burst > 0 && s.sending.at_once > 0 && s.sending.pending_per_account > 0,
-        "sending.per_second, burst, at_once and pending_per_account must be at least 1",
-    );
-    demand(!s.sending.sweep_interval.is_zero(), "sending.sweep_interval must be longer than 0");
     demand(s.persistence.rows_per_second > 0, "persistence.rows_per_second must be at least 1");
     demand(
         s.persistence.batch_rows > 0 && s.persistence.queue_rows >= s.persistence.batch_rows,
@@ -199,23 +196,38 @@ fn impossible(s: &Settings) -> Vec<String> {
     );
     demand(s.realtime.queue > 0, "realtime.queue must be at least 1");
     demand(matches!(s.meta.graph_url.scheme(), "http" | "https"), "meta.graph_url must be http or https");
-    problems.extend(impossible_in_outbox(&s.outbox));
+    demand(
+        s.server.public_url.as_ref().is_none_or(reach::is_private),
+        "server.public_url must begin with https:// (http:// is for this machine only): platforms send secrets there",
+    );
+    demand(
+        s.server.public_url.as_ref().is_none_or(|url| url.query().is_none() && url.fragment().is_none()),
+        "server.public_url must be no more than a host, a port and a path",
+    );
+    demand(s.unipile.calls_per_second > 0, "unipile.calls_per_second must be at least 1");
+    demand(s.unipile.sync_interval.as_secs() > 0, "unipile.sync_interval must be at least 1s");
+    demand(s.unipile.initial_sync.as_secs() <= 3650 * 86400, "unipile.initial_sync must be no more than ten years");
     problems
 }
 
-fn impossible_in_outbox(s: &Outbox) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut demand = |holds: bool, problem: &str| {
-        if !holds {
-            problems.push(problem.to_owned());
-        }
-    };
-    demand(!s.retry.is_empty(), "outbox.retry needs at least one wait");
-    demand(s.at_once > 0 && s.breaker_calls > 0, "outbox.at_once and outbox.breaker_calls must be at least 1");
-    demand((0.01..=1.0).contains(&s.breaker_rate), "outbox.breaker_rate must be between 0.01 and 1");
-    demand(s.lease > s.timeout, "outbox.lease must be longer than outbox.timeout: two hubs would deliver the same");
-    demand(!s.sweep_interval.is_zero(), "outbox.sweep_interval must be longer than 0");
-    problems
+/// Values with which no reply would ever go out.
+fn nothing_sent(s: &Sending) -> Vec<String> {
+    let some = s.per_second > 0 && s.burst > 0 && s.at_once > 0 && s.pending_per_account > 0;
+    let counts = (!some).then_some("sending.per_second, .burst, .at_once and .pending_per_account must be at least 1");
+    let interval = s.sweep_interval.is_zero().then_some("sending.sweep_interval must not be zero");
+    counts.into_iter().chain(interval).map(str::to_owned).collect()
+}
+
+/// Values with which deliveries would go wrong.
+fn nothing_delivered(s: &Outbox) -> Vec<String> {
+    let checks = [
+        (!s.retry.is_empty(), "outbox.retry needs at least one wait"),
+        (s.at_once > 0 && s.breaker_calls > 0, "outbox.at_once and outbox.breaker_calls must be at least 1"),
+        ((0.01..=1.0).contains(&s.breaker_rate), "outbox.breaker_rate must be between 0.01 and 1"),
+        (s.lease > s.timeout, "outbox.lease must be longer than outbox.timeout: two hubs would deliver the same"),
+        (!s.sweep_interval.is_zero(), "outbox.sweep_interval must be longer than 0"),
+    ];
+    checks.into_iter().filter(|(holds, _)| !holds).map(|(_, problem)| problem.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -266,6 +278,11 @@ mod tests {
 
     #[test]
     fn values_that_cannot_work_together_are_refused() {
+        assert!(Settings::parse("[server]\npublic_url = 'https://hooks.example/hub/'").is_ok());
+        for url in ["http://hooks.example", "hooks.example", "https://hooks.example?x=1"] {
+            let error = Settings::parse(&format!("[server]\npublic_url = '{url}'")).unwrap_err().to_string();
+            assert!(error.contains("server.public_url"), "{error}");
+        }
         let error = Settings::parse("[inbox]\nqueue = '1MiB'\n[enrichment]\nretry = []").unwrap_err().to_string();
         assert!(error.contains("inbox.queue") && error.contains("enrichment.retry"), "{error}");
     }

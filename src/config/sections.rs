@@ -1,7 +1,7 @@
 //! One struct a section; what each key means stands in `default.toml`.
 #![expect(missing_docs, reason = "default.toml documents every key, once")]
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use bytesize::ByteSize;
 use secrecy::SecretString;
@@ -22,6 +22,8 @@ pub struct Server {
     pub shutdown_timeout: Duration,
     pub allowed_origins: Vec<String>,
     pub trust_proxy: bool,
+    #[serde(deserialize_with = "unless_empty")]
+    pub public_url: Option<Url>,
 }
 
 impl Server {
@@ -84,6 +86,11 @@ pub struct Unipile {
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
     pub max_response: ByteSize,
+    pub calls_per_second: u32,
+    #[serde(with = "humantime_serde")]
+    pub initial_sync: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sync_interval: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -203,7 +210,11 @@ pub struct Compat {
     pub anonymous_account: Option<AccountId>,
 }
 
-fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AccountId>, D::Error> {
+fn unless_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }

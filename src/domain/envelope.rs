@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountId, EventId, LeadId, Room, SourceId, Timestamp, clock,
+    AccountId, ChatId, EventId, LeadId, Room, SourceId, Timestamp, clock,
     lead::Lead,
     message::{ChangeKind, Chat, Message, MessageChange},
     send::{Outgoing, SendState},
@@ -36,6 +36,17 @@ impl Envelope {
             | Body::Send(_)
             | Body::ChatUpdated(_) => Room::Account(self.account),
             Body::SourceHealth(_) => Room::Operators(self.account),
+        }
+    }
+
+    /// The chat whose room sees it as well: those of messages and replies.
+    #[must_use]
+    pub fn chat(&self) -> Option<ChatId> {
+        match &self.body {
+            Body::NewMessage(message) => Some(message.chat),
+            Body::MessageChanged(change) => change.chat,
+            Body::Send(send) => Some(send.chat),
+            _ => None,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod event;
 pub mod ids;
 pub mod lead;
 pub mod message;
+pub mod reach;
 pub mod role;
 pub mod room;
 pub mod send;

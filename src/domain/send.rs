@@ -154,7 +154,8 @@ pub struct NewSend {
 }
 
 /// How much a messenger takes at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Longest {
     /// So many characters.
     Characters(usize),

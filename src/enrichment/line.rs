@@ -96,6 +96,11 @@ impl<R> Line<R> {
         self.waiting.pop_front()
     }
 
+    /// Whether an event is in the line before all that still waits: what is taken from it now comes after that.
+    pub fn is_ahead(&self, id: EventId) -> bool {
+        self.busy.contains(&id) && !self.waiting.iter().any(|event| event.id == id)
+    }
+
     /// Back to the front: it can't be fetched just now.
     pub fn put_back(&mut self, event: Event) {
         self.waiting.push_front(event);
@@ -191,6 +196,24 @@ mod tests {
             ids.push(event.id);
         }
         (line, ids)
+    }
+
+    #[test]
+    fn what_has_begun_is_ahead_of_what_is_taken_next_until_it_is_settled() {
+        let mut line = Line::<()>::new(9, 9);
+        let events = [event(), event(), event()];
+        let ids = [0, 1, 2].map(|place| events[place].id);
+        for event in events {
+            line.admit(event);
+        }
+        let first = line.next().unwrap().id;
+        line.fetching(first);
+        assert_eq!(ids.map(|id| line.is_ahead(id)), [true, false, false]);
+        line.fetched(first, Some(()));
+        line.publishable();
+        assert!(line.is_ahead(first), "it is on its way into the log");
+        line.settle(first);
+        assert!(!line.is_ahead(first));
     }
 
     #[test]

@@ -16,4 +16,4 @@ mod supervisors;
 
 pub use pauses::Pauses;
 pub use supervisor::Context;
-pub use supervisors::{Arrived, Supervisors};
+pub use supervisors::{Arrived, Supervisors, hand_on};

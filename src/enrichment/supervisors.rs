@@ -11,14 +11,16 @@ use std::{
 };
 
 use actix::{
-    Actor, ActorFutureExt, Addr, AsyncContext, Context as Actors, Handler, Message, WrapFuture, dev::SendError,
+    Actor, ActorFutureExt, Addr, AsyncContext, Context as Actors, Handler, Message, Recipient, WrapFuture,
+    dev::SendError,
 };
 use secrecy::SecretString;
 
 use super::supervisor::{AccountSupervisor, Context, LookAgain, Work};
 use crate::{
     domain::{AccountId, SourceId, Timestamp, clock, directory::Directory, event::Event},
-    inbox::ParkReason,
+    inbox::{Accepted, ParkReason},
+    telemetry::Metrics,
 };
 
 /// Commits' worth of arrived events that may wait.
@@ -28,6 +30,25 @@ const MAILBOX: usize = 64;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Arrived(pub Vec<Event>);
+
+/// Hands on what was just made durable, and counts it.
+pub fn hand_on(arrived: &Recipient<Arrived>, accepted: Vec<Accepted>, metrics: &Metrics) {
+    let mut work: Vec<Event> = Vec::new();
+    for accepted in accepted {
+        metrics.duplicate_events.inc_by(accepted.duplicates as u64);
+        for kind in accepted.new {
+            Metrics::count(&metrics.accepted_events, kind.as_str());
+        }
+        for _ in 0..accepted.unrouted {
+            Metrics::count(&metrics.parked_events, "unrouted");
+        }
+        work.extend(accepted.work);
+    }
+    if !work.is_empty() {
+        // Full: the sweep finds them in the inbox.
+        let _ = arrived.try_send(Arrived(work));
+    }
+}
 
 /// An account's supervisor has had no work for long.
 #[derive(Debug, Message)]

@@ -14,9 +14,8 @@ use tokio::sync::oneshot;
 
 use super::receiving::Held;
 use crate::{
-    domain::event::Event,
-    enrichment::Arrived,
-    inbox::{Accepted, Delivery, Inbox, InboxError},
+    enrichment::{Arrived, hand_on},
+    inbox::{Delivery, Inbox, InboxError},
     telemetry::Metrics,
 };
 
@@ -104,29 +103,11 @@ impl WebhookIngester {
                 let _ = reply.send(answer.clone());
             }
             match outcome {
-                Ok(accepted) => ingester.hand_on(accepted),
+                Ok(accepted) => hand_on(&ingester.arrived, accepted, &ingester.metrics),
                 Err(error) => tracing::error!(%error, "webhooks could not be kept and were refused"),
             }
             ingester.commit(ctx);
         }));
-    }
-
-    fn hand_on(&self, accepted: Vec<Accepted>) {
-        let mut work: Vec<Event> = Vec::new();
-        for accepted in accepted {
-            self.metrics.duplicate_events.inc_by(accepted.duplicates as u64);
-            for kind in accepted.new {
-                Metrics::count(&self.metrics.accepted_events, kind.as_str());
-            }
-            for _ in 0..accepted.unrouted {
-                Metrics::count(&self.metrics.parked_events, "unrouted");
-            }
-            work.extend(accepted.work);
-        }
-        if !work.is_empty() {
-            // Full: the sweep finds them in the inbox.
-            let _ = self.arrived.try_send(Arrived(work));
-        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The inbox: what was accepted and is not finished, the record of all that was received, the envelope log, and how far users
-//! have read it.
+//! have read it; and how far sources were read at their platforms.
 //!
 //! Its own SQLite file, so that webhooks are kept while the store is slow or away. One thread owns the writing connection
 //! and commits in groups ([`writer`]), others make the commits durable ([`wal`]); reading has a connection of its own.
@@ -13,6 +13,7 @@ mod log;
 mod prune;
 mod rows;
 mod schema;
+mod synced;
 mod wal;
 mod work;
 mod writer;

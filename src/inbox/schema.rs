@@ -95,9 +95,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    synced (source) {
+        source -> Binary,
+        up_to -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events, log);
 
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE meta (epoch INTEGER NOT NULL) STRICT;
     INSERT INTO meta VALUES (0);
@@ -148,6 +155,7 @@ const STEPS: [&str; 3] = [
         room TEXT NOT NULL, to_epoch INTEGER NOT NULL, to_count INTEGER NOT NULL, after_epoch INTEGER NOT NULL,
         after_count INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (room, to_epoch, to_count)
      ) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE synced (source BLOB PRIMARY KEY, up_to INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 ];
 
 #[derive(QueryableByName)]

@@ -13,6 +13,7 @@ use super::{
     Inbox, InboxError,
     log::{self, LogEntry},
     schema::{State, events},
+    writer::Urgency,
 };
 use crate::domain::{
     AccountId, EventId, SourceId, Timestamp, clock,
@@ -155,6 +156,20 @@ impl Inbox {
             .await
     }
 
+    /// Whether an event that was accepted is not on its way any more: it was shown, or it never will be as it stands.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub async fn is_past(&self, id: EventId) -> Result<bool, InboxError> {
+        self.read(move |c| {
+            let past = events::table
+                .filter(events::id.eq(id.to_bytes().to_vec()))
+                .filter(events::state.ne(State::Received as i32));
+            select(exists(past)).get_result(c)
+        })
+        .await
+    }
+
     /// Puts an envelope into the log and, if it carries an event, marks that as published; one commit. The first future
     /// ends when the envelope has its place among what is to be written, the second when it is durable.
     ///
@@ -179,7 +194,7 @@ impl Inbox {
                 .execute(c)?;
             Ok(())
         };
-        self.writer.enqueue(2, change)
+        self.writer.enqueue(2, Urgency::Soon, change)
     }
 
     /// Events that were pushed before `before` and are not stored, the oldest first.
@@ -238,7 +253,9 @@ impl Inbox {
                 .map(drop)
             })
         };
-        self.writer.write(1, change).await
+        let (queued, written) = self.writer.enqueue(1, Urgency::Soon, change);
+        queued.await;
+        written.await
     }
 
     /// The clock has gone back to `now`, or may have: what was put off at a time that is still to come is due, for nobody

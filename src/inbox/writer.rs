@@ -3,6 +3,9 @@
 //! Whatever waits when a commit ends shares the next one: a sync costs the same for one row as for a thousand. SQLite
 //! only writes its log; the second thread syncs it while the first writes the next group, and gives the answers after
 //! that. A sync covers every commit before it.
+//!
+//! What a platform waits for is committed at once. What nobody waits for (the log, and what is finished) may linger for a
+//! moment, so that it shares a commit with what comes next.
 
 use std::{
     sync::{
@@ -10,12 +13,17 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
 use diesel::{QueryResult, SqliteConnection};
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
+    time::{Instant, timeout_at},
 };
 
 use super::{InboxError, wal::Wal};
@@ -24,17 +32,30 @@ use super::{InboxError, wal::Wal};
 const WAITING: usize = 4096;
 /// Groups that are committed and wait for the sync.
 const UNSYNCED: usize = 64;
+/// How long a change may linger that nobody waits for.
+const LINGER: Duration = Duration::from_millis(2);
 
 /// A request, with its answer inside until the commit.
 trait Job: Send {
     fn run(&mut self, connection: &mut SqliteConnection) -> QueryResult<()>;
     fn answer(self: Box<Self>, committed: Result<(), InboxError>);
     fn rows(&self) -> usize;
+    fn urgency(&self) -> Urgency;
+}
+
+/// Whether somebody waits for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// It is committed at once.
+    Now,
+    /// It may share a commit that comes a moment later.
+    Soon,
 }
 
 struct Request<F, T> {
     change: F,
     rows: usize,
+    urgency: Urgency,
     value: Option<T>,
     reply: oneshot::Sender<Result<T, InboxError>>,
 }
@@ -58,6 +79,10 @@ where
     fn rows(&self) -> usize {
         self.rows
     }
+
+    fn urgency(&self) -> Urgency {
+        self.urgency
+    }
 }
 
 /// The way to the writing thread; it ends when the last of these is dropped.
@@ -70,13 +95,15 @@ impl Writer {
     pub(super) fn start(connection: SqliteConnection, wal: Arc<Wal>, commit_rows: usize) -> Result<Self, InboxError> {
         let (jobs, waiting) = mpsc::channel(WAITING);
         let (unsynced, committed) = sync_channel(UNSYNCED);
-        let writer = Writing { connection, commit_rows, wal: Arc::clone(&wal), unsynced };
+        let unusable = |error: std::io::Error| InboxError::Unusable(error.to_string());
+        let timer = Builder::new_current_thread().enable_time().build().map_err(unusable)?;
+        let writer = Writing { connection, commit_rows, wal: Arc::clone(&wal), unsynced, timer };
         let threads = [
             thread::Builder::new().name("inbox-writer".to_owned()).spawn(move || writer.run(waiting)),
             thread::Builder::new().name("inbox-sync".to_owned()).spawn(move || sync(&wal, &committed)),
         ];
         for thread in threads {
-            thread.map_err(|error| InboxError::Unusable(error.to_string()))?;
+            thread.map_err(unusable)?;
         }
         Ok(Self { jobs })
     }
@@ -93,7 +120,7 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
-        let (queued, written) = self.enqueue(rows, change);
+        let (queued, written) = self.enqueue(rows, Urgency::Now, change);
         queued.await;
         written.await
     }
@@ -103,6 +130,7 @@ impl Writer {
     pub(super) fn enqueue<T, F>(
         &self,
         rows: usize,
+        urgency: Urgency,
         change: F,
     ) -> (impl Future<Output = ()> + use<T, F>, impl Future<Output = Result<T, InboxError>> + use<T, F>)
     where
@@ -110,7 +138,7 @@ impl Writer {
         F: FnMut(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let request: Box<dyn Job> = Box::new(Request { change, rows, value: None, reply });
+        let request: Box<dyn Job> = Box::new(Request { change, rows, urgency, value: None, reply });
         let full = match self.jobs.try_send(request) {
             Err(TrySendError::Full(request)) => Some((self.jobs.clone(), request)),
             // A closed queue drops the request, and the answer says so.
@@ -133,19 +161,13 @@ struct Writing {
     commit_rows: usize,
     wal: Arc<Wal>,
     unsynced: SyncSender<Group>,
+    timer: Runtime,
 }
 
 impl Writing {
     fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
         while let Some(first) = waiting.blocking_recv() {
-            let mut rows = first.rows();
-            let mut group = vec![first];
-            while rows < self.commit_rows
-                && let Ok(job) = waiting.try_recv()
-            {
-                rows += job.rows();
-                group.push(job);
-            }
+            let mut group = self.gather(first, &mut waiting);
             if let Err(error) = self.wal.maintain(&mut self.connection) {
                 answer(group, &Err(error));
                 continue;
@@ -167,6 +189,26 @@ impl Writing {
                 }
             }
         }
+    }
+
+    /// What waits by now, and what comes within a moment if none of it is urgent.
+    fn gather(&self, first: Box<dyn Job>, waiting: &mut mpsc::Receiver<Box<dyn Job>>) -> Group {
+        let (mut rows, mut urgent) = (first.rows(), first.urgency() == Urgency::Now);
+        let mut group = vec![first];
+        let until = Instant::now() + LINGER;
+        while rows < self.commit_rows {
+            let next = match waiting.try_recv() {
+                Err(_) if !urgent => {
+                    self.timer.block_on(async { timeout_at(until, waiting.recv()).await.ok().flatten() })
+                }
+                next => next.ok(),
+            };
+            let Some(job) = next else { break };
+            rows += job.rows();
+            urgent |= job.urgency() == Urgency::Now;
+            group.push(job);
+        }
+        group
     }
 
     fn commit(&mut self, group: &mut Group) -> Result<(), InboxError> {

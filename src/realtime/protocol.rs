@@ -21,7 +21,7 @@ pub enum ClientFrame {
     },
     /// Live envelopes of a room; with `since`, everything after it first.
     Subscribe {
-        /// `dashboard`, `account:<id>`, `operators:<id>`.
+        /// `dashboard`, `account:<id>`, `operators:<id>`, `chat:<account>/<chat>`.
         room: String,
         /// The last position that was seen; for several rooms, that of each.
         since: Option<Since>,
@@ -53,12 +53,12 @@ pub enum ClientFrame {
     },
     /// Who is in a room.
     Presence {
-        /// `account:<id>`, `operators:<id>`.
+        /// `account:<id>`, `operators:<id>`, `chat:<account>/<chat>`.
         room: String,
     },
     /// To the others in a room: this user types there.
     Typing {
-        /// `account:<id>`, `operators:<id>`.
+        /// `account:<id>`, `operators:<id>`, `chat:<account>/<chat>`.
         #[serde(alias = "chat")]
         room: String,
         /// Or has stopped.

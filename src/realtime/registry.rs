@@ -173,7 +173,7 @@ impl Handler<Publish> for SessionRegistry {
         if let Some(entry) = pushed {
             return self.log(LogEntry { at: clock::now(), is_late: true, ..entry }, event, ctx);
         }
-        let room = envelope.room();
+        let (room, chat) = (envelope.room(), envelope.chat());
         let (position, prev) = self.positions.next(room);
         let encoded = match encode::envelope(&envelope, position, prev) {
             Ok(encoded) => encoded,
@@ -192,7 +192,8 @@ impl Handler<Publish> for SessionRegistry {
         };
         // It has its place in the log before a session sees it: who then waits until the log has settled finds it there.
         let logged = self.log(entry, event, ctx);
-        let delivery = Deliver { room, types: rooms::type_bit(what), position, prev, envelope: Arc::new(encoded) };
+        let delivery =
+            Deliver { room, chat, types: rooms::type_bit(what), position, prev, envelope: Arc::new(encoded) };
         self.hand_out(&delivery, |shard| &shard.deliver, ctx);
         self.metrics.published_envelopes.get_or_create(&Labelled { what }).inc();
         logged

@@ -84,7 +84,11 @@ impl<W> Rooms<W> {
     pub fn leave(&mut self, room: Room, key: usize) -> bool {
         let Some(seats) = self.rooms.get_mut(&room) else { return false };
         let place = seats.members.iter().position(|member| member.key == key);
-        place.map(|place| seats.members.swap_remove(place)).is_some()
+        let was_there = place.map(|place| seats.members.swap_remove(place)).is_some();
+        if seats.members.is_empty() && seats.top.is_none() {
+            self.rooms.remove(&room);
+        }
+        was_there
     }
 
     /// The sessions in a room.

@@ -35,6 +35,9 @@ pub struct Metrics {
     pub deliveries: Counters,
     pub delivery_seconds: Histogram,
     pub delivery_delay_seconds: Histogram,
+    pub registrations: Counters,
+    pub syncs: Counters,
+    pub synced_messages: Counter,
     pub supervisors: Gauge,
     pub supervisor_restarts: Counter,
     pub published_envelopes: Counters,
@@ -85,6 +88,9 @@ impl Metrics {
             deliveries: Counters::default(),
             delivery_seconds: seconds(),
             delivery_delay_seconds: seconds(),
+            registrations: Counters::default(),
+            syncs: Counters::default(),
+            synced_messages: Counter::default(),
             supervisors: Gauge::default(),
             supervisor_restarts: Counter::default(),
             published_envelopes: Counters::default(),
@@ -123,6 +129,9 @@ impl Metrics {
         r.register("deliveries", "Attempts to deliver webhooks, by what became of them", self.deliveries.clone());
         r.register_with_unit("delivery", "How long endpoints take to answer", Unit::Seconds, self.delivery_seconds.clone());
         r.register_with_unit("delivery_delay", "From a change in the database until an endpoint has it", Unit::Seconds, self.delivery_delay_seconds.clone());
+        r.register("webhook_registrations", "Webhooks at platforms that were looked at, by outcome", self.registrations.clone());
+        r.register("syncs", "Times that a source's messages were read at the platform, by outcome", self.syncs.clone());
+        r.register("synced_messages", "Messages that no webhook had brought", self.synced_messages.clone());
         r.register("supervisors", "Accounts being worked on", self.supervisors.clone());
         r.register("supervisor_restarts", "Supervisors that failed and were started again", self.supervisor_restarts.clone());
         r.register("published_envelopes", "Envelopes pushed, by type", self.published_envelopes.clone());

@@ -120,6 +120,29 @@ async fn a_message_is_shown_once_kept_once_and_only_to_its_account() -> Result<(
 }
 
 #[tokio::test]
+async fn who_looks_at_one_chat_gets_its_messages_and_no_others() -> Result<()> {
+    let inbox = Inbox::open().await?;
+    inbox.accepted(0, inbox.connected[0].message("Zoë", "m_1", "Hello", TEN)).await?;
+    let chat = inbox.has_chat(0, |chat| chat["name"] == "Zoë").await?;
+    let room =
+        format!("chat:{}/{}", chat["account_id"].as_str().unwrap_or_default(), chat["id"].as_str().unwrap_or(""));
+    let hub = &inbox.house.hub;
+    let mut looking = Socket::connect(&hub.ws_url(), &inbox.house.tenants[0].token).await?;
+    ensure!(inbox.house.session(1).await?.subscribe(&room).await.is_err(), "another agency's chat");
+    looking.subscribe(&room).await?;
+    inbox.accepted(0, inbox.connected[0].message("Max", "m_2", "From elsewhere", TEN)).await?;
+    inbox.accepted(0, inbox.connected[0].message("Zoë", "m_3", "Still there?", ELEVEN)).await?;
+    ensure!(next(&mut looking, "message:new").await?["text"] == "Still there?");
+    // In the account's room as well, it gets each once.
+    looking.subscribe(&format!("account:{}", inbox.house.tenants[0].account)).await?;
+    for (id, text) in [("m_4", "One"), ("m_5", "Two")] {
+        inbox.accepted(0, inbox.connected[0].message("Zoë", id, text, NOON)).await?;
+        ensure!(next(&mut looking, "message:new").await?["text"] == text);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_wrong_secret_opens_nothing_and_another_agencys_secret_reaches_nobody_elses_account() -> Result<()> {
     let inbox = Inbox::open().await?;
     let hub = &inbox.house.hub;

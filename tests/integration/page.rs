@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use loadtest::platform::{
+    Behaviour, Failure,
+    meta::{Message, Webhook},
+};
 use serde_json::json;
 use thirtyfour::prelude::*;
 
@@ -164,10 +168,87 @@ async fn what_becomes_of_a_message_shows_in_the_opened_chat_and_stays_after_a_re
     browser.close().await
 }
 
+#[tokio::test]
+async fn a_reply_is_typed_and_sent_once_and_one_that_failed_is_sent_again() -> Result<()> {
+    let Some(program) = chromedriver() else { return Ok(()) };
+    let (driver, inbox) = (Driver::start(&program).await?, Inbox::open().await?);
+    let page = &inbox.house.pages[0];
+    let browser = open_inbox(&driver, &inbox).await?;
+    let message =
+        Message { page_id: 101, psid: 500, mid: "m_1".into(), text: "Hello?".into(), timestamp: 1_783_330_000_000 };
+    inbox.house.accepted(Webhook::new(1_783_330_000).with_message(message).body()).await?;
+    browser.find(".chat-link").await?.click().await?;
+    browser.find_text(".said-text", "Hello?").await?;
+
+    // Two lines; a second Enter finds nothing more to send.
+    page.behave_sending(Behaviour::answers().latency(POLL * 10));
+    let composer = browser.find(".composer textarea").await?;
+    composer.send_keys("One" + Key::Shift + Key::Enter + Key::Shift + "two" + Key::Enter + Key::Enter).await?;
+    browser.find_text(".is-waiting .said-text", "One\ntwo").await?;
+    browser.gone(".is-waiting").await?;
+    browser.find_text(".said.own .said-text", "One\ntwo").await?;
+    ensure!(page.sent().len() == 1 && page.send_calls() == 1, "{:?}", page.sent());
+
+    page.behave_sending(Behaviour::fails_times(1, Failure::OutsideWindow));
+    browser.find(".composer textarea").await?.send_keys("Three" + Key::Enter).await?;
+    browser.find(".has-failed .failed-why .button").await?;
+    browser.driver.refresh().await?;
+    browser.find_text(".has-failed .said-text", "Three").await?;
+    let why = browser.find(".failed-why p").await?.text().await?;
+    ensure!(why.starts_with("More than 24 hours"), "{why}");
+    browser.find(".failed-why .button").await?.click().await?;
+    browser.gone(".has-failed").await?;
+    browser.gone(".is-waiting").await?;
+    browser.find_text(".said.own .said-text", "Three").await?;
+    browser.driver.refresh().await?;
+    browser.find_text(".said.own .said-text", "Three").await?;
+    ensure!(browser.texts(".said-text").await? == ["Hello?", "One\ntwo", "Three"]);
+    ensure!(page.sent().len() == 2, "{:?}", page.sent());
+    // What was refused is an answer that the browser's console tells of as well.
+    let errors = browser.errors().await?;
+    ensure!(errors.iter().all(|error| error.contains("422")), "{errors:?}");
+    browser.close().await
+}
+
+#[tokio::test]
+async fn colleagues_see_each_other_in_a_chat_hear_each_other_type_and_give_it_to_one_of_them() -> Result<()> {
+    let Some(program) = chromedriver() else { return Ok(()) };
+    let (driver, inbox) = (Driver::start(&program).await?, Inbox::open().await?);
+    let (hub, tenant) = (&inbox.house.hub, &inbox.house.tenants[0]);
+    hub.add_user(&tenant.agency, "zara@harbor.example", "Zara Quist", &[(&tenant.account, "agent")]).await?;
+    let message =
+        Message { page_id: 101, psid: 500, mid: "m_1".into(), text: "Hello?".into(), timestamp: 1_783_330_000_000 };
+    inbox.house.accepted(Webhook::new(1_783_330_000).with_message(message).body()).await?;
+    let [mine, zaras] =
+        [open_inbox(&driver, &inbox).await?, open_inbox_of(&driver, &inbox, "zara@harbor.example").await?];
+    for browser in [&mine, &zaras] {
+        browser.find(".chat-link").await?.click().await?;
+    }
+    mine.find(".faces .face[title='Zara Quist is here']").await?;
+    zaras.find(".faces .face").await?;
+
+    zaras.find(".composer textarea").await?.send_keys("Hel").await?;
+    mine.find_text(".conversation-who .typing", "Zara Quist is typing…").await?;
+    mine.gone(".conversation-who .typing").await?;
+
+    mine.driver.find(By::Css(".assignee select")).await?.send_keys("Zara").await?;
+    mine.find_text(".assignee bdi", "Zara Quist").await?;
+    zaras.find_text(".assignee bdi", "You").await?;
+    inbox.has_chat(0, |chat| chat["assignee"].is_string()).await?;
+    zaras.close().await?;
+    mine.gone(".faces .face").await?;
+    ensure!(mine.errors().await?.is_empty());
+    mine.close().await
+}
+
 /// A browser of the first tenant's manager, in the inbox.
 async fn open_inbox(driver: &Driver, inbox: &Inbox) -> Result<Browser> {
+    open_inbox_of(driver, inbox, &inbox.house.tenants[0].email).await
+}
+
+async fn open_inbox_of(driver: &Driver, inbox: &Inbox, email: &str) -> Result<Browser> {
     let browser = Browser::open(driver, &inbox.house.hub.url("/")).await?;
-    browser.sign_in(&inbox.house.tenants[0].email).await?;
+    browser.sign_in(email).await?;
     browser.find(".side[href='#inbox']").await?.click().await?;
     browser.find(".chats[aria-busy=false]").await?;
     Ok(browser)

@@ -108,6 +108,17 @@ impl Hub {
         self.run(&arguments, &[("LEADWIRE_TOKEN", "api-key"), ("LEADWIRE_APP_SECRET", secret)]).await
     }
 
+    /// Connects an account at Unipile whose API is there and opens for this key; its webhooks carry a secret that the hub
+    /// makes. The source's id.
+    ///
+    /// # Errors
+    /// If the command fails.
+    pub async fn add_unipile_at(&self, account: &str, unipile_account: &str, dsn: &str, key: &str) -> Result<String> {
+        let source = ["source", "add", "unipile", "--account", account, "--unipile-account", unipile_account];
+        let arguments = [&source[..], &["--name", "Inbox", "--dsn", dsn]].concat();
+        self.run(&arguments, &[("LEADWIRE_TOKEN", key)]).await
+    }
+
     /// Replaces the token of a source.
     ///
     /// # Errors

@@ -112,6 +112,8 @@ impl Setup {
     /// The settings file. JSON's strings, numbers, booleans and lists are TOML's as well.
     pub(super) fn to_toml(&self, bind: &str, data: &Path) -> String {
         let mut setup = self.clone().set("server.bind", bind).set("data.dir", data.to_string_lossy().as_ref());
+        let server = setup.settings.entry("server".to_owned()).or_default();
+        server.entry("public_url".to_owned()).or_insert(format!("http://{bind}").into());
         setup.settings.entry("telemetry".to_owned()).or_default().entry("log".to_owned()).or_insert("info".into());
         let mut text = String::new();
         for (section, keys) in &setup.settings {
@@ -137,6 +139,9 @@ mod tests {
             .to_toml("127.0.0.1:1234", Path::new("/somewhere"));
         assert!(text.contains("[realtime]\nheartbeat = \"1s\"\nsessions_per_user = 7\n"), "{text}");
         assert!(text.contains("[meta]\napp_secrets = [\"app_secret_123\"]\n"), "{text}");
-        assert!(text.contains("[server]\nbind = \"127.0.0.1:1234\"\n"), "{text}");
+        assert!(
+            text.contains("[server]\nbind = \"127.0.0.1:1234\"\npublic_url = \"http://127.0.0.1:1234\"\n"),
+            "{text}"
+        );
     }
 }

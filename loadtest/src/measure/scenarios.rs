@@ -21,6 +21,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("hostile-clients", include_str!("../../scenarios/hostile-clients.toml")),
     ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("lead", include_str!("../../scenarios/lead.toml")),
+    ("long-chat", include_str!("../../scenarios/long-chat.toml")),
     ("messages", include_str!("../../scenarios/messages.toml")),
     ("noisy-tenant", include_str!("../../scenarios/noisy-tenant.toml")),
     ("hundredfold", include_str!("../../scenarios/hundredfold.toml")),

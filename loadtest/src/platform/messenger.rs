@@ -47,9 +47,16 @@ pub(super) struct Outbox {
     /// Calls that are done, and whose answer is lost in some way.
     pub losses: Behaviour,
     pub echo: Option<Echo>,
+    /// Numbers begin after it.
+    pub first: u64,
 }
 
 impl Page {
+    /// Numbers what it sends from here on, so that nothing has the id of what an earlier one sent.
+    pub fn count_from(&self, first: u64) {
+        self.outbox(|outbox| outbox.first = first);
+    }
+
     /// How sending goes: calls that fail do nothing. A latency comes before the answer, after what was done.
     pub fn behave_sending(&self, behaviour: Behaviour) {
         self.outbox(|outbox| outbox.behaviour = behaviour);
@@ -153,7 +160,7 @@ fn decide(
     if let Some(failure) = outbox.behaviour.next_failure() {
         return Ok(Decided { page, delay, sent: None, failure: Some(failure) });
     }
-    let mid = format!("m_sent_{page}_{}", outbox.sent.len() + 1);
+    let mid = format!("m_sent_{page}_{}", outbox.first + outbox.sent.len() as u64 + 1);
     let sent = Sent { to: to.to_owned(), text: text.to_owned(), mid };
     outbox.sent.push(sent.clone());
     let failure = outbox.losses.next_failure();

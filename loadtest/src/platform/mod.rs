@@ -1,8 +1,8 @@
 //! The platforms, as the hub sees them: webhooks come from them, and lead answers are fetched from them.
 //!
 //! [`Simulator`] is Meta's Graph API on a loopback port; [`meta`] builds and signs the webhooks that go with it, [`unipile`]
-//! builds those of Unipile. What it
-//! answers depends only on what it was told and on how often it was asked, never on time or chance.
+//! is Unipile: bodies, and a simulator of its API with what goes out from it. What they
+//! answer depends only on what they were told and on how often they were asked, never on time or chance.
 
 mod failure;
 mod graph;
@@ -10,6 +10,7 @@ mod lead;
 mod messenger;
 pub mod meta;
 mod page;
+mod served;
 mod simulator;
 mod state;
 #[cfg(test)]

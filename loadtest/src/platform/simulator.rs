@@ -1,23 +1,23 @@
-//! The simulator's server: a thread with an actix system of its own, so that it runs beside any other runtime.
+//! Meta's simulator as tests and measurements hold it.
 
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, mpsc},
-    thread::{self, JoinHandle},
+    sync::Arc,
     time::Duration,
 };
 
-use actix_web::{App, HttpServer, dev::ServerHandle};
+use actix_web::web::ServiceConfig;
 
 use super::{
     graph,
     page::Page,
+    served::Served,
     state::{Shared, State},
 };
 
 /// How the simulator runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Where it listens; with port 0, the default, on a free port of the loopback address.
     pub bind: SocketAddr,
@@ -37,9 +37,7 @@ impl Default for Settings {
 /// A running simulator of Meta's Graph API. It stops when it is dropped.
 pub struct Simulator {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    handle: ServerHandle,
-    thread: Option<JoinHandle<()>>,
+    served: Served,
 }
 
 impl Simulator {
@@ -49,18 +47,19 @@ impl Simulator {
     /// If the address can't be listened on, or the thread can't be started.
     pub fn start(settings: Settings) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(settings.latency));
-        let (started, wait) = mpsc::channel();
-        let state = Arc::clone(&shared);
-        let thread =
-            thread::Builder::new().name("simulator".to_owned()).spawn(move || serve(&state, &settings, &started))?;
-        let (address, handle) = wait.recv().map_err(|_| io::Error::other("the simulator's thread ended at once"))??;
-        Ok(Self { shared, address, handle, thread: Some(thread) })
+        let data = graph::data(&shared);
+        let routes = move |config: &mut ServiceConfig| {
+            config.app_data(data.clone());
+            graph::routes(config);
+        };
+        let served = Served::start(settings.bind, settings.workers, routes, || {})?;
+        Ok(Self { shared, served })
     }
 
     /// What to set as the Graph API's URL: `http://127.0.0.1:<port>`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.served.url()
     }
 
     /// The page with this id; made, without a token, when it is not there.
@@ -104,51 +103,11 @@ impl Simulator {
     }
 
     /// Stops it; calls under way end without an answer.
-    pub fn stop(mut self) {
-        self.shut_down();
+    pub fn stop(self) {
+        drop(self.served);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.shared.lock()
     }
-
-    fn shut_down(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            // The command is sent by the call itself; the future only waits, and so does the join.
-            drop(self.handle.stop(false));
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        self.shut_down();
-    }
-}
-
-type Started = io::Result<(SocketAddr, ServerHandle)>;
-
-fn serve(shared: &Arc<Shared>, settings: &Settings, started: &mpsc::Sender<Started>) {
-    let (data, bind, workers) = (graph::data(shared), settings.bind, settings.workers);
-    actix_web::rt::System::new().block_on(async move {
-        let app = move || App::new().app_data(data.clone()).configure(graph::routes);
-        let server = HttpServer::new(app)
-            .workers(workers)
-            .keep_alive(Duration::from_mins(1))
-            .shutdown_timeout(0)
-            .disable_signals()
-            .bind(bind);
-        let server = match server {
-            Ok(server) => server,
-            Err(error) => return drop(started.send(Err(error))),
-        };
-        let address = server.addrs().first().copied().unwrap_or(bind);
-        let running = server.run();
-        if started.send(Ok((address, running.handle()))).is_ok()
-            && let Err(error) = running.await
-        {
-            tracing::error!(%error, "the simulator's server ended");
-        }
-    });
 }

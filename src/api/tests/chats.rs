@@ -28,7 +28,7 @@ fn message(agency: AgencyId, account: AccountId, chat: &str, number: i64) -> Mes
 }
 
 impl Hub {
-    async fn hears(&self, account: AccountId, chat: &str, number: i64) {
+    pub(super) async fn hears(&self, account: AccountId, chat: &str, number: i64) {
         let agency = self.state.directory.borrow().as_ref().unwrap().agency_of(account).unwrap();
         let message = message(agency, account, chat, number);
         self.state.store.apply_happenings(&[Happening::Message(Box::new(message))]).await.unwrap();

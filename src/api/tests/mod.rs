@@ -23,7 +23,7 @@ use crate::{
     auth::{Authenticator, Options, Origins, OwnTokens, keys, password},
     config::Settings,
     domain::{
-        AccountId, AgencyId, Role, clock,
+        AccountId, AgencyId, Role, SourceId, clock,
         directory::Directory,
         envelope::{Envelope, Position},
         send::{Outgoing, Reason, SendState},
@@ -40,6 +40,7 @@ mod endpoints;
 mod leads;
 mod login;
 mod sends;
+mod sync;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -123,6 +124,23 @@ impl Handler<outbox::Wake> for Asleep {
     fn handle(&mut self, _: outbox::Wake, _: &mut Self::Context) {}
 }
 
+impl Syncer for Dashboards {
+    fn sync(&self, source: SourceId, chat: Option<String>, full: bool) -> BoxFuture<'_, Result<SyncStats, NotSynced>> {
+        let outcome = match (chat.as_deref(), full) {
+            (Some("c1"), true) => Ok(SyncStats { messages: 5, new_messages: 2 }),
+            (None, false) if source == SourceId::derive(&[b"reads"]) => Ok(SyncStats { messages: 3, new_messages: 0 }),
+            (None, _) => Err(NotSynced::Failed("the platform answered 500".to_owned())),
+            _ => Err(NotSynced::NotNow("it is being read".to_owned())),
+        };
+        Box::pin(async move { outcome })
+    }
+
+    fn sources(&self, accounts: &[AccountId]) -> Vec<SourceId> {
+        let names: &[&[u8]] = &[b"reads", b"fails"];
+        names[..accounts.len().min(2)].iter().map(|name| SourceId::derive(&[name])).collect()
+    }
+}
+
 struct Hub {
     state: ApiState,
     seen: Arc<Dashboards>,
@@ -172,7 +190,7 @@ impl Hub {
             origins: Origins::default(),
             anonymous: None,
         });
-        let (publisher, attention) = (seen.clone(), seen.clone());
+        let (publisher, attention, syncer) = (seen.clone(), seen.clone(), seen.clone());
         let outcomes = broadcast::Sender::new(16);
         let platform = Platform { store: store.clone(), seen: seen.clone(), outcomes: outcomes.clone() }.start();
         let desk = Desk {
@@ -193,7 +211,8 @@ impl Hub {
             metrics,
         };
         let auth = auth.unwrap();
-        let state = ApiState { store, auth, directory, desk, outbox, publisher, attention, trust_proxy: true };
+        let state =
+            ApiState { store, auth, directory, desk, outbox, publisher, attention, syncer, trust_proxy: true };
         Self { state, seen, agency, account, second, foreign, _folder: folder, newest: sender }
     }
 
@@ -261,6 +280,17 @@ async fn attention_is_for_those_who_manage() {
     assert_eq!((&items[0]["count"], &items[0]["oldest"]), (&json!(2), &json!("1970-01-01T00:00:00.000Z")));
     let refused = hub.by("lw_agent", Method::GET, "/api/attention", Value::Null).await;
     assert_eq!((refused.status.as_u16(), refused.header(header::CONTENT_TYPE)), (403, "application/problem+json"));
+}
+
+#[actix_web::test]
+async fn colleagues_are_those_on_the_callers_accounts() {
+    let hub = Hub::new(Role::Agent).await;
+    let seen = hub.by("lw_viewer", Method::GET, "/api/people", Value::Null).await;
+    let ada = &seen.body["items"][0];
+    assert_eq!((seen.body["items"].as_array().map(Vec::len), &ada["name"]), (Some(1), &json!("Ada")));
+    assert_eq!(ada["accounts"], json!([{"id": hub.account, "role": "agent"}]));
+    let foreign = hub.by("lw_foreign", Method::GET, "/api/people", Value::Null).await;
+    assert_eq!(foreign.body, json!({"items": []}));
 }
 
 #[actix_web::test]

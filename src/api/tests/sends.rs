@@ -114,7 +114,10 @@ async fn what_can_not_be_sent_is_refused_before_it_is_kept_and_says_why() {
     assert!(refused(&disabled, 409).contains("enable it first"));
     assert_eq!(disabled.body["code"], "source_disabled");
     let list = hub.by("lw_agent", Method::GET, "/api/chats/7/sends", Value::Null).await.body;
-    assert_eq!(list, json!({"items": [], "can_send": false, "reason": list["reason"]}));
+    assert_eq!(
+        list,
+        json!({"items": [], "can_send": false, "reason": list["reason"], "longest": {"characters": 2000}})
+    );
     assert_eq!(list["reason"]["code"], "source_disabled");
 }
 

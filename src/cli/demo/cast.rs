@@ -1,6 +1,7 @@
 //! Who plays in the demo: an agency, two accounts, two users, three pages, an inbox. Made once, found again afterwards.
 
 use secrecy::SecretString;
+use url::Url;
 
 use crate::{
     auth::password,
@@ -11,6 +12,8 @@ use crate::{
 
 /// Unipile's id of the connected account.
 pub(super) const UNIPILE_ACCOUNT: &str = "demo-linkedin";
+/// Opens the simulated Unipile.
+pub(super) const UNIPILE_KEY: &str = "demo";
 const AGENCY: &str = "Northwind Media";
 const ACCOUNTS: [&str; 2] = ["Bluebird Dental", "Harbor Roofing"];
 const OWNER: &str = "ana@northwind.example";
@@ -55,7 +58,7 @@ pub(super) struct Cast {
 
 impl Cast {
     /// Finds or makes everybody.
-    pub(super) async fn assemble(store: &Store, key: &MasterKey) -> anyhow::Result<Self> {
+    pub(super) async fn assemble(store: &Store, key: &MasterKey, unipile: &Url) -> anyhow::Result<Self> {
         let known = store.load_directory().await?;
         let agency = match known.agencies.values().find(|agency| agency.name == AGENCY) {
             Some(agency) => agency.id,
@@ -71,7 +74,7 @@ impl Cast {
         ];
         let both = [(accounts[0], Role::Owner), (accounts[1], Role::Owner)];
         let unipile_secret = hex::encode(&key.derive("demo unipile")[..16]);
-        inbox(store, &known, accounts[0], &unipile_secret).await?;
+        inbox(store, &known, accounts[0], &unipile_secret, unipile).await?;
         user(store, &known, agency, ("Ana Ferreira", &logins[0]), &both).await?;
         user(store, &known, agency, ("Ben Okafor", &logins[1]), &[(accounts[0], Role::Agent)]).await?;
         Ok(Self {
@@ -123,20 +126,27 @@ async fn user(
     Ok(())
 }
 
-async fn inbox(store: &Store, known: &Directory, account: AccountId, secret: &str) -> anyhow::Result<()> {
+/// The simulated Unipile has another port after each start.
+async fn inbox(
+    store: &Store,
+    known: &Directory,
+    account: AccountId,
+    secret: &str,
+    unipile: &Url,
+) -> anyhow::Result<()> {
     let external_id = UNIPILE_ACCOUNT.to_owned();
-    if known.sources_by_object.contains_key(&(SourceKind::Unipile, external_id.clone())) {
-        return Ok(());
+    if let Some(source) = known.sources_by_object.get(&(SourceKind::Unipile, external_id.clone())) {
+        return Ok(store.set_source_api_url(*source, unipile).await?);
     }
     let source = NewSource {
         account,
         kind: SourceKind::Unipile,
         external_id,
         name: "Bluebird on LinkedIn".to_owned(),
-        token: "demo".into(),
+        token: UNIPILE_KEY.into(),
         app_secrets: vec![secret.into()],
         verify_token: None,
-        api_url: None,
+        api_url: Some(unipile.clone()),
     };
     store.add_source(source).await?;
     Ok(())

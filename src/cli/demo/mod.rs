@@ -1,5 +1,5 @@
 //! `leadwire demo`: the hub with a simulated Meta and Unipile beside it, an agency with two accounts, and leads and messages
-//! that flow.
+//! that flow. Replies reach the simulated platforms, which tell of them as the real ones do.
 
 mod cast;
 mod talk;
@@ -7,12 +7,15 @@ mod traffic;
 
 use std::{io::Write, net::SocketAddr, time::Duration};
 
-use loadtest::platform::{self, Simulator, unipile::Connected};
+use loadtest::platform::{
+    self, Echo, Simulator,
+    unipile::{Connected, Workspace},
+};
 use secrecy::ExposeSecret;
 
 use super::{database, serve, wait};
-use crate::{app, config::Settings};
-use cast::{Cast, UNIPILE_ACCOUNT};
+use crate::{app, config::Settings, domain::clock};
+use cast::{Cast, UNIPILE_ACCOUNT, UNIPILE_KEY};
 use talk::Talk;
 
 /// How long the simulated Graph API takes to answer.
@@ -22,13 +25,14 @@ const LATENCY: Duration = Duration::from_millis(120);
 pub(super) fn run(mut settings: Settings) -> anyhow::Result<()> {
     let simulator = Simulator::start(platform::Settings { latency: LATENCY, ..platform::Settings::default() })?;
     let key = settings.master_key()?;
+    let workspace = Workspace::start(UNIPILE_KEY)?;
     let app_secret = hex::encode(key.derive("demo app secret"));
     settings.meta.graph_url = simulator.url().parse()?;
     settings.meta.app_secrets = vec![app_secret.clone().into()];
     settings.meta.verify_token = hex::encode(&key.derive("demo verify token")[..8]).into();
     let cast = wait_for(async {
         let store = database::ready(&settings).await?;
-        Cast::assemble(&store, &key).await
+        Cast::assemble(&store, &key, &workspace.dsn().parse()?).await
     })?;
     let pages = cast.pages.clone().map(|page| simulator.add_page(page.id, &page.token));
     pages.iter().for_each(traffic::make_leads);
@@ -40,8 +44,21 @@ pub(super) fn run(mut settings: Settings) -> anyhow::Result<()> {
             address,
             app_secret: app_secret.clone(),
             page: cast.pages[0].id,
-            connected: (Connected::linked_in(UNIPILE_ACCOUNT), cast.unipile_secret.clone()),
+            connected: Connected::linked_in(UNIPILE_ACCOUNT),
+            workspace,
         };
+        // Of this run alone: a second start repeats no id.
+        let run = u64::try_from(clock::now().timestamp_millis()).unwrap_or(0);
+        talk.workspace.count_from(run);
+        for page in &pages {
+            page.count_from(run);
+        }
+        talk.tell_hub(&cast.unipile_secret);
+        let echo =
+            Echo { url: format!("http://{address}/webhook"), app_secret: app_secret.clone(), delay: LATENCY * 4 };
+        for page in &pages {
+            page.echo_to(Some(echo.clone()));
+        }
         actix_rt::spawn(talk.flow());
         actix_rt::spawn(traffic::flow(address, app_secret, pages, cast, announcement));
     };

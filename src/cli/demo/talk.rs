@@ -5,9 +5,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use loadtest::platform::{
     meta::{self, Message, Webhook},
-    unipile::{self, Connected},
+    unipile::{Connected, HEADER, Workspace},
 };
-use serde_json::Value;
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::domain::clock;
@@ -33,11 +33,28 @@ pub(super) struct Talk {
     pub(super) app_secret: String,
     /// The page that is written to in Messenger.
     pub(super) page: u64,
-    /// The account at Unipile, and what its webhooks carry.
-    pub(super) connected: (Connected, String),
+    /// The account at Unipile.
+    pub(super) connected: Connected,
+    /// The simulated Unipile, which tells the hub what happens.
+    pub(super) workspace: Workspace,
 }
 
 impl Talk {
+    /// Has the simulated Unipile tell the hub. It knows the chats of earlier runs, whose messages nobody needs again.
+    pub(super) fn tell_hub(&self, secret: &str) {
+        for person in PEOPLE {
+            let first = self.connected.message(person, &format!("demo_first_{person}"), "", "2020-01-01T00:00:00.000Z");
+            self.workspace.keep(&first);
+        }
+        let changes = ["read", "delivered", "reaction", "edited", "deleted"].map(|change| format!("message_{change}"));
+        let events: Vec<_> = changes.into_iter().chain(["message_received".to_owned()]).collect();
+        let _ = self.workspace.register(json!({
+            "source": "messaging", "name": "demo", "enabled": true, "format": "json", "events": events,
+            "request_url": format!("http://{}/api/webhooks/unipile/messages", self.address),
+            "headers": [{"key": HEADER, "value": secret}], "account_ids": [{"id": self.connected.id}],
+        }));
+    }
+
     /// Goes on until the hub stops.
     pub(super) async fn flow(self) {
         let mut last = None::<(&str, String)>;
@@ -45,32 +62,25 @@ impl Talk {
             sleep(Duration::from_millis(2500 + fastrand::u64(..4000))).await;
             let (person, line) = (PEOPLE[fastrand::usize(..PEOPLE.len())], LINES[fastrand::usize(..LINES.len())]);
             let (id, now) = (format!("demo_{}", clock::now().timestamp_micros()), clock::rfc3339(clock::now()));
-            let connected = &self.connected.0;
+            let connected = &self.connected;
             match (round % 6, last.take()) {
                 (2, Some((person, _))) => {
                     let answer = ANSWERS[fastrand::usize(..ANSWERS.len())];
-                    self.unipile(connected.own_message(person, &id, answer, &now)).await;
+                    self.workspace.happen(&connected.own_message(person, &id, answer, &now));
                 }
                 (4, Some((person, message))) if round % 4 == 0 => {
-                    self.unipile(connected.reaction(person, &message, "👍", &now)).await;
+                    self.workspace.happen(&connected.reaction(person, &message, "👍", &now));
                 }
                 (4, Some((person, message))) => {
                     let text = format!("{line} (I meant the other office)");
-                    self.unipile(connected.change("message_edited", person, &message, &text, &now)).await;
+                    self.workspace.happen(&connected.change("message_edited", person, &message, &text, &now));
                 }
                 (5, _) => self.messenger(line).await,
                 _ => {
-                    self.unipile(connected.message(person, &id, line, &now)).await;
+                    self.workspace.happen(&connected.message(person, &id, line, &now));
                     last = Some((person, id));
                 }
             }
-        }
-    }
-
-    async fn unipile(&self, body: Value) {
-        let url = format!("http://{}/api/webhooks/unipile/messages", self.address);
-        if let Err(error) = unipile::post(&self.client, &url, &self.connected.1, &body).await {
-            tracing::warn!(%error, "the simulated Unipile got no answer");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         EventId, clock,
         directory::Source,
-        envelope::SourceHealth,
+        envelope::{SourceHealth, SourceState},
         event::{Event, EventKind, NewEvent, SourceKind},
         message::{Arrival, ChangeKind, Happening, Owner},
     },
@@ -36,7 +36,11 @@ impl AccountSupervisor {
                 self.park(id, ParkReason::SourceGone, super::SOURCE_GONE.to_owned(), ctx);
                 continue;
             };
-            match read(&event, &source) {
+            let read = read(&event, &source);
+            if matches!(&read, Ok(Ready::Health(health)) if health.state == SourceState::Healthy) {
+                let _ = self.context.reconnected.try_send(source.id);
+            }
+            match read {
                 Ok(ready) => match waits_for(&ready, &event, source.kind).filter(|_| attempts < PATIENCE) {
                     Some(message) => self.after(message, id, attempts, ready, ctx),
                     None => self.talk.fetched(id, Some(ready)),
@@ -52,12 +56,16 @@ impl AccountSupervisor {
         }
     }
 
-    /// Lets what happened to a message go on if the message was accepted, and puts it off if not.
+    /// Lets what happened to a message go on if the message is shown before it, and puts it off if not. That the message
+    /// was accepted is not enough: it may stand behind in the line.
     fn after(&mut self, message: EventId, id: EventId, attempts: u32, ready: Ready, ctx: &mut Actors<Self>) {
+        if self.talk.is_ahead(message) {
+            return self.talk.fetched(id, Some(ready));
+        }
         let inbox = self.context.inbox.clone();
-        let asking = async move { inbox.knows(message).await };
-        ctx.spawn(asking.into_actor(self).map(move |known, supervisor, ctx| {
-            if matches!(known, Ok(false)) {
+        let asking = async move { inbox.is_past(message).await };
+        ctx.spawn(asking.into_actor(self).map(move |past, supervisor, ctx| {
+            if matches!(past, Ok(false)) {
                 supervisor.talk.fetched(id, None);
                 let until = clock::now() + FIRST_WAIT * (1 << attempts.min(PATIENCE));
                 let why = "the message that it is about has not come yet".to_owned();

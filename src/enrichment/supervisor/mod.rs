@@ -17,6 +17,7 @@ use actix::{
 };
 use recloser::{AsyncRecloser, Recloser};
 use secrecy::SecretString;
+use tokio::sync::mpsc;
 
 use super::{
     Pauses,
@@ -73,6 +74,8 @@ pub struct Context {
     pub publish: Recipient<Publish>,
     /// Where leads go after that.
     pub persist: Recipient<Store>,
+    /// Told of sources that are connected again. Full: they are read before long anyway.
+    pub reconnected: mpsc::Sender<SourceId>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }

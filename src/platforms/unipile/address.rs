@@ -1,6 +1,8 @@
 //! Where a customer's API is: Unipile gives each a host and a port, the DSN.
 
-use url::{Host, Url};
+use url::Url;
+
+use crate::domain::reach;
 
 /// Why a text is no address of Unipile's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,19 +28,10 @@ pub fn api_url(dsn: &str) -> Result<Url, AddressError> {
     if !bare || !url.username().is_empty() || url.password().is_some() {
         return Err(AddressError::Malformed);
     }
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Ok(url),
-        ("http", Some(host)) if is_this_machine(&host) => Ok(url),
-        ("http", Some(_)) => Err(AddressError::Unencrypted),
+    match url.scheme() {
+        "https" | "http" if reach::is_private(&url) => Ok(url),
+        "http" => Err(AddressError::Unencrypted),
         _ => Err(AddressError::Malformed),
-    }
-}
-
-fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

@@ -88,7 +88,7 @@ impl Workspace {
     ///
     /// # Errors
     /// Whatever kept it from being registered, with what would help.
-    pub async fn create_webhook(&self, webhook: &NewWebhook<'_>) -> Result<Option<String>, UnipileError> {
+    pub async fn create_webhook(&self, webhook: &NewWebhook) -> Result<Option<String>, UnipileError> {
         let request = self.request(Method::POST, &["webhooks"])?.json(webhook);
         let answer = self.object(request).await?;
         Ok(item::id(answer.get("webhook_id")).or_else(|| item::id(answer.get("id"))))
@@ -128,21 +128,24 @@ impl Workspace {
         Ok(self.list(&["chats", chat, "attendees"], &[], None, ListedAttendee::read).await?.items)
     }
 
-    /// A page of messages after `after`, the newest first, each as the JSON that came.
+    /// A page of messages between two times, the newest first, each as the JSON that came.
     ///
     /// # Errors
     /// Whatever kept it from coming, with what would help.
     pub async fn messages(
         &self,
         of: Of<'_>,
-        after: Timestamp,
+        between: [Timestamp; 2],
         cursor: Option<&str>,
     ) -> Result<Page<String>, UnipileError> {
-        let after = clock::rfc3339(after);
+        let [after, before] = between.map(clock::rfc3339);
+        let times = [("after", &*after), ("before", &*before)];
         let raw = |item: &str| Some(item.to_owned());
         match of {
-            Of::Account(id) => self.list(&["messages"], &[("account_id", id), ("after", &after)], cursor, raw).await,
-            Of::Chat(id) => self.list(&["chats", id, "messages"], &[("after", &after)], cursor, raw).await,
+            Of::Account(id) => {
+                self.list(&["messages"], &[&[("account_id", id)], &times[..]].concat(), cursor, raw).await
+            }
+            Of::Chat(id) => self.list(&["chats", id, "messages"], &times, cursor, raw).await,
         }
     }
 

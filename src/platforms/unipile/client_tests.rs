@@ -32,10 +32,10 @@ async fn webhooks_are_listed_with_what_tells_them_apart() {
     let (address, told) = platform(Some(http("200 OK", "", &body.to_string()))).await;
     let page = workspace(&address).list_webhooks(Some("a=b c")).await.unwrap();
     let [one, two] = &page.items[..] else { panic!("{page:?}") };
-    assert_eq!((one.id.as_str(), one.account_ids.clone()), ("w1", vec!["a1".to_owned(), "a2".to_owned()]));
+    assert_eq!((one.id.as_str(), one.account_ids.clone()), ("w1", Some(vec!["a1".to_owned(), "a2".to_owned()])));
     assert_eq!((one.headers[0].0.as_str(), one.headers[0].1.expose_secret()), ("Unipile-Auth", "secret"));
     assert!(!format!("{page:?}").contains("secret\""), "a secret is not shown");
-    assert_eq!((two.enabled, two.name.as_str(), two.events.len()), (false, "", 0));
+    assert_eq!((two.enabled, two.name.as_str(), two.events.len(), two.account_ids.as_ref()), (false, "", 0, None));
     assert_eq!(page.cursor.as_deref(), Some("next"));
     let call = told.await.unwrap();
     assert!(call.starts_with("GET /api/v1/webhooks?limit=250&cursor=a%3Db+c HTTP/1.1\r\n"), "{call}");
@@ -47,12 +47,15 @@ async fn messages_come_as_they_are_even_with_half_characters_in_them() {
     let body = r#"{"items":[{"id":"m2","text":"\ud83d"},{"id":"m1"}],"cursor":null}"#;
     let (address, told) = platform(Some(http("200 OK", "", body))).await;
     let after = clock::from_micros(1_790_000_000_123_456);
-    let page = workspace(&address).messages(Of::Account("a"), after, None).await.unwrap();
+    let page = workspace(&address)
+        .messages(Of::Account("a"), [after, clock::from_micros(1_790_000_001_000_000)], None)
+        .await
+        .unwrap();
     assert_eq!(
         (page.items, page.cursor),
         (vec![r#"{"id":"m2","text":"\ud83d"}"#.to_owned(), r#"{"id":"m1"}"#.to_owned()], None)
     );
-    let expected = "GET /api/v1/messages?account_id=a&after=2026-09-21T14%3A13%3A20.123Z&limit=250 HTTP/1.1";
+    let expected = "GET /api/v1/messages?account_id=a&after=2026-09-21T14%3A13%3A20.123Z&before=2026-09-21T14%3A13%3A21.000Z&limit=250 HTTP/1.1";
     assert_eq!(told.await.unwrap().lines().next(), Some(expected));
 }
 
@@ -150,13 +153,13 @@ async fn a_webhook_is_registered_without_the_events_that_it_has_not() {
         [(r#"{"webhook_id":"w1"}"#, Some("w1")), (r#"{"object":"Webhook","id":"w1"}"#, Some("w1")), ("{}", None)]
     {
         let (address, told) = platform(Some(http("201 Created", "", answer))).await;
-        let headers = vec![Header { key: "Unipile-Auth", value: "s" }];
+        let headers = vec![Header { key: "Unipile-Auth", value: "s".to_owned() }];
         let webhook = NewWebhook {
-            source: "account_status",
-            name: "n",
-            request_url: "https://h.example",
+            about: "account_status",
+            name: "n".to_owned(),
+            request_url: "https://h.example".to_owned(),
             events: &[],
-            account_ids: &["a"],
+            account_ids: vec!["a".to_owned()],
             headers,
         };
         assert_eq!(workspace(&address).create_webhook(&webhook).await.unwrap().as_deref(), id);

@@ -1,5 +1,7 @@
 //! What an error of Unipile's API calls for. Its body names the kind, out of a closed list.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::super::{
@@ -52,6 +54,12 @@ impl UnipileError {
         Self { remedy: Remedy::Retry, status: Some(status), message, may_be_done: true }
     }
 
+    /// A list that has more pages than anybody can have made.
+    #[must_use]
+    pub fn endless() -> Self {
+        Self::own(Remedy::Retry, "the platform's list does not end")
+    }
+
     /// From an answer that is no success; its body may be anything.
     pub(super) fn from_answer(status: u16, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -60,10 +68,10 @@ impl UnipileError {
         let said = [word("title"), word("detail")].into_iter().flatten().collect::<Vec<_>>().join(": ");
         let mut message = format!("the platform answered {status}");
         if let Some(kind) = kind {
-            message.extend([" (", &presentable(kind), ")"]);
+            let _ = write!(message, " ({})", presentable(kind));
         }
         if !said.is_empty() {
-            message.extend([": ", &presentable(&said)]);
+            let _ = write!(message, ": {}", presentable(&said));
         }
         Self { remedy: remedy(status, kind), status: Some(status), message, may_be_done: may_be_done(status) }
     }

@@ -1,4 +1,4 @@
-//! From a webhook's body to a message, or to what became of one.
+//! From a webhook's body to a message, or to what became of one; what was read from a list is told apart.
 //!
 //! Only `event`, `account_id`, `chat_id` and `message_id` are always there. Flags come as truth values, as numbers or as
 //! `null`, and people under two spellings of the same keys.
@@ -6,9 +6,12 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::{
-    Unreadable,
-    item::{arrived, flag, happened, id, list, object, text},
+use super::{
+    super::{
+        Unreadable,
+        item::{arrived, flag, happened, id, list, object, text},
+    },
+    listed,
 };
 use crate::domain::{
     Timestamp,
@@ -20,7 +23,12 @@ use crate::domain::{
 /// # Errors
 /// If it is of another kind, or doesn't say which message or which chat it is about.
 pub fn read(item: &str, owner: Owner, received_at: Timestamp, arrival: Arrival) -> Result<Happening, Unreadable> {
-    let told = Told { item: object(item)?, owner, received_at };
+    let item = object(item)?;
+    // No webhook has it; all that is read from lists does.
+    if item.get("object").is_some_and(|object| object == "Message") {
+        return Ok(Happening::Message(Box::new(listed::message(&item, owner, received_at, arrival)?)));
+    }
+    let told = Told { item, owner, received_at };
     // Older bodies don't name the event: there was but one.
     let event = text(told.get("event"));
     let change = match event.as_deref().unwrap_or("message_received") {

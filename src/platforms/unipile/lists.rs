@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::super::item::{self, flag, id, text};
 
@@ -40,7 +40,7 @@ pub struct Webhook {
     /// As whoever registered it called it; may be empty.
     pub name: String,
     /// What it tells of: `messaging`, `users`, `account_status` and others.
-    pub source: String,
+    pub about: String,
     /// Whether it is sent.
     pub enabled: bool,
     /// Where it is sent.
@@ -49,8 +49,8 @@ pub struct Webhook {
     pub events: Vec<String>,
     /// Sent with it.
     pub headers: Vec<(String, SecretString)>,
-    /// Whose events it tells; none: all accounts, also those to come.
-    pub account_ids: Vec<String>,
+    /// Whose events it tells, an empty list all accounts'; `None` if the list does not say.
+    pub account_ids: Option<Vec<String>>,
 }
 
 impl Webhook {
@@ -63,41 +63,44 @@ impl Webhook {
         Some(Self {
             id: id(item.get("id"))?,
             name: word("name"),
-            source: word("source"),
+            about: word("source"),
             enabled: item.get("enabled").is_none_or(|enabled| flag(Some(enabled))),
             request_url: word("request_url"),
             events: words("events").iter().filter_map(|event| text(Some(event))).collect(),
             headers: words("headers").iter().filter_map(header).collect(),
-            account_ids: words("account_ids").iter().filter_map(|one| id(one.get("id").or(Some(one)))).collect(),
+            account_ids: item
+                .get("account_ids")
+                .map(|_| words("account_ids").iter().filter_map(|one| id(one.get("id").or(Some(one)))).collect()),
         })
     }
 }
 
 /// A webhook to be registered.
 #[derive(Serialize)]
-pub struct NewWebhook<'a> {
+pub struct NewWebhook {
     /// What it is to tell of.
-    pub source: &'a str,
+    #[serde(rename = "source")]
+    pub about: &'static str,
     /// What it is to be called.
-    pub name: &'a str,
+    pub name: String,
     /// Where it is to be sent.
-    pub request_url: &'a str,
+    pub request_url: String,
     /// The names of what it is to tell; left out if there are none, for an empty list is refused.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub events: &'a [&'a str],
+    pub events: &'static [&'static str],
     /// Whose events.
-    pub account_ids: &'a [&'a str],
+    pub account_ids: Vec<String>,
     /// Sent with it.
-    pub headers: Vec<Header<'a>>,
+    pub headers: Vec<Header>,
 }
 
 /// A header that is sent with a webhook.
 #[derive(Serialize)]
-pub struct Header<'a> {
+pub struct Header {
     /// Its name.
-    pub key: &'a str,
+    pub key: &'static str,
     /// May be a secret.
-    pub value: &'a str,
+    pub value: String,
 }
 
 /// A chat of a list.
@@ -111,6 +114,8 @@ pub struct ListedChat {
     pub account_type: Option<String>,
     /// More than two may write in it.
     pub is_group: bool,
+    /// How many of its messages were not read at the messenger; `None` if the list does not say.
+    pub unread: Option<usize>,
 }
 
 impl ListedChat {
@@ -121,8 +126,16 @@ impl ListedChat {
             name: text(item.get("name")),
             account_type: id(item.get("account_type")),
             is_group: flag(item.get("type")) || text(item.get("type")).is_some_and(|kind| kind != "0"),
+            unread: unread(&item),
         })
     }
+}
+
+/// A chat may be marked as unread without a number, or with one below zero.
+fn unread(item: &Map<String, Value>) -> Option<usize> {
+    let count = item.get("unread_count").and_then(Value::as_i64)?;
+    let is_marked = flag(item.get("unread")) || count < 0;
+    Some(usize::try_from(count).unwrap_or(0).max(usize::from(is_marked)))
 }
 
 /// Somebody in a chat.

@@ -4,6 +4,7 @@ mod address;
 mod client;
 mod errors;
 mod event;
+mod listed;
 mod lists;
 mod status;
 
@@ -16,5 +17,6 @@ pub use address::{AddressError, api_url};
 pub use client::{Of, SendError, UnipileClient, Workspace};
 pub use errors::{Remedy, UnipileError};
 pub use event::read;
+pub use listed::{ListedMessage, Surroundings};
 pub use lists::{Header, ListedAttendee, ListedChat, NewWebhook, Page, Webhook};
 pub use status::account_state;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{account_state, read};
+use super::{ListedMessage, Surroundings, account_state, read};
 use crate::{
     domain::{
         AccountId, AgencyId, SourceId, Timestamp, clock,
@@ -203,6 +203,49 @@ fn a_change_needs_no_more_than_its_message() {
     assert_eq!(emptied.text.as_deref(), Some(""));
     let own = with(sample!("message_reaction"), json!({"reaction_sender": {"provider_id": "ACoAAown"}}));
     assert!(change(&own).reaction.unwrap().is_sender.0);
+}
+
+const LISTED: &str = r#"{"object":"Message","id":"mSg9","account_id":"acc","chat_id":"ChAt","chat_provider_id":"2-c",
+    "provider_id":"2-m","sender_id":"ACoAAjane","sender_attendee_id":"att","text":"hi","timestamp":"2026-06-26T07:55:46.625Z",
+    "is_sender":0,"attachments":[],"reactions":[{"value":"x","sender_id":"ACoAAown","is_sender":1}],"seen":0,"seen_by":{},
+    "hidden":0,"deleted":0,"edited":0,"is_event":0,"delivered":1,"behavior":null,"original":"{\"raw\":1}","subject":null,
+    "message_type":"MESSAGE","attendee_type":"MEMBER","attendee_distance":1}"#;
+
+#[test]
+fn a_message_of_a_list_is_read_whole_and_marked_as_such() {
+    let listed = ListedMessage::read(LISTED).unwrap();
+    assert_eq!((listed.id.as_str(), listed.chat.as_str(), listed.account.as_str()), ("mSg9", "ChAt", "acc"));
+    let around = Surroundings {
+        account_type: Some("LINKEDIN".to_owned()),
+        chat_name: Some("Jane".to_owned()),
+        sender_name: Some("Jane".to_owned()),
+        was_read: true,
+    };
+    let members = json!({
+        "account_type": "LINKEDIN", "provider_id": "2-m", "chat_provider_id": "2-c", "chat_name": "Jane",
+        "sender_id": "ACoAAjane", "sender_attendee_id": "att", "sender_name": "Jane", "text": "hi", "original": "hi",
+        "timestamp": "2026-06-26T07:55:46.625Z", "seen": 1, "arrival": "sync", "message_type": "MESSAGE",
+        "attendee_type": "MEMBER", "attendee_distance": 1,
+        "reactions": [{"value": "x", "sender_id": "ACoAAown", "is_sender": 1}],
+    });
+    assert_eq!(message(&listed.clone().in_its_surroundings(around)), expected("mSg9", "ChAt", members));
+    let alone = message(&listed.in_its_surroundings(Surroundings::default()));
+    assert_eq!(
+        (&alone["account_type"], &alone["chat_name"], &alone["seen"]),
+        (&json!("UNKNOWN"), &json!(null), &json!(0))
+    );
+}
+
+#[test]
+fn what_became_of_a_listed_message_stands_in_it() {
+    let taken_back = message(&with(LISTED, json!({"deleted": 1, "text": null, "is_sender": 1, "delivered": 0})));
+    let read = ["deleted", "text", "is_sender", "delivered"].map(|key| taken_back[key].clone());
+    assert_eq!(json!(read), json!([1, null, 1, 0]));
+    let edited = message(&with(LISTED, json!({"edited": 1})));
+    assert_eq!((&edited["edited"], &edited["text"], &edited["original"]), (&json!(1), &json!("hi"), &json!(null)));
+    for lacking in ["id", "chat_id", "account_id", "timestamp"] {
+        assert!(ListedMessage::read(&with(LISTED, json!({lacking: null}))).is_err(), "{lacking}");
+    }
 }
 
 #[test]

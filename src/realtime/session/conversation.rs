@@ -115,7 +115,7 @@ impl Conversation {
             }
             Ok(ClientFrame::Ack { room: None, .. }) => self.reply(reference, Ok(())),
             Ok(ClientFrame::Ack { room: Some(room), position, read, device }) => {
-                let acked = read_one_room(&room).and_then(|room| {
+                let acked = read_logged_room(&room).and_then(|room| {
                     let message = || "an ack of a room names a position".to_owned();
                     let position = position.ok_or_else(|| Refusal { code: "bad_frame", message: message() })?;
                     Ok(Acked { room, position, read, device })
@@ -123,7 +123,7 @@ impl Conversation {
                 self.later(reference, |reference| self.shard.ack(self.key, acked?, reference));
             }
             Ok(ClientFrame::Watermarks { room }) => {
-                let room = read_one_room(&room);
+                let room = read_logged_room(&room);
                 self.later(reference, |reference| self.shard.watermarks(self.key, room?, reference));
             }
             Ok(ClientFrame::Presence { room }) => {
@@ -275,6 +275,16 @@ fn read_one_room(name: &str) -> Result<Room, Refusal> {
         code: "no_such_room",
         message: "name one room: `dashboard` stands for several".to_owned(),
     })
+}
+
+/// The name of a room that envelopes have their positions in.
+fn read_logged_room(name: &str) -> Result<Room, Refusal> {
+    let room = read_one_room(name)?;
+    if matches!(room, Room::Chat(..)) {
+        let message = "a chat has no positions of its own: name its account's room".to_owned();
+        return Err(Refusal { code: "no_such_room", message });
+    }
+    Ok(room)
 }
 
 fn refused(error: JoinError) -> Refusal {

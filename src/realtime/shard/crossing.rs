@@ -11,15 +11,14 @@ use super::*;
 use crate::{
     auth::{AuthError, Options, Origins, OwnTokens, Proof, Revocations, Subject, grants_of},
     domain::{
-        AccountId, AgencyId, EventId, LeadId, Role, SourceId, Timestamp, UserId,
+        AccountId, AgencyId, ChatId, EventId, LeadId, Role, SourceId, Timestamp, UserId,
         directory::{Account, Directory, User},
         envelope::{Body, Envelope, LeadUpdated, SourceHealth, SourceState},
+        message::MessageChange,
     },
     inbox::LogEntry,
     realtime::{
-        actions::Idle,
         encode::Encoding,
-        presence::Presence,
         rooms::{ANY_TYPE, type_bit},
     },
 };
@@ -29,12 +28,19 @@ const ACCOUNTS: usize = 4;
 const USERS: usize = 4;
 const ROLES: [Role; 4] = [Role::Viewer, Role::Agent, Role::Manager, Role::Owner];
 
-/// What a session asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Dashboard,
     Account(usize),
     Operators(usize),
+    Chat(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Lead,
+    Health,
+    Message,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +71,7 @@ enum Step {
     },
     Publish {
         account: usize,
-        operators: bool,
+        what: What,
     },
 }
 
@@ -74,7 +80,8 @@ fn step() -> impl Strategy<Value = Step> {
     let target = prop_oneof![
         Just(Target::Dashboard),
         account.clone().prop_map(Target::Account),
-        account.clone().prop_map(Target::Operators)
+        account.clone().prop_map(Target::Operators),
+        account.clone().prop_map(Target::Chat)
     ];
     let role = prop::option::of(prop::sample::select(&ROLES[..]));
     prop_oneof![
@@ -85,7 +92,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (user.clone(), account.clone(), role)
             .prop_map(|(user, account, role)| Step::Grant { user, account, role }),
         1 => (user, any::<bool>()).prop_map(|(user, disabled)| Step::Disable { user, disabled }),
-        6 => (account, any::<bool>()).prop_map(|(account, operators)| Step::Publish { account, operators }),
+        6 => (account, prop::sample::select(&[What::Lead, What::Health, What::Message][..]))
+            .prop_map(|(account, what)| Step::Publish { account, what }),
     ]
 }
 
@@ -143,7 +151,7 @@ impl World {
             auth: auth.unwrap(),
             directory,
             inbox,
-            actions: Arc::new(Idle),
+            actions: Arc::new(crate::realtime::actions::Idle),
             registry: Deaf.start().recipient(),
             metrics: Arc::new(Metrics::new()),
         });
@@ -224,7 +232,7 @@ impl World {
     fn may(&self, user: usize, target: Target) -> bool {
         match target {
             Target::Dashboard => true,
-            Target::Account(account) => self.role(user, account).is_some(),
+            Target::Account(account) | Target::Chat(account) => self.role(user, account).is_some(),
             Target::Operators(account) => {
                 matches!(self.role(user, account), Some(Role::Manager | Role::Owner))
             }
@@ -236,6 +244,7 @@ impl World {
             Target::Dashboard => None,
             Target::Account(account) => Some(Room::Account(self.accounts[account].id)),
             Target::Operators(account) => Some(Room::Operators(self.accounts[account].id)),
+            Target::Chat(account) => Some(Room::Chat(self.accounts[account].id, chat_of(account))),
         }
     }
 
@@ -282,7 +291,7 @@ impl World {
                 self.users[user].disabled = disabled;
                 self.renew();
             }
-            Step::Publish { account, operators } => self.publish(account, operators),
+            Step::Publish { account, what } => self.publish(account, what),
             Step::Leave { .. } | Step::Subscribe { .. } | Step::Unsubscribe { .. } => {}
         }
         // A session that was ended asks for nothing more; its socket's end makes it leave.
@@ -300,24 +309,45 @@ impl World {
         let position = Position { epoch: 1, count: self.published };
         let prev = (prev.count > 0).then_some(prev);
         let encoded = Arc::new(encode::envelope(&envelope, position, prev).unwrap());
-        Deliver { room, types: type_bit(envelope.body.type_name()), position, prev, envelope: encoded }
+        Deliver {
+            room,
+            chat: envelope.chat(),
+            types: type_bit(envelope.body.type_name()),
+            position,
+            prev,
+            envelope: encoded,
+        }
     }
 
-    fn publish(&mut self, account: usize, operators: bool) {
-        let source = SourceId::generate();
-        let body = if operators {
-            Body::SourceHealth(SourceHealth { source, state: SourceState::Healthy, reason: String::new() })
-        } else {
-            Body::LeadUpdated(LeadUpdated::deleted(LeadId::generate()))
+    fn message_change(&self, account: usize) -> MessageChange {
+        let Account { id, agency, .. } = &self.accounts[account];
+        serde_json::from_value(serde_json::json!({
+            "change": "deleted", "id": null, "agency_id": agency, "account_id": id, "source_id": SourceId::generate(),
+            "chat_id": chat_of(account), "timestamp": "2026-11-22T12:00:00.000Z",
+        }))
+        .unwrap()
+    }
+
+    fn publish(&mut self, account: usize, what: What) {
+        let (source, state) = (SourceId::generate(), SourceState::Healthy);
+        let body = match what {
+            What::Lead => Body::LeadUpdated(LeadUpdated::deleted(LeadId::generate())),
+            What::Health => Body::SourceHealth(SourceHealth { source, state, reason: String::new() }),
+            What::Message => Body::MessageChanged(Box::new(self.message_change(account))),
         };
         let delivery = self.envelope(account, body);
         for watcher in &self.watchers {
             while watcher.wire.pull().is_some() {}
         }
         self.state.deliver(std::slice::from_ref(&delivery));
-        let named = if operators { Target::Operators(account) } else { Target::Account(account) };
+        let named = if what == What::Health { Target::Operators(account) } else { Target::Account(account) };
+        let others = match what {
+            What::Health => &[][..],
+            What::Lead => &[Target::Dashboard],
+            What::Message => &[Target::Dashboard, Target::Chat(account)],
+        };
         for watcher in &self.watchers {
-            let wants = watcher.asked.contains(&named) || !operators && watcher.asked.contains(&Target::Dashboard);
+            let wants = watcher.asked.contains(&named) || others.iter().any(|one| watcher.asked.contains(one));
             let expected = usize::from(wants && self.may(watcher.user, named));
             let mut got = 0;
             while let Some(frame) = watcher.wire.pull() {
@@ -327,6 +357,10 @@ impl World {
             assert_eq!(got, expected, "{named:?} to user {} who asked for {:?}", watcher.user, watcher.asked);
         }
     }
+}
+
+fn chat_of(account: usize) -> ChatId {
+    ChatId::derive(&[&account.to_be_bytes()])
 }
 
 /// Takes what is to be told, and tells nobody.

@@ -43,6 +43,26 @@ impl ShardState {
                 })
                 .collect();
             self.write_to_room(room, &together);
+            for delivery in together {
+                self.write_to_chat(delivery);
+            }
+        }
+    }
+
+    /// Writes an envelope to the sessions of its chat that don't get it in its own room.
+    fn write_to_chat(&self, delivery: &Deliver) {
+        let Some(chat) = delivery.chat.map(|chat| Room::Chat(delivery.room.account(), chat)) else { return };
+        let wires: Vec<_> = {
+            let (rooms, members) = (self.rooms.borrow(), self.members.borrow());
+            let gets_it = |key: usize| {
+                members.get(key).is_some_and(|member| member.membership.types_for(delivery.room) & delivery.types != 0)
+            };
+            let wanting = rooms.members(chat).iter().filter(|member| member.types & delivery.types != 0);
+            wanting.filter(|member| !gets_it(member.key)).map(|member| Rc::clone(&member.wire)).collect()
+        };
+        for wire in wires {
+            let written = self.write(&wire, delivery.envelope.frame(wire.encoding()));
+            self.metrics.delivered_frames.inc_by(written.into());
         }
     }
 

@@ -72,7 +72,7 @@ mod tests {
 
     fn delivery(room: Room, count: u64) -> Deliver {
         let envelope = Arc::new(Encoded::new(b"0123456789"));
-        Deliver { room, types: 1, position: Position { epoch: 1, count }, prev: None, envelope }
+        Deliver { room, chat: None, types: 1, position: Position { epoch: 1, count }, prev: None, envelope }
     }
 
     #[test]

@@ -152,7 +152,7 @@ fn sit(seats: &mut Vec<(AccountId, Seat)>, account: AccountId, limits: &SessionL
 pub(super) fn may_see(principal: &Principal, room: Room) -> bool {
     match (principal.role_in(room.account()), room) {
         (Some(role), Room::Operators(_)) => Role::may_operate(role),
-        (role, Room::Account(_)) => role.is_some(),
+        (role, Room::Account(_) | Room::Chat(..)) => role.is_some(),
         (None, Room::Operators(_)) => false,
     }
 }

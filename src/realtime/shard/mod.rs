@@ -51,7 +51,7 @@ use super::{
 use crate::{
     auth::{Authenticator, Principal},
     config::Realtime,
-    domain::{Room, SessionId, clock, directory::Watch, envelope::Position},
+    domain::{ChatId, Room, SessionId, clock, directory::Watch, envelope::Position},
     inbox::Inbox,
     telemetry::Metrics,
 };
@@ -70,6 +70,8 @@ const MAILBOX: usize = 1024;
 pub struct Deliver {
     /// Where it goes.
     pub room: Room,
+    /// Who has subscribed this chat and not that room sees it too.
+    pub chat: Option<ChatId>,
     /// The bit of its type.
     pub types: u32,
     /// Its place.

@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::{JoinError, Member, ShardState, catch_up};
 use crate::{
     domain::{Room, envelope::Position},
-    realtime::protocol::{ServerFrame, Since, Tops},
+    realtime::{
+        protocol::{ServerFrame, Since, Tops},
+        rooms::MESSAGES,
+    },
     telemetry::Metrics,
 };
 
@@ -72,7 +75,11 @@ impl ShardState {
         for room in joined {
             member.forget_catching_up(room);
             self.gates.borrow_mut().close(room, key);
-            let standing = standing(asked.since.as_ref(), room, self.rooms.borrow().top(room), self.inbox.epoch());
+            let standing = match room {
+                // Who is here and who types is not logged: nothing is missed that could be brought back.
+                Room::Chat(..) if asked.types & MESSAGES == 0 => Standing::New,
+                _ => standing(asked.since.as_ref(), room, self.rooms.borrow().top(room), self.inbox.epoch()),
+            };
             if matches!(standing, Standing::Behind(_)) {
                 self.seat(member, key, room, 0);
             } else {
@@ -164,6 +171,9 @@ impl Member {
 /// Where a client stands that says it was at `since` in a room whose newest position is `top`, in the boot `epoch`.
 fn standing(since: Option<&Since>, room: Room, top: Option<Position>, epoch: u32) -> Standing {
     let Some(since) = since else { return Standing::New };
+    if matches!(room, Room::Chat(..)) {
+        return Standing::Lost("has_no_positions");
+    }
     let text = match since {
         Since::One(position) => Some(Some(position)),
         Since::Each(positions) => positions.get(&room.to_string()).map(Option::as_ref),

@@ -13,3 +13,4 @@ mod migrations;
 mod others;
 mod outage;
 mod outbox;
+mod sends;

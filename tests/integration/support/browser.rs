@@ -3,7 +3,14 @@
 //! Needs chromedriver and Chromium: `LEADWIRE_TEST_CHROMEDRIVER` names the former, else `/usr/bin/chromedriver` is used.
 //! Without either the tests say that they were left out; with the variable set they must find it.
 
-use std::{env, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    env,
+    io::{Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use loadtest::hub::PASSWORD;
@@ -58,6 +65,16 @@ impl Driver {
             }
         }
         bail!("chromedriver ended before it said its port")
+    }
+}
+
+impl Drop for Driver {
+    /// Ends the browsers of a test that failed as well: they outlive their driver if it is only killed.
+    fn drop(&mut self) {
+        let Ok(mut driver) = TcpStream::connect(self.url.trim_start_matches("http://")) else { return };
+        let _ = driver.set_read_timeout(Some(PATIENCE));
+        let _ = driver.write_all(b"GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let _ = driver.read_to_end(&mut Vec::new());
     }
 }
 

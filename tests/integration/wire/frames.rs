@@ -196,7 +196,7 @@ async fn an_unknown_or_incomplete_question_is_answered_with_an_error_and_the_ses
     let mut socket = house.session().await;
     for (question, error) in [
         (json!({"type": "dance"}), "unknown_type"),
-        (json!({"type": "message:send", "chat": "x"}), "unknown_type"),
+        (json!({"type": "message:send", "chat": "x"}), "bad_frame"),
         (json!({"type": "subscribe"}), "bad_frame"),
         (json!({"type": "subscribe", "room": 7}), "bad_frame"),
         (json!({"type": 7}), "bad_frame"),

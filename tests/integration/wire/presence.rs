@@ -168,3 +168,27 @@ async fn typing_is_heard_by_the_others_once_a_second_and_only_by_who_wants_it() 
     assert!(until_lead(&mut own).await.iter().all(|heard| heard == "presence join"));
     assert_eq!(until_lead(&mut picky).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn in_a_chat_one_sees_who_looks_at_it_and_types_there() {
+    let house = House::open_with(|setup| setup.set("server.workers", 2)).await;
+    let (ada, ben) = (user(&house, "Ada").await, user(&house, "Ben").await);
+    let chat = format!("chat:{}/chat_01HZZZZZZZZZZZZZZZZZZZZZZZ", house.account);
+    let (mut looking, mut coming) = (house.session_as(&ada).await, house.session_as(&ben).await);
+    looking.subscribe(&chat).await.unwrap();
+    let elsewhere = ask(&mut coming, json!({"type": "typing", "chat": chat})).await;
+    assert_eq!(elsewhere["error"]["code"], "not_in_room");
+    coming.subscribe(&chat).await.unwrap();
+    assert_eq!(sign(&mut looking, "presence").await, is("Ben", "join"));
+    assert_eq!(ask(&mut coming, json!({"type": "typing", "chat": chat})).await["ok"], true);
+    assert_eq!(sign(&mut looking, "typing").await, is("Ben", "typing"));
+    let here = ask(&mut looking, json!({"type": "presence", "room": chat})).await;
+    assert_eq!(here["count"], 2, "{here}");
+    let acked = ask(&mut looking, json!({"type": "ack", "room": chat, "position": "1-1"})).await;
+    assert_eq!(acked["error"]["code"], "no_such_room");
+    let since = json!({"type": "subscribe", "room": chat, "since": "1-1"});
+    coming.send(&since).await.unwrap();
+    assert_eq!(coming.next_of("resync", PATIENCE).await.unwrap()["reason"], "has_no_positions");
+    coming.close().await.unwrap();
+    assert_eq!(sign(&mut looking, "presence").await, is("Ben", "leave"));
+}

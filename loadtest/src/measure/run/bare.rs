@@ -13,7 +13,7 @@ use super::{
     LEAD_IN,
     ledger::Ledger,
     plan::Plan,
-    scenario::What,
+    scenario::Webhooks,
     schedule::{self, Sender},
 };
 use crate::hub::Tenant;
@@ -27,7 +27,7 @@ pub(super) struct Bare {
     pub cpu_micros: f64,
 }
 
-pub(super) async fn measure(plan: &Rc<Plan>, tenants: &[Tenant], connections: usize, what: What) -> Result<Bare> {
+pub(super) async fn measure(plan: &Rc<Plan>, tenants: &[Tenant], webhooks: &Webhooks) -> Result<Bare> {
     ensure!(
         plan.again.is_empty(),
         "--baseline: a bare endpoint acknowledges nothing that comes again in a retry-storm"
@@ -35,11 +35,13 @@ pub(super) async fn measure(plan: &Rc<Plan>, tenants: &[Tenant], connections: us
     let _step = progress::step("measuring a bare endpoint with the same schedule");
     let (child, address) = bare_endpoint(cores()).await?;
     let posts = &plan.posts[..plan.posts.partition_point(|post| post.due <= LONGEST)];
-    let requests = schedule::requests(address, tenants, plan, posts, what);
+    let requests = schedule::requests(address, tenants, plan, posts, webhooks);
     let start = Instant::now() + LEAD_IN;
     let ledger = RefCell::new(Ledger::new(Rc::clone(plan), start)?);
     let cpu = process::cpu(child.pid()?)?;
-    Sender { address, posts, ledger: &ledger, connections, end: start + 2 * LONGEST }.send(&requests).await?;
+    Sender { address, posts, ledger: &ledger, connections: webhooks.connections, end: start + 2 * LONGEST }
+        .send(&requests)
+        .await?;
     let cpu = process::cpu(child.pid()?)?.saturating_sub(cpu);
     let acknowledged = ledger.borrow().latencies().0.quantiles().context("the bare endpoint acknowledged nothing")?;
     let count: u64 = ledger.borrow().sums().iter().map(|sums| sums.acknowledged).sum();

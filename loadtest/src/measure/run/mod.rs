@@ -7,6 +7,7 @@ mod bare;
 mod clients;
 mod faults;
 mod ledger;
+mod opened;
 mod outcome;
 mod plan;
 mod sample;
@@ -92,12 +93,8 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
     let store = database.zip(proxy.as_ref()).map(|(database, proxy)| database.through(proxy.address()));
     let mut stage = Stage::open(options, scenario, &plan, store.as_deref()).await?;
     // Before there are sessions: a hub without any takes nothing meanwhile.
-    let connections = scenario.webhooks.connections;
-    let bare = if options.baseline {
-        Some(bare::measure(&plan, &stage.tenants, connections, scenario.webhooks.what).await?)
-    } else {
-        None
-    };
+    let bare =
+        if options.baseline { Some(bare::measure(&plan, &stage.tenants, &scenario.webhooks).await?) } else { None };
 
     let looker = Looker::new(&stage.hub, &stage.tenants, &plan)?;
     let what = scenario.webhooks.what;
@@ -119,6 +116,11 @@ async fn run_on(options: &Run, name: &str, scenario: &Scenario, database: Option
 
     let mut report = Report::new(name, options.common.seed);
     outcome::report(&mut report, book, scenario, &stage.tenants, &stored, sessions_kib, bare.as_ref());
+    if what == What::Messages
+        && let Some(opened) = opened::longest_chat(&stage.hub, &stage.tenants[0]).await?
+    {
+        opened.tell(&mut report, scenario.targets.first_page_p99_ms);
+    }
     if let Some(companions) = companions {
         companions.stop(&mut report)?;
     }
@@ -183,7 +185,7 @@ impl Book {
     ) -> Result<Vec<Stored>> {
         let Stage { hub, platform, tenants, clock } = stage;
         let [posts, again] = [&self.plan.posts, &self.plan.again];
-        let requests = |posts| schedule::requests(hub.address(), tenants, &self.plan, posts, scenario.webhooks.what);
+        let requests = |posts| schedule::requests(hub.address(), tenants, &self.plan, posts, &scenario.webhooks);
         let requests = (requests(posts), requests(again));
         let start = Instant::now() + LEAD_IN;
         self.ledger.borrow_mut().begin(start);

@@ -76,6 +76,8 @@ pub(super) struct Accounts {
 pub(super) struct Webhooks {
     /// What happens at the platform.
     pub what: What,
+    /// Who write messages to each account, in turns, each in a chat of their own.
+    pub people: u64,
     /// Connections of the platform.
     pub connections: usize,
     /// Leads in one POST.
@@ -90,7 +92,7 @@ pub(super) struct Webhooks {
 
 impl Default for Webhooks {
     fn default() -> Self {
-        Self { what: What::Leads, connections: 64, batch: 1, redelivered: 0.0, copies: 1, shuffle: 1 }
+        Self { what: What::Leads, people: 20, connections: 64, batch: 1, redelivered: 0.0, copies: 1, shuffle: 1 }
     }
 }
 
@@ -108,7 +110,7 @@ pub(in crate::measure) enum What {
     /// Filled-in forms, whose answers the hub has to fetch.
     #[default]
     Leads,
-    /// Messages of twenty people to each account.
+    /// Messages of people to each account.
     Messages,
 }
 
@@ -157,6 +159,8 @@ pub(super) struct Targets {
     /// Of the accounts but the first: the p99 in phases of another name than the first phase's, as a multiple of that in
     /// the phase of that name before it; the median.
     pub others_push_p99_of_first_phase: Option<f64>,
+    /// Of the longest chat of the first account.
+    pub first_page_p99_ms: Option<f64>,
     pub rss_mib: Option<f64>,
 }
 
@@ -198,6 +202,7 @@ impl Keys for Scenario {
         // With one, nobody could see a leak.
         within("accounts.count", self.accounts.count, 2, 1000)?;
         within("accounts.sessions", self.accounts.sessions, 1, 20_000)?;
+        within("webhooks.people", usize::try_from(self.webhooks.people).unwrap_or(usize::MAX), 1, 1_000_000)?;
         within("webhooks.connections", self.webhooks.connections, 1, 4096)?;
         within("webhooks.batch", self.webhooks.batch, 1, 1000)?;
         within("webhooks.copies", self.webhooks.copies as usize, 1, 46)?;

@@ -18,7 +18,7 @@ use super::{
     },
     ledger::Ledger,
     plan::{Plan, Post},
-    scenario::What,
+    scenario::{Webhooks, What},
     stored::happened,
 };
 use crate::{
@@ -35,23 +35,21 @@ pub(super) fn requests(
     tenants: &[Tenant],
     plan: &Plan,
     posts: &[Post],
-    what: What,
+    webhooks: &Webhooks,
 ) -> Vec<Vec<u8>> {
-    let body = match what {
-        What::Leads => lead_bodies,
-        What::Messages => message_bodies,
+    let body = |planned| match webhooks.what {
+        What::Leads => lead_bodies(tenants, plan, planned),
+        What::Messages => message_bodies(tenants, plan, planned, webhooks.people),
     };
-    posts.iter().map(|planned| post(address, &body(tenants, plan, planned))).collect()
+    posts.iter().map(|planned| post(address, &body(planned))).collect()
 }
 
-/// Each account has so many people who write.
-const PEOPLE: u64 = 20;
 const FIRST_PERSON: u64 = 7_100_000_000_000_001;
 
-fn message_bodies(tenants: &[Tenant], plan: &Plan, post: &Post) -> String {
+fn message_bodies(tenants: &[Tenant], plan: &Plan, post: &Post, people: u64) -> String {
     let page = |event: usize| tenants[plan.account_of(event)].page;
     // By what the account has had before, so that all people write, whatever the accounts' turns are.
-    let person = |event: usize| FIRST_PERSON + (event / plan.accounts) as u64 % PEOPLE;
+    let person = |event: usize| FIRST_PERSON + (event / plan.accounts) as u64 % people;
     if let [event] = *post.events {
         return message_body(page(event), person(event), plan.id_of(event), happened(event));
     }

@@ -48,8 +48,10 @@ const LOOK: Duration = Duration::from_millis(25);
 const LATE: Duration = Duration::from_secs(1);
 /// A hub that doesn't answer by then is asked anew.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Leads in a look; when the last of them is new, it looks at those before as well.
+/// Leads in a look; when the last of them is new, it looks at those before as well, at more at a time: a hub under load is
+/// not to be slowed by who looks on.
 const NEWEST: &str = "20";
+const BEFORE: &str = "500";
 
 /// When the leads were first seen in the store.
 pub(super) struct Seen {
@@ -141,7 +143,8 @@ impl Looker {
     }
 
     async fn page(&self, account: usize, from: Option<(&str, String)>) -> Option<Listing> {
-        let mut query = vec![("limit", NEWEST.to_owned())];
+        let limit = if matches!(from, Some(("cursor", _))) { BEFORE } else { NEWEST };
+        let mut query = vec![("limit", limit.to_owned())];
         query.extend(from);
         let request = self.http.get(&self.url).query(&query).bearer_auth(&self.tenants[account].token);
         request.timeout(PATIENCE).send().await.ok()?.error_for_status().ok()?.json().await.ok()

@@ -1,10 +1,11 @@
 // The REST interface. Every failure is an ApiError with a sentence fit for people.
 
 export class ApiError extends Error {
-  /** @param {number} status 0 when the hub could not be reached @param {string} message */
-  constructor(status, message) {
+  /** @param {number} status 0 when the hub could not be reached @param {string} message @param {any} [body] */
+  constructor(status, message, body) {
     super(message);
     this.status = status;
+    this.body = body;
   }
 }
 
@@ -34,7 +35,9 @@ async function ask(method, path, body, signal) {
   if (response.ok) return answer;
   if (response.status === 401 && path !== "/api/login") onSignedOut.call();
   const said = [answer?.detail, answer?.error].find((text) => typeof text === "string" && text);
-  throw new ApiError(response.status, SENTENCES[response.status] ?? said ?? `The hub answered ${response.status}.`);
+  // What has a code of its own says more than its status does.
+  const sentence = answer?.code ? said : SENTENCES[response.status];
+  throw new ApiError(response.status, sentence ?? said ?? `The hub answered ${response.status}.`, answer);
 }
 
 /** @param {Record<string, string | number | undefined>} query */
@@ -56,7 +59,15 @@ export const api = {
   chat: (id) => ask("GET", `/api/chats/${encodeURIComponent(id)}`),
   /** @param {"mark-read" | "ignore" | "unignore"} what @returns {Promise<any>} the chat as it is now */
   changeChat: (id, what) => ask("POST", `/api/chats/${encodeURIComponent(id)}/${what}`),
+  /** @param {string | null} person @returns {Promise<any>} the chat as it is now */
+  assign: (id, person) => ask("POST", `/api/chats/${encodeURIComponent(id)}/assign`, { user: person }),
+  /** @returns {Promise<{ items: any[] }>} by name */
+  people: () => ask("GET", "/api/people"),
   /** @returns {Promise<{ items: any[], total: number }>} newest first */
   messages: (id, query, signal) => ask("GET", `/api/chats/${encodeURIComponent(id)}/messages?${search(query)}`, undefined, signal),
+  /** @returns {Promise<{ items: any[], reason: any, longest: any }>} what waits and what has failed, the oldest first */
+  sends: (id) => ask("GET", `/api/chats/${encodeURIComponent(id)}/sends`),
+  /** @returns {Promise<{ send: any }>} once the platform has it, or after a while */
+  reply: (id, { text, client_id }) => ask("POST", `/api/chats/${encodeURIComponent(id)}/messages`, { text, client_id }),
   attention: async () => (await ask("GET", "/api/attention")).items ?? [],
 };

@@ -231,13 +231,21 @@ export const markWhatIsRead = () =>
       .finally(() => (marking.value = false));
   });
 
-/** @param {Chat} chat */
-export async function toggleIgnored(chat) {
+/** @param {Chat} chat @param {Promise<Chat>} change */
+async function changed(chat, change) {
   try {
-    const stored = await api.changeChat(chat.id, chat.is_ignored ? "unignore" : "ignore");
-    sticky.delete(chat.id);
+    const stored = await change;
     update((draft) => put(draft, stored));
   } catch (error) {
     toast({ kind: "error", title: `${chat.name ?? "Unknown"}: not changed`, body: error.message });
   }
 }
+
+/** @param {Chat} chat */
+export async function toggleIgnored(chat) {
+  await changed(chat, api.changeChat(chat.id, chat.is_ignored ? "unignore" : "ignore"));
+  sticky.delete(chat.id);
+}
+
+/** Makes a chat somebody's task, or nobody's. @param {Chat} chat @param {string | null} person */
+export const assign = (chat, person) => changed(chat, api.assign(chat.id, person));

@@ -5,6 +5,8 @@ import { forgetAttention, readAttention, sourceHealth } from "./attention.js";
 import { chatUpdated, forgetChats, heard, markWhatIsRead, readingChats, rereadChats } from "./chats.js";
 import { becameOf, readMessages, readingMessages, spoken } from "./conversation.js";
 import { arrived, changed, forget, gone, read, reading } from "./feed.js";
+import { readSends, sendUpdated } from "./outbox.js";
+import { followPeople, readPeople } from "./people.js";
 import { openedChat } from "./route.js";
 import { accountName, accounts, farewell, operated, recognise, user } from "./session.js";
 import { millis, text } from "./text.js";
@@ -33,6 +35,8 @@ export function goLive() {
       void read(false);
       rereadChats();
       void readMessages();
+      void readPeople();
+      void readSends();
       readAttention();
     }, TOGETHER);
   };
@@ -58,6 +62,7 @@ export function goLive() {
     if (document.hidden && !message.is_sender && message.arrival === "webhook") unseen.value += 1;
   });
   for (const change of ["edited", "deleted", "reaction", "read", "delivered"]) hub.on(`message:${change}`, becameOf);
+  for (const state of ["pending", "sent", "failed"]) hub.on(`message:${state}`, sendUpdated);
   hub.on("chat:updated", (chat) => {
     chatUpdated(chat);
     // What could not be read while the database was away can be now.
@@ -77,12 +82,14 @@ export function goLive() {
   for (const { id } of operated.value) hub.subscribe(`operators:${id}`);
 
   const stopMarking = markWhatIsRead();
+  const stopFollowing = followPeople(hub);
   const unwatch = hub.on("status", (now) => {
     status.value = now;
     // A handshake that is refused looks like any lost connection: ask who we are, early and then rarely.
     if (now.state === "waiting" && now.attempt % 8 === 2) void recognise();
     if (now.state === "signed-out" || now.state === "stopped") void backOrGoodbye();
     // What could not be read while the hub was away can be now.
+    if (now.state === "live") void readSends();
     if (now.state === "live" && [reading, readingChats, readingMessages].some(({ value }) => value === "error")) reread();
   });
   status.value = hub.status;
@@ -90,6 +97,7 @@ export function goLive() {
   return () => {
     unwatch();
     stopMarking();
+    stopFollowing();
     clearTimeout(patience);
     clearTimeout(rereading);
     hub.close();

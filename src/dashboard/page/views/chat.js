@@ -1,7 +1,9 @@
 import { Component, html } from "../vendor.js";
 import { address, follow, open } from "../model/route.js";
-import { accountName, mayEdit } from "../model/session.js";
+import { nameOf } from "../model/people.js";
+import { accountName, mayEdit, user } from "../model/session.js";
 import { messenger, text } from "../model/text.js";
+import { Face, assigned } from "./people.js";
 import { Ago } from "./row.js";
 
 /** The other person's name, once somebody said it. */
@@ -21,6 +23,7 @@ export class Chat extends Component {
     // What lies open before somebody is being marked read.
     const unread = opened && mayEdit(chat.account_id) ? 0 : chat.unread_count;
     const preview = text(chat.last_message).trim();
+    const task = chat.assignee;
     return html`
       <li class=${`chat ${unread ? "unread" : ""} ${opened ? "opened" : ""}`} data-id=${chat.id}>
         <span class="node"></span>
@@ -34,7 +37,10 @@ export class Chat extends Component {
           <bdi class=${`chat-last ${preview ? "" : "wordless"}`}>${preview || "No text"}</bdi>
           ${unread > 0 && html`<span class="count">${unread > 99 ? "99+" : unread}</span><span class="unseen"> unread</span>`}
         </div>
-        <bdi class="chat-place">${chatPlace(chat, several)}</bdi>
+        <div class="chat-bottom">
+          <bdi class="chat-place">${chatPlace(chat, several)}</bdi>
+          ${task && html`<${Face} name=${nameOf(task) || user.value?.name} title=${`Assigned to ${assigned(task)}`} />`}
+        </div>
       </li>
     `;
   }

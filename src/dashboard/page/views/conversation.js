@@ -2,12 +2,16 @@ import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../
 import { chatOf, fetchChat, toggleIgnored } from "../model/chats.js";
 import { now } from "../model/clock.js";
 import { enter, hasOlder, messages, messagesFailure, readMessages, readOlder, readingMessages } from "../model/conversation.js";
+import { enterOutbox, readSends, waiting } from "../model/outbox.js";
 import { close } from "../model/route.js";
 import { accounts, mayEdit } from "../model/session.js";
 import { count, day, text } from "../model/text.js";
 import { chatName, chatPlace } from "./chat.js";
+import { Composer } from "./composer.js";
 import { Back, Up } from "./icons.js";
 import { Message } from "./message.js";
+import { Assignee, Here, typing } from "./people.js";
+import { Waiting } from "./waiting.js";
 
 /** Messages this close together, of the same person, belong together. */
 const TOGETHER = 5 * 60_000;
@@ -63,6 +67,15 @@ function usePlace(scroller) {
     else if (last) setBelow((n) => n + shown.filter((entry) => entry.at > last.at && entry.id !== last.id).length);
     Object.assign(place.current, { last: newest, first: shown[0]?.id, height: box.scrollHeight });
   }, [shown]);
+  // What somebody sends here is seen to go.
+  const queue = waiting.value;
+  const queued = useRef(queue.length);
+  useLayoutEffect(() => {
+    const { current: box } = scroller;
+    if (place.current.atEnd || queue.length > queued.current) box.scrollTop = box.scrollHeight;
+    queued.current = queue.length;
+    place.current.height = box.scrollHeight;
+  }, [queue]);
   // A phone is turned, a window made smaller.
   useEffect(() => {
     const { current: box } = scroller;
@@ -93,7 +106,7 @@ function Messages({ name }) {
     <div class="messages" ref=${scroller} onScroll=${scrolled} aria-busy=${state === "first"} tabindex="0" role="log" aria-label="Messages">
       ${state === "error" && html`<div class="foot" role="alert"><span>${messagesFailure.value}</span><button type="button" class="button" onClick=${readMessages}>Try again</button></div>`}
       <${Older} />
-      ${state === "" && days.length === 0 && html`<p class="foot">There are no messages in this chat.</p>`}
+      ${state === "" && days.length === 0 && waiting.value.length === 0 && html`<p class="foot">There are no messages in this chat.</p>`}
       ${days.map(
         ({ title, said }) => html`
           <section key=${title} aria-label=${title}>
@@ -102,6 +115,7 @@ function Messages({ name }) {
           </section>
         `,
       )}
+      <${Waiting} />
       ${below > 0 && html`<button type="button" class="new-above new-below" onClick=${toEnd}><${Up} /> ${count(below, "new message")}</button>`}
     </div>
   `;
@@ -126,9 +140,14 @@ export function Conversation({ id }) {
   const chat = useChat(id);
   const heading = useRef(null);
   useEffect(() => enter(id), [id]);
+  useEffect(() => enterOutbox(id), [id]);
   // Told of by a pushed message, and not stored yet: there is nothing to read until the hub has said more.
   const pushed = chat?.updated_at === "";
-  useEffect(() => void (pushed || readMessages()), [id, pushed]);
+  useEffect(() => {
+    if (pushed) return;
+    void readMessages();
+    void readSends();
+  }, [id, pushed]);
   // On a phone the chat covers the list: the focus goes with it. Beside the list it stays where the person works.
   useEffect(() => {
     if (matchMedia("(max-width: 760px)").matches) heading.current?.focus();
@@ -137,17 +156,21 @@ export function Conversation({ id }) {
     return html`<section class="conversation"><div class="empty"><h2>Not to be found</h2><p>${chat}</p><button type="button" class="button" onClick=${close}>Back to the inbox</button></div></section>`;
   }
   const name = chat ? chatName(chat) : "";
+  const busy = typing();
   return html`
     <section class="conversation" aria-label="Chat">
       <header class="conversation-head">
         <button type="button" class="icon-button conversation-back" onClick=${close} aria-label="Back to the chats" title="Back (Esc)"><${Back} /></button>
         <div class="conversation-who">
           <h2 ref=${heading} tabindex="-1"><bdi>${name}</bdi></h2>
-          <p><bdi>${chat && chatPlace(chat, accounts.value.length > 1)}</bdi></p>
+          <p role="status" class=${busy ? "typing" : ""}><bdi>${busy || (chat && chatPlace(chat, accounts.value.length > 1))}</bdi></p>
         </div>
+        <${Here} />
+        ${chat?.updated_at && html`<${Assignee} chat=${chat} />`}
         ${chat?.updated_at && mayEdit(chat.account_id) && html`<button type="button" class="button" onClick=${() => toggleIgnored(chat)}>${chat.is_ignored ? "Unignore" : "Ignore"}</button>`}
       </header>
       <${Messages} name=${name} />
+      ${chat?.updated_at && html`<${Composer} chat=${chat} key=${id} />`}
     </section>
   `;
 }

@@ -31,5 +31,7 @@ export const Person = () => html`<${Icon}><circle cx="8" cy="5.5" r="2.75" /><pa
 export const Bubbles = () => html`<${Icon}><path d="M2.5 4A1.5 1.5 0 0 1 4 2.5h8A1.5 1.5 0 0 1 13.5 4v5a1.5 1.5 0 0 1-1.5 1.5H7.5l-3.2 3v-3H4A1.5 1.5 0 0 1 2.5 9Z" /><//>`;
 export const Clip = () => html`<${Icon}><path d="m12.8 7.6-4.9 4.9a3 3 0 0 1-4.3-4.3l5.2-5.2a2 2 0 0 1 2.9 2.9l-5 5a1 1 0 0 1-1.5-1.5l4.5-4.5" /><//>`;
 export const Ticks = () => html`<${Icon} size="14"><path d="m1.5 8.5 3 3 6-7M8 11l.5.5 6-7" /><//>`;
+export const Clock = () => html`<${Icon} size="14"><circle cx="8" cy="8" r="5.5" /><path d="M8 5v3l2 1.5" /><//>`;
+export const Send = () => html`<${Icon}><path d="M13.5 2.5 7 9M13.5 2.5 9.2 13.5 7 9 2.5 6.8Z" /><//>`;
 export const Tick = () => html`<${Icon} size="14"><path d="m3 8.5 3.2 3L13 4.5" /><//>`;
 export const Leave = () => html`<${Icon}><path d="M6.5 2.5h-3a1 1 0 0 0-1 1v9a1 1 0 0 0 1 1h3M10.5 11l3-3-3-3M13.5 8h-7" /><//>`;

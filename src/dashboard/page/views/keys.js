@@ -1,5 +1,5 @@
-// The keyboard: j and k or the arrows move through the list, l and i switch to the leads and the inbox, / searches, Escape
-// steps back.
+// The keyboard: j and k or the arrows move through the list, l and i switch to the leads and the inbox, / searches, r
+// replies, Escape steps back.
 import { close, open, opened, openedChat, show, view } from "../model/route.js";
 
 const typing = (element) => element?.matches?.("input, textarea, select, [contenteditable]");
@@ -24,7 +24,7 @@ function move(by) {
 
 function stepBack() {
   const active = document.activeElement;
-  if (active?.id === "search") {
+  if (active?.matches?.("#search, .composer textarea")) {
     active.blur();
   } else if (opened.value || openedChat.value) {
     const link = document.querySelector(OPENED);
@@ -53,6 +53,9 @@ function press(event) {
     move(steps[event.key]);
   } else if (event.key === "l" || event.key === "i") {
     show(event.key === "i" ? "inbox" : "leads");
+  } else if (event.key === "r" && openedChat.value) {
+    event.preventDefault();
+    document.querySelector(".composer textarea")?.focus();
   } else if (event.key === "/" && view.value === "leads") {
     event.preventDefault();
     const search = document.getElementById("search");

@@ -4,5 +4,5 @@ mod any_order;
 mod chats;
 mod keeping;
 mod refused;
-mod talk;
+pub(super) mod talk;
 mod waiting;

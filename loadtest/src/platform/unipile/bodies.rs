@@ -1,4 +1,4 @@
-//! Unipile's webhooks: bodies as it sends them, with the types it really uses, and the header that the hub asked for.
+//! Bodies of webhooks as Unipile sends them, with the types it really uses, and posting them by hand.
 
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
