@@ -19,6 +19,12 @@
 //!                                                        └─▶ inbox, as the platform's own echo of the message
 //! ```
 //!
+//! What changes in the database goes to others as webhooks, whoever changed it:
+//!
+//! ```text
+//! a change ─▶ trigger ─▶ store (the outbox, in the same transaction) ─▶ outbox ─▶ endpoints of agencies
+//! ```
+//!
 //! | module | owns | never |
 //! |---|---|---|
 //! | [`domain`] | plain data and rules: ids, rooms, events, envelopes, leads, messages, the directory | talks to anything |
@@ -33,6 +39,7 @@
 //! | [`persistence`] | the persister: batches, patience; when leads were first seen | is waited for by a dashboard |
 //! | [`store`] | the database: schema, queries, migrations | is asked without an account |
 //! | [`sending`] | replies to platforms: kept first, sent once, in order | sends again what may have gone out |
+//! | [`outbox`] | webhooks to endpoints: at least once, under one id, signed | is waited for by who changes a row; posts into a private network unasked |
 //! | [`api`] | what dashboards and programs ask over HTTP | is on the way of a live envelope |
 //! | [`dashboard`] | the page and the client library | |
 //! | [`app`], [`cli`] | joining the parts; the command line | hold rules of their own |
@@ -50,6 +57,7 @@ pub mod domain;
 pub mod enrichment;
 pub mod inbound;
 pub mod inbox;
+pub mod outbox;
 pub mod persistence;
 pub mod platforms;
 pub mod realtime;

@@ -80,6 +80,7 @@ pub async fn create(state: Data<ApiState>, caller: Caller, body: JsonObject) -> 
     let now = clock::now();
     let lead = lead_body::new_lead(&body.0, caller.agency, account, now).map_err(ApiError::as_origin)?;
     state.store.insert_leads(std::slice::from_ref(&lead)).await.map_err(origin)?;
+    state.outbox.wake();
     let told = NewLead { lead: lead.clone(), timestamp: now, source: Origin::Manual };
     state.tell(envelope(&lead, Body::NewLead(Box::new(told)))).await;
     Ok(HttpResponse::Created().json(json!({"success": true, "data": lead})))

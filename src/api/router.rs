@@ -5,7 +5,7 @@ use actix_web::{
     web::{PayloadConfig, ServiceConfig, delete, get, post, put, scope},
 };
 
-use super::{attention, chats, extract, health, leads, login, me, people, sends, sync};
+use super::{attention, chats, deliveries, endpoints, extract, health, leads, login, me, people, sends, sync};
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
 pub fn configure(app: &mut ServiceConfig) {
@@ -44,6 +44,18 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/chats/{id}/ignore", post().to(chats::ignore))
             .route("/chats/{id}/unignore", post().to(chats::unignore))
             .route("/chats/{id}/assist-mode", post().to(chats::set_assist_mode))
-            .route("/chats/{id}/assign", post().to(chats::assign)),
+            .route("/chats/{id}/assign", post().to(chats::assign))
+            // Where webhooks of the hub go, and what went there.
+            .route("/endpoints", get().to(endpoints::list))
+            .route("/endpoints", post().to(endpoints::add))
+            .route("/endpoints/{id}", get().to(endpoints::read))
+            .route("/endpoints/{id}", put().to(endpoints::change))
+            .route("/endpoints/{id}", delete().to(endpoints::remove))
+            .route("/endpoints/{id}/rotate", post().to(endpoints::rotate))
+            .route("/endpoints/{id}/test", post().to(endpoints::test))
+            .route("/endpoints/{id}/deliveries", get().to(deliveries::list))
+            .route("/endpoints/{id}/replay", post().to(deliveries::replay))
+            .route("/endpoints/{id}/replays/{replay}", get().to(deliveries::progress))
+            .route("/endpoints/{id}/replays/{replay}/cancel", post().to(deliveries::cancel)),
     );
 }

@@ -8,6 +8,7 @@ use super::{AttentionSource, Syncer};
 use crate::{
     auth::Authenticator,
     domain::{directory::Watch, envelope::Envelope},
+    outbox,
     sending::Desk,
     store::Store,
 };
@@ -23,6 +24,8 @@ pub struct ApiState {
     pub directory: Watch,
     /// Takes replies in.
     pub desk: Desk,
+    /// Tests endpoints.
+    pub outbox: outbox::Desk,
     /// Tells dashboards.
     pub publisher: Arc<dyn Publisher>,
     /// Knows what is parked or ailing.

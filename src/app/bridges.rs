@@ -16,8 +16,10 @@ use crate::{
         message::Chat,
     },
     inbox::{Attention, Inbox},
+    outbox,
     persistence::Announce,
     realtime::{Action, Actions, Publish, protocol::Refusal},
+    store::{ParkedDeliveries, Store},
     upkeep::{
         Ailment, Ailments,
         backfill::{Backfill, Stats, SyncError},
@@ -39,13 +41,24 @@ impl Publisher for ToRegistry {
     }
 }
 
-impl Announce for ToRegistry {
+/// Tells of what the persister has kept.
+pub(super) struct OfWhatIsKept {
+    pub(super) dashboards: ToRegistry,
+    pub(super) outbox: Recipient<outbox::Wake>,
+}
+
+impl Announce for OfWhatIsKept {
+    fn written(&self) {
+        // Full: it is awake.
+        let _ = self.outbox.try_send(outbox::Wake);
+    }
+
     fn chats(&self, chats: Vec<Chat>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let tell = async |chat: Chat| {
                 let (id, account, timestamp) = (EventId::generate(), chat.account, clock::now());
                 let envelope = Envelope { id, account, timestamp, body: Body::ChatUpdated(Box::new(chat)) };
-                if let Err(error) = self.publish(envelope).await {
+                if let Err(error) = self.dashboards.publish(envelope).await {
                     tracing::warn!(%error, "a chat's newest state was not published; it comes with its next change");
                 }
             };
@@ -129,6 +142,7 @@ impl Syncer for ToBackfill {
 /// Puts the attention list together.
 pub(super) struct Attentive {
     pub(super) inbox: Inbox,
+    pub(super) store: Store,
     pub(super) directory: Watch,
     pub(super) ailments: Ailments,
 }
@@ -179,10 +193,29 @@ impl AttentionSource for Attentive {
                     oldest: Some(attention.oldest),
                 })
             };
-            let ailing = self.ailing().into_iter().filter(|ailing| accounts.contains(&ailing.account));
-            Ok(all.into_iter().filter_map(item).chain(ailing).collect())
+            let mut items: Vec<AttentionItem> = all.into_iter().filter_map(item).collect();
+            items.extend(self.ailing().into_iter().filter(|ailing| accounts.contains(&ailing.account)));
+            match self.store.parked_deliveries(&accounts).await {
+                Ok(parked) => items.extend(parked.iter().map(undelivered)),
+                // The rest does not need the database, and its absence is no secret.
+                Err(error) => tracing::warn!(%error, "the attention list lacks what was not delivered"),
+            }
+            Ok(items)
         })
     }
+}
+
+fn undelivered(parked: &ParkedDeliveries) -> AttentionItem {
+    let endpoint = parked.endpoint;
+    let reason = match parked.reason.as_str() {
+        "endpoint_gone" => format!(
+            "Endpoint {endpoint} answered that it is gone, so it was disabled: enable it or add another, then replay \
+             these."
+        ),
+        _ => format!("Endpoint {endpoint} did not take these for too long: replay them when it works again."),
+    };
+    let (kind, account, oldest) = ("undelivered".to_owned(), parked.account, Some(parked.oldest));
+    AttentionItem { kind, account, source: None, reason, count: parked.count, oldest }
 }
 
 /// For people: why, and what to do.

@@ -5,8 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::TimeDelta;
+
 use super::Hub;
-use crate::{config::Settings, domain::clock, inbox::Limits, persistence, realtime::presence};
+use crate::{
+    config::Settings,
+    domain::{Timestamp, clock},
+    inbox::Limits,
+    persistence,
+    realtime::presence,
+    store,
+};
 
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -17,6 +26,15 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
     actix_rt::spawn(presence::announce(hub.presence.clone(), hub.directory.clone(), registry));
     let longest = settings.persistence.backoff;
     actix_rt::spawn(persistence::mark_first_seen(hub.store.clone(), hub.inbox.clone(), longest));
+    let (store, interval) = (hub.store.clone(), settings.inbox.prune_interval);
+    let (outbox, sends) = (settings.outbox.retention, settings.sending.retention);
+    actix_rt::spawn(async move {
+        loop {
+            prune("the outbox", outbox, |before| store.prune_outbox(before)).await;
+            prune("the record of replies", sends, |before| store.prune_sends(before)).await;
+            tokio::time::sleep(interval).await;
+        }
+    });
     let limits = Limits {
         deliveries: settings.inbox.retention,
         events: settings.inbox.dedupe_retention,
@@ -49,6 +67,23 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
     });
 }
 
+/// Removes from the store what is past its time, a piece at a time.
+async fn prune<F: Future<Output = store::Result<usize>>>(
+    what: &str,
+    retention: Duration,
+    piece: impl Fn(Timestamp) -> F,
+) {
+    let before = TimeDelta::from_std(retention).ok().and_then(|age| clock::now().checked_sub_signed(age));
+    let Some(before) = before else { return };
+    loop {
+        match piece(before).await {
+            Ok(0) => return,
+            Ok(removed) => tracing::info!(removed, what, "records past their time were removed"),
+            Err(error) => return tracing::warn!(%error, what, "records past their time are kept; tried again later"),
+        }
+    }
+}
+
 /// Ends when a part that is one a node has failed, with its name. Everything is durable, so starting again is the cure.
 pub(super) async fn watch(hub: &Hub) -> &'static str {
     loop {
@@ -64,6 +99,9 @@ pub(super) async fn watch(hub: &Hub) -> &'static str {
         }
         if !hub.sender.connected() {
             return "the sender";
+        }
+        if !hub.dispatcher.connected() {
+            return "the dispatcher";
         }
         if hub.inbox.is_closed() {
             return "the inbox";

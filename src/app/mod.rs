@@ -25,6 +25,7 @@ use crate::{
     enrichment::Supervisors,
     inbound::Receiver,
     inbox::Inbox,
+    outbox::{self, Dispatcher},
     persistence::Persister,
     realtime::{Actions, Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
     sending::{Desk, Sender},
@@ -93,6 +94,8 @@ struct Hub {
     registry: Addr<SessionRegistry>,
     persister: Addr<Persister>,
     supervisors: Addr<Supervisors>,
+    dispatcher: Addr<Dispatcher>,
+    outbox: outbox::Desk,
     sender: Addr<Sender>,
     desk: Desk,
     receiver: Arc<Receiver>,
@@ -126,7 +129,8 @@ impl Hub {
             registry: registry.clone(),
             metrics: Arc::clone(&metrics),
         };
-        let persister = base.persister();
+        let (dispatcher, outbox) = base.dispatcher()?;
+        let persister = base.persister(&outbox);
         let supervisors = base.supervisors(&persister, reconnections)?;
         let (sender, desk) = base.sender(&supervisors)?;
         let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
@@ -145,6 +149,8 @@ impl Hub {
             registry,
             persister,
             supervisors,
+            dispatcher,
+            outbox,
             sender,
             desk,
             receiver,
@@ -167,9 +173,11 @@ impl Hub {
             auth: self.auth.clone(),
             directory: self.directory.clone(),
             desk: self.desk.clone(),
+            outbox: self.outbox.clone(),
             publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
             attention: Arc::new(bridges::Attentive {
                 inbox: self.inbox.clone(),
+                store: self.store.clone(),
                 directory: self.directory.clone(),
                 ailments: self.upkeep.ailments(),
             }),

@@ -11,6 +11,7 @@ use crate::{
     domain::{SourceId, directory::Watch},
     enrichment::{self, Pauses, Supervisors},
     inbox::Inbox,
+    outbox::{self, Dispatcher},
     persistence::Persister,
     platforms::{
         meta::{GraphClient, GraphSettings},
@@ -37,9 +38,10 @@ pub(super) struct Base<'a> {
 }
 
 impl Base<'_> {
-    pub(super) fn persister(&self) -> Addr<Persister> {
+    pub(super) fn persister(&self, outbox: &outbox::Desk) -> Addr<Persister> {
         let (settings, store, inbox) = (self.settings.persistence.clone(), self.store.clone(), self.inbox.clone());
-        let announce = Arc::new(bridges::ToRegistry(self.registry.clone().recipient()));
+        let dashboards = bridges::ToRegistry(self.registry.clone().recipient());
+        let announce = Arc::new(bridges::OfWhatIsKept { dashboards, outbox: outbox.wake.clone() });
         let metrics = Arc::clone(&self.metrics);
         Persister::start_in_arbiter(&self.node, move |_| Persister::new(settings, store, inbox, announce, metrics))
     }
@@ -63,6 +65,22 @@ impl Base<'_> {
         };
         let sweep = self.settings.inbox.sweep_interval;
         Ok(Supervisors::start_in_arbiter(&self.node, move |_| Supervisors::new(context, sweep)))
+    }
+
+    /// The dispatcher, and the desk that asks of it.
+    pub(super) fn dispatcher(&self) -> anyhow::Result<(Addr<Dispatcher>, outbox::Desk)> {
+        let settings = Arc::new(self.settings.outbox.clone());
+        let (store, metrics) = (self.store.clone(), Arc::clone(&self.metrics));
+        let client = outbox::Client::new(settings.timeout, &settings.allow_private)?;
+        let context = outbox::Context {
+            settings: Arc::clone(&settings),
+            store: store.clone(),
+            client: client.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        let dispatcher = Dispatcher::start_in_arbiter(&self.node, move |_| Dispatcher::new(context));
+        let wake = dispatcher.clone().recipient();
+        Ok((dispatcher, outbox::Desk { settings, store, client, wake, metrics }))
     }
 
     /// The sender, and the desk that hands in to it.

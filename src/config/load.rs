@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Sending, Settings};
+use super::{Outbox, Sending, Settings};
 use crate::domain::reach;
 
 const DEFAULTS: &str = include_str!("default.toml");
@@ -151,6 +151,7 @@ fn typed_like(default: &Value, text: String) -> Value {
 /// Values of the right type that can't work.
 fn impossible(s: &Settings) -> Vec<String> {
     let mut problems = nothing_sent(&s.sending);
+    problems.extend(nothing_delivered(&s.outbox));
     let mut demand = |holds: bool, problem: &str| {
         if !holds {
             problems.push(problem.to_owned());
@@ -215,6 +216,18 @@ fn nothing_sent(s: &Sending) -> Vec<String> {
     let counts = (!some).then_some("sending.per_second, .burst, .at_once and .pending_per_account must be at least 1");
     let interval = s.sweep_interval.is_zero().then_some("sending.sweep_interval must not be zero");
     counts.into_iter().chain(interval).map(str::to_owned).collect()
+}
+
+/// Values with which deliveries would go wrong.
+fn nothing_delivered(s: &Outbox) -> Vec<String> {
+    let checks = [
+        (!s.retry.is_empty(), "outbox.retry needs at least one wait"),
+        (s.at_once > 0 && s.breaker_calls > 0, "outbox.at_once and outbox.breaker_calls must be at least 1"),
+        ((0.01..=1.0).contains(&s.breaker_rate), "outbox.breaker_rate must be between 0.01 and 1"),
+        (s.lease > s.timeout, "outbox.lease must be longer than outbox.timeout: two hubs would deliver the same"),
+        (!s.sweep_interval.is_zero(), "outbox.sweep_interval must be longer than 0"),
+    ];
+    checks.into_iter().filter(|(holds, _)| !holds).map(|(_, problem)| problem.to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use serde::Deserialize;
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{
-    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Persistence, Realtime, Sending, Server, Span, Store,
-    Telemetry, Unipile,
+    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Realtime, Sending, Server, Span,
+    Store, Telemetry, Unipile,
 };
 
 /// Every setting.
@@ -38,6 +38,8 @@ pub struct Settings {
     pub enrichment: Enrichment,
     /// Replies to platforms.
     pub sending: Sending,
+    /// Webhooks that the hub sends.
+    pub outbox: Outbox,
     /// Writing to the database.
     pub persistence: Persistence,
     /// Sessions.

@@ -6,6 +6,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 use bytesize::ByteSize;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error};
+use ssrf_guard::Cidr;
 use url::Url;
 
 use crate::domain::AccountId;
@@ -131,6 +132,38 @@ pub struct Sending {
     pub retention: Duration,
     #[serde(with = "humantime_serde")]
     pub sweep_interval: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Outbox {
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub retry: Vec<Span>,
+    #[serde(with = "humantime_serde")]
+    pub give_up_after: Duration,
+    pub at_once: u32,
+    pub breaker_calls: usize,
+    pub breaker_rate: f32,
+    #[serde(with = "humantime_serde")]
+    pub breaker_wait: Duration,
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub secret_overlap: Duration,
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    #[serde(deserialize_with = "networks")]
+    pub allow_private: Vec<Cidr>,
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cidr>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let network = |text: String| {
+        text.parse().map_err(|_| D::Error::custom(format!("`{text}` is not a network like 10.0.0.0/8 or fd00::/8")))
+    };
+    texts.into_iter().map(network).collect()
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -119,6 +119,10 @@ ids! {
     MessageId = "msg_";
     /// A reply on its way to a platform.
     SendId = "snd_";
+    /// Where webhooks of the hub go.
+    EndpointId = "ep_";
+    /// A person's wish to have deliveries made again.
+    ReplayId = "rpl_";
     /// A key for programs.
     ApiKeyId = "key_";
     /// An agency's own token issuer.

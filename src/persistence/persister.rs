@@ -57,9 +57,12 @@ pub enum Keep {
     Nothing,
 }
 
-/// Tells dashboards what became of chats once it is kept: what stands in the store counts, after duplicates and in any
+/// Told of what is kept. Dashboards hear what became of chats only then: what stands in the store counts, after duplicates and in any
 /// order.
 pub trait Announce: Send + Sync {
+    /// Rows were written: whoever delivers changes to others may look.
+    fn written(&self);
+
     /// Publishes their newest state.
     fn chats(&self, chats: Vec<Chat>) -> BoxFuture<'_, ()>;
 }
@@ -166,6 +169,7 @@ impl Persister {
             let mut outcome = insert(&store, &batch).await;
             metrics.store_seconds.observe(started.elapsed().as_secs_f64());
             if let Outcome::Done(done) = &mut outcome {
+                announce.written();
                 announce.chats(std::mem::take(&mut done.chats)).await;
                 finish(&inbox, std::mem::take(&mut done.finished), &done.refused).await;
             }

@@ -105,7 +105,7 @@ async fn on_postgres<F>(pool: postgres::Pool, limit: Duration, work: F) -> Resul
 where
     F: Fn(&mut dyn Steps) -> Outcome<Vec<String>> + Send + 'static,
 {
-    let mut connection = pool.connect_for_migrations(limit).await?;
+    let mut connection = pool.connect_apart(limit).await?;
     // The lock ends with the connection.
     connection.batch_execute(&format!("SELECT pg_advisory_lock({TURN})")).await?;
     let run = move || {

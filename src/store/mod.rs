@@ -1,5 +1,5 @@
 //! The database: agencies, users and sources for the directory, leads for reports and exports,
-//! conversations, and the replies on their way.
+//! conversations, the replies on their way, and the outbox.
 //!
 //! Two engines, one set of queries: an embedded SQLite file, or PostgreSQL by URL. `queries/` is compiled once for each
 //! (`engine::postgres`, `engine::sqlite`), so ordinary code with ordinary types serves both; the few places where they
@@ -14,7 +14,9 @@
 mod agencies;
 mod chats;
 mod check;
+mod deliveries;
 mod directory;
+mod endpoints;
 mod engine;
 mod error;
 mod handle;
@@ -23,6 +25,7 @@ mod keys;
 mod leads;
 mod messages;
 mod migrate;
+mod outbox;
 mod schema;
 mod sends;
 mod sources;
@@ -32,10 +35,13 @@ mod users;
 mod vault;
 
 pub use chats::{Changed, ChatChange, ChatFilter, ChatPage};
+pub use deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay};
+pub use endpoints::{EndpointChange, NewEndpoint, Target};
 pub use error::{Result, StoreError};
 pub use handle::Store;
 pub use leads::{Cursor, LeadChanges, LeadFilter, LeadPage, ParseCursorError};
 pub use messages::{Attendee, MessageFilter, MessagePage};
+pub use outbox::{Attempt, Claimed, Due, Outcome, Settled};
 pub use sends::{Admission, OpenSend};
 pub use sources::NewSource;
 pub use users::NewUser;

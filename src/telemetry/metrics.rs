@@ -32,6 +32,9 @@ pub struct Metrics {
     pub platform_calls: Counters,
     pub platform_seconds: Histogram,
     pub sends: Counters,
+    pub deliveries: Counters,
+    pub delivery_seconds: Histogram,
+    pub delivery_delay_seconds: Histogram,
     pub registrations: Counters,
     pub syncs: Counters,
     pub synced_messages: Counter,
@@ -82,6 +85,9 @@ impl Metrics {
             platform_calls: Counters::default(),
             platform_seconds: seconds(),
             sends: Counters::default(),
+            deliveries: Counters::default(),
+            delivery_seconds: seconds(),
+            delivery_delay_seconds: seconds(),
             registrations: Counters::default(),
             syncs: Counters::default(),
             synced_messages: Counter::default(),
@@ -120,6 +126,9 @@ impl Metrics {
         r.register("platform_calls", "Calls to platforms' APIs, by outcome", self.platform_calls.clone());
         r.register_with_unit("platform_call", "How long calls to platforms' APIs take", Unit::Seconds, self.platform_seconds.clone());
         r.register("sends", "Replies to platforms, by what became of them", self.sends.clone());
+        r.register("deliveries", "Attempts to deliver webhooks, by what became of them", self.deliveries.clone());
+        r.register_with_unit("delivery", "How long endpoints take to answer", Unit::Seconds, self.delivery_seconds.clone());
+        r.register_with_unit("delivery_delay", "From a change in the database until an endpoint has it", Unit::Seconds, self.delivery_delay_seconds.clone());
         r.register("webhook_registrations", "Webhooks at platforms that were looked at, by outcome", self.registrations.clone());
         r.register("syncs", "Times that a source's messages were read at the platform, by outcome", self.syncs.clone());
         r.register("synced_messages", "Messages that no webhook had brought", self.synced_messages.clone());

@@ -9,6 +9,7 @@ mod flow;
 mod hostile;
 mod life;
 mod messages;
+mod outbox;
 mod page;
 mod replies;
 mod store;

@@ -28,12 +28,15 @@ use crate::{
         envelope::{Envelope, Position},
         send::{Outgoing, Reason, SendState},
     },
+    outbox,
     realtime::{Publish, PublishError},
     sending::{Desk, Read, Wake},
     store::{NewUser, Store, Vault},
+    telemetry::Metrics,
 };
 
 mod chats;
+mod endpoints;
 mod leads;
 mod login;
 mod sends;
@@ -114,6 +117,19 @@ impl Handler<Read> for Platform {
     fn handle(&mut self, _: Read, _: &mut Self::Context) {}
 }
 
+/// In the dispatcher's place: delivers nothing.
+struct Asleep;
+
+impl Actor for Asleep {
+    type Context = actix::Context<Self>;
+}
+
+impl Handler<outbox::Wake> for Asleep {
+    type Result = ();
+
+    fn handle(&mut self, _: outbox::Wake, _: &mut Self::Context) {}
+}
+
 impl Syncer for Dashboards {
     fn sync(&self, source: SourceId, chat: Option<String>, full: bool) -> BoxFuture<'_, Result<SyncStats, NotSynced>> {
         let outcome = match (chat.as_deref(), full) {
@@ -192,8 +208,17 @@ impl Hub {
             read: platform.recipient(),
             outcomes,
         };
+        let settings = Settings::parse("outbox.allow_private = [\"127.0.0.0/8\"]").unwrap().outbox;
+        let metrics = Arc::new(Metrics::new());
+        let outbox = outbox::Desk {
+            client: outbox::Client::new(settings.timeout, &settings.allow_private).unwrap(),
+            settings: Arc::new(settings),
+            store: store.clone(),
+            wake: Asleep.start().recipient(),
+            metrics,
+        };
         let auth = auth.unwrap();
-        let state = ApiState { store, auth, directory, desk, publisher, attention, syncer, trust_proxy: true };
+        let state = ApiState { store, auth, directory, desk, outbox, publisher, attention, syncer, trust_proxy: true };
         Self { state, seen, agency, account, second, foreign, _folder: folder, newest: sender }
     }
 

@@ -44,7 +44,7 @@ async fn connected() -> (Hub, SourceId) {
 }
 
 impl Hub {
-    async fn reload(&self) {
+    pub(super) async fn reload(&self) {
         self.newest.send_replace(Some(Arc::new(self.state.store.load_directory().await.unwrap())));
     }
 

@@ -11,7 +11,8 @@ use diesel_async::{
         deadpool::{Object, Pool as Deadpool},
     },
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::Notify;
 use tokio_postgres::NoTls;
 
 use super::{Lane, address::Server, no_connection, tls::reasons};
@@ -23,6 +24,9 @@ pub(in crate::store) mod queries;
 
 pub(in crate::store) type Conn = AsyncPgConnection;
 pub(in crate::store) type DB = Pg;
+
+/// The channel of notifications that there is something in the outbox. Programs that write rows of their own may use it.
+const OUTBOX: &str = "leadwire_outbox";
 
 /// Connections to one server.
 #[derive(Clone)]
@@ -76,9 +80,23 @@ impl Pool {
         lost
     }
 
-    /// A connection outside of the pool, whose statements may take as long as they need: for migrations.
-    pub async fn connect_for_migrations(&self, limit: Duration) -> Result<Conn> {
+    /// A connection outside of the pool, whose statements may take as long as they need.
+    pub async fn connect_apart(&self, limit: Duration) -> Result<Conn> {
         within(limit, async { Ok(self.server.connect().await?) }).await
+    }
+
+    /// Hears of notifications for the outbox, on a connection of its own, until that is lost.
+    pub async fn listen(&self, limit: Duration, heard: &Notify) -> Result<()> {
+        let mut connection = self.connect_apart(limit).await?;
+        connection.batch_execute(&format!("LISTEN {OUTBOX}")).await?;
+        // What came while nobody listened.
+        heard.notify_one();
+        let mut notices = std::pin::pin!(connection.notifications_stream());
+        while let Some(notice) = notices.next().await {
+            notice?;
+            heard.notify_one();
+        }
+        Err(StoreError::Unavailable("the connection that listens was closed".into()))
     }
 
     async fn get(&self) -> Result<Object<Conn>> {
@@ -124,9 +142,9 @@ pub(in crate::store) mod dialect {
         BoolExpressionMethods, BoxableExpression, ExpressionMethods, OptionalExtension, PgTextExpressionMethods,
         QueryDsl, sql_types::Bool,
     };
-    use diesel_async::RunQueryDsl;
+    use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
-    use super::{Conn, DB};
+    use super::{Conn, DB, OUTBOX};
     use crate::{
         domain::AccountId,
         store::{
@@ -154,6 +172,29 @@ pub(in crate::store) mod dialect {
         };
     }
     pub(in crate::store) use read_tx;
+
+    /// Rows that nobody else works on, and nobody else will until the transaction ends.
+    macro_rules! unlocked {
+        ($query:expr) => {
+            $query.for_update().skip_locked()
+        };
+    }
+    pub(in crate::store) use unlocked;
+
+    /// Rows that nobody else works on until the transaction ends; whoever does is waited for.
+    macro_rules! locked {
+        ($query:expr) => {
+            $query.for_update()
+        };
+    }
+    pub(in crate::store) use locked;
+
+    /// Wakes whoever listens for the outbox. Never within a transaction that does something else: commits would then go
+    /// one by one.
+    pub(in crate::store) async fn notify_outbox(c: &mut Conn) -> Result<()> {
+        let notify = format!("SELECT pg_notify('{OUTBOX}', '')");
+        Ok(c.batch_execute(&notify).await?)
+    }
 
     /// Leads that have the text in one of the fields that people search, in any case.
     pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {

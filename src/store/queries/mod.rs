@@ -3,12 +3,15 @@
 
 pub(in crate::store) mod agencies;
 pub(in crate::store) mod chats;
+pub(in crate::store) mod deliveries;
 pub(in crate::store) mod directory;
+pub(in crate::store) mod endpoints;
 pub(in crate::store) mod happenings;
 pub(in crate::store) mod issuers;
 pub(in crate::store) mod keys;
 pub(in crate::store) mod leads;
 pub(in crate::store) mod messages;
+pub(in crate::store) mod outbox;
 pub(in crate::store) mod sends;
 pub(in crate::store) mod sources;
 pub(in crate::store) mod tokens;
@@ -18,6 +21,11 @@ use diesel_async::RunQueryDsl;
 
 use super::{Conn, DB, dialect};
 use crate::store::Result;
+
+/// Tells others of the outbox.
+pub(in crate::store) async fn notify_outbox(c: &mut Conn) -> Result<()> {
+    dialect::notify_outbox(c).await
+}
 
 /// The shortest question.
 pub(in crate::store) async fn ping(c: &mut Conn) -> Result<()> {

@@ -4,10 +4,13 @@
 //! (`postgres://user:password@127.0.0.1:5432/postgres`); each test makes a database of its own and drops it.
 
 mod conversations;
+mod cost;
 mod directory;
 mod harness;
 mod leads;
 mod listing;
 mod migrations;
+mod others;
 mod outage;
+mod outbox;
 mod sends;

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod postgres;
+pub mod receiver;
 
 use std::{
     collections::BTreeSet,

@@ -1,0 +1,16 @@
+DROP TRIGGER messages_to_outbox ON messages;
+DROP TRIGGER leads_to_outbox ON leads;
+DROP FUNCTION outbox_new_messages();
+DROP FUNCTION outbox_new_leads();
+DROP TRIGGER agencies_forget_outbox ON agencies;
+DROP TRIGGER accounts_forget_outbox ON accounts;
+DROP FUNCTION forget_outbox();
+DROP VIEW webhook_logs;
+DROP TABLE delivery_attempts;
+DROP TABLE deliveries;
+DROP TABLE replays;
+DROP TABLE outbox;
+DROP TABLE subscriptions;
+DROP TABLE endpoints;
+DROP FUNCTION wire_time(TIMESTAMPTZ);
+DROP FUNCTION new_id(TEXT);

@@ -1,0 +1,11 @@
+DROP TABLE api_costs;
+DROP TABLE enhanced_leads;
+DROP TABLE campaign_lifecycle_log;
+DROP TABLE campaign_processing_status;
+DROP TABLE campaigns;
+DROP FUNCTION note_progress();
+DROP FUNCTION note_campaign();
+DROP FUNCTION note_lifecycle(TEXT, TEXT, TEXT, TEXT, JSONB);
+DROP FUNCTION outbox_costs();
+DROP FUNCTION outbox_prospect_status();
+DROP FUNCTION outbox_new_prospect();

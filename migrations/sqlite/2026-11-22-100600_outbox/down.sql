@@ -1,0 +1,11 @@
+DROP TRIGGER messages_to_outbox;
+DROP TRIGGER leads_to_outbox;
+DROP TRIGGER agencies_forget_outbox;
+DROP TRIGGER accounts_forget_outbox;
+DROP VIEW webhook_logs;
+DROP TABLE delivery_attempts;
+DROP TABLE deliveries;
+DROP TABLE replays;
+DROP TABLE outbox;
+DROP TABLE subscriptions;
+DROP TABLE endpoints;

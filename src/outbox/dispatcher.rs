@@ -1,0 +1,335 @@
+//! `Dispatcher`: one a node; turns rows of the outbox into deliveries, and makes those that are due.
+//!
+//! Woken after our own commits and by notifications; a sweep finds what nobody told of. Each endpoint has a line of its
+//! own, so that a slow one delays no other. Bounded: no more is claimed than may be under way, and what became of it is
+//! held only until it is kept. Its mailbox takes wake-ups only: full means that it is awake.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context as Actors, Handler, Message, WrapFuture};
+use chrono::TimeDelta;
+use recloser::Error as BreakerError;
+use tokio::sync::Notify;
+
+use super::{
+    attempt::{self, Made},
+    client::Client,
+    line::Line,
+};
+use crate::{
+    config,
+    domain::{EndpointId, clock},
+    store::{Claimed, Due, Outcome, Settled, Store, StoreError, Target},
+    telemetry::Metrics,
+};
+
+/// Rows that become deliveries in one transaction, and deliveries that are settled in one.
+const BATCH: u32 = 200;
+/// Between two tries while the database is away.
+const AWAY: Duration = Duration::from_secs(1);
+/// Other hubs are told no more often.
+const TELL: Duration = Duration::from_millis(100);
+
+/// There may be something in the outbox.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Wake;
+
+/// What the dispatcher needs.
+#[derive(Clone)]
+pub struct Context {
+    /// Settings of this module.
+    pub settings: Arc<config::Outbox>,
+    /// The outbox.
+    pub store: Store,
+    /// Posts deliveries.
+    pub client: Client,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The question what there is to do.
+#[derive(Default)]
+struct Sweep {
+    asking: bool,
+    /// Somebody asked meanwhile.
+    again: bool,
+}
+
+/// The actor.
+pub struct Dispatcher {
+    context: Context,
+    /// One an endpoint, kept for what its breaker remembers.
+    lines: HashMap<EndpointId, Line>,
+    sweep: Sweep,
+    routing: bool,
+    /// Not kept yet.
+    settled: Vec<Settled>,
+    settling: bool,
+    /// Other hubs will be told.
+    telling: bool,
+}
+
+impl Dispatcher {
+    /// Begins with what the store has.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Self {
+            context,
+            lines: HashMap::new(),
+            sweep: Sweep::default(),
+            routing: false,
+            settled: Vec::new(),
+            settling: false,
+            telling: false,
+        }
+    }
+
+    /// Asks what there is to do. Who asks while it is being asked is answered by the next.
+    fn sweep(&mut self, ctx: &mut Actors<Self>) {
+        if std::mem::replace(&mut self.sweep.asking, true) {
+            self.sweep.again = true;
+            return;
+        }
+        let store = self.context.store.clone();
+        let asking = async move { store.outbox_due().await };
+        ctx.spawn(asking.into_actor(self).map(|due, dispatcher, ctx| dispatcher.swept(due, ctx)));
+    }
+
+    fn swept(&mut self, due: Result<Due, StoreError>, ctx: &mut Actors<Self>) {
+        let again = std::mem::take(&mut self.sweep).again;
+        match due {
+            Ok(due) => {
+                if due.unrouted {
+                    self.route(ctx);
+                }
+                for endpoint in due.endpoints {
+                    self.look(endpoint, ctx);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the outbox could not be asked; tried again soon"),
+        }
+        if again {
+            self.sweep(ctx);
+        }
+    }
+
+    fn route(&mut self, ctx: &mut Actors<Self>) {
+        if std::mem::replace(&mut self.routing, true) {
+            return;
+        }
+        let store = self.context.store.clone();
+        let routing = async move { store.route_outbox(BATCH).await };
+        ctx.spawn(routing.into_actor(self).map(|routed, dispatcher, ctx| {
+            dispatcher.routing = false;
+            match routed {
+                Ok((rows, endpoints)) => {
+                    if !endpoints.is_empty() {
+                        dispatcher.tell_others(ctx);
+                    }
+                    for endpoint in endpoints {
+                        dispatcher.look(endpoint, ctx);
+                    }
+                    if rows > 0 {
+                        // What came meanwhile.
+                        dispatcher.sweep(ctx);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the outbox could not be read; tried again soon"),
+            }
+        }));
+    }
+
+    /// Other hubs may take some of it. Apart from every transaction, and not for each.
+    fn tell_others(&mut self, ctx: &mut Actors<Self>) {
+        if std::mem::replace(&mut self.telling, true) {
+            return;
+        }
+        ctx.run_later(TELL, |dispatcher, ctx| {
+            dispatcher.telling = false;
+            let store = dispatcher.context.store.clone();
+            let telling = async move {
+                if let Err(error) = store.notify_outbox().await {
+                    tracing::debug!(%error, "other hubs were not told of the outbox; they look for themselves");
+                }
+            };
+            ctx.spawn(telling.into_actor(dispatcher));
+        });
+    }
+
+    /// Claims what is due for an endpoint, as far as there is room for it.
+    fn look(&mut self, endpoint: EndpointId, ctx: &mut Actors<Self>) {
+        let context = &self.context;
+        let line = self.lines.entry(endpoint).or_insert_with(|| Line::new(&context.settings));
+        let room = line.room(Instant::now());
+        if room == 0 {
+            return;
+        }
+        if std::mem::replace(&mut line.looking, true) {
+            line.look_again = true;
+            return;
+        }
+        let store = context.store.clone();
+        let until = clock::now() + TimeDelta::from_std(context.settings.lease).unwrap_or(TimeDelta::MAX);
+        let claiming = async move { store.claim_deliveries(endpoint, room, until).await };
+        ctx.spawn(claiming.into_actor(self).map(move |claimed, dispatcher, ctx| {
+            let again = dispatcher.lines.get_mut(&endpoint).is_some_and(|line| {
+                line.looking = false;
+                std::mem::take(&mut line.look_again)
+            });
+            match claimed {
+                Ok(Some((target, claimed))) => {
+                    let target = Arc::new(target);
+                    for one in claimed {
+                        dispatcher.begin(Arc::clone(&target), one, ctx);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, %endpoint, "deliveries could not be claimed; tried again soon"),
+            }
+            if again {
+                dispatcher.look(endpoint, ctx);
+            }
+        }));
+    }
+
+    fn begin(&mut self, target: Arc<Target>, claimed: Claimed, ctx: &mut Actors<Self>) {
+        let Some(line) = self.lines.get_mut(&target.endpoint.id) else { return };
+        line.begin();
+        let (breaker, context) = (line.breaker.clone(), self.context.clone());
+        let making = async move {
+            let try_it = async {
+                let made = attempt::make(&context.client, &context.settings, &target, claimed.clone()).await;
+                if made.verdict.is_ailing() { Err(made) } else { Ok(made) }
+            };
+            let made = match breaker.call_with(|_: &Made| true, try_it).await {
+                Ok(made) | Err(BreakerError::Inner(made)) => Some(made.settled),
+                Err(BreakerError::Rejected) => None,
+            };
+            (target, claimed, made)
+        };
+        ctx.spawn(making.into_actor(self).map(|(target, claimed, made), dispatcher, ctx| {
+            dispatcher.made(&target, claimed, made, ctx);
+        }));
+    }
+
+    fn made(&mut self, target: &Target, claimed: Claimed, made: Option<Settled>, ctx: &mut Actors<Self>) {
+        let (endpoint, wait) = (target.endpoint.id, self.context.settings.breaker_wait);
+        if let Some(line) = self.lines.get_mut(&endpoint) {
+            line.done();
+            if made.is_none() {
+                line.pause(Instant::now(), wait);
+            }
+        }
+        let settled = made.unwrap_or_else(|| {
+            let outcome = Outcome::PutOff(clock::now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX));
+            Settled { endpoint, claimed, attempt: None, outcome }
+        });
+        self.note(&settled);
+        self.settled.push(settled);
+        self.settle(ctx);
+        if !target.endpoint.ordered {
+            self.look(endpoint, ctx);
+        }
+    }
+
+    fn note(&self, settled: &Settled) {
+        let metrics = &self.context.metrics;
+        Metrics::count(&metrics.deliveries, attempt::word(&settled.outcome));
+        if let Some(attempt) = &settled.attempt {
+            metrics.delivery_seconds.observe(f64::from(attempt.duration_ms) / 1000.0);
+        }
+        match settled.outcome {
+            Outcome::Delivered => {
+                let delay = (clock::now() - settled.claimed.created_at).to_std().unwrap_or_default();
+                metrics.delivery_delay_seconds.observe(delay.as_secs_f64());
+            }
+            Outcome::Gone => {
+                tracing::warn!(endpoint = %settled.endpoint, "an endpoint says that it is gone: it is disabled");
+            }
+            Outcome::Parked(why) => {
+                tracing::warn!(endpoint = %settled.endpoint, event = %settled.claimed.event, why, "a delivery is parked");
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps what became of deliveries: what comes while one batch is written is the next.
+    fn settle(&mut self, ctx: &mut Actors<Self>) {
+        if self.settled.is_empty() || std::mem::replace(&mut self.settling, true) {
+            return;
+        }
+        let most = self.settled.len().min(BATCH as usize);
+        let batch: Vec<Settled> = self.settled.drain(..most).collect();
+        let store = self.context.store.clone();
+        let settling = async move {
+            let outcome = store.settle_deliveries(batch.clone()).await;
+            (batch, outcome)
+        };
+        ctx.spawn(settling.into_actor(self).map(|(batch, outcome), dispatcher, ctx| {
+            dispatcher.kept(batch, outcome, ctx);
+        }));
+    }
+
+    fn kept(&mut self, batch: Vec<Settled>, outcome: Result<(), StoreError>, ctx: &mut Actors<Self>) {
+        match outcome {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "what became of deliveries could not be kept; tried again soon");
+                self.settled.splice(..0, batch);
+                ctx.run_later(AWAY, |dispatcher, ctx| {
+                    dispatcher.settling = false;
+                    dispatcher.settle(ctx);
+                });
+                return;
+            }
+            // They are made again when their lease ends.
+            Err(error) => tracing::error!(%error, "what became of deliveries is refused by the database"),
+            Ok(()) => {}
+        }
+        self.settling = false;
+        self.settle(ctx);
+        // Those that stood behind one of these may go now.
+        for one in batch {
+            self.look(one.endpoint, ctx);
+        }
+    }
+}
+
+impl Actor for Dispatcher {
+    type Context = Actors<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.sweep(ctx);
+        ctx.run_interval(self.context.settings.sweep_interval, Self::sweep);
+        let heard = Arc::new(Notify::new());
+        actix_rt::spawn(listen(self.context.store.clone(), Arc::clone(&heard)));
+        let dispatcher = ctx.address().recipient();
+        actix_rt::spawn(async move {
+            while dispatcher.connected() {
+                heard.notified().await;
+                // Full: it is awake.
+                let _ = dispatcher.try_send(Wake);
+            }
+        });
+    }
+}
+
+/// Hears of notifications for as long as the hub runs.
+async fn listen(store: Store, heard: Arc<Notify>) {
+    while let Err(error) = store.listen_to_outbox(&heard).await {
+        tracing::debug!(%error, "notifications of the outbox are not heard; tried again soon");
+        tokio::time::sleep(AWAY).await;
+    }
+}
+
+impl Handler<Wake> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Wake, ctx: &mut Self::Context) {
+        self.sweep(ctx);
+    }
+}

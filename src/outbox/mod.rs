@@ -1,0 +1,23 @@
+//! Webhooks that the hub sends: what the database's triggers wrote, delivered to the endpoints that want it.
+//!
+//! ```text
+//! a change ─▶ trigger ─▶ outbox (same transaction) ─▶ Dispatcher ─▶ deliveries ─▶ endpoints
+//!                                                         ▲
+//!                       our own commits, notifications, a sweep
+//! ```
+//!
+//! At least once: a delivery is claimed for a while, and whoever finds it unfinished after that delivers it again, under
+//! the same `webhook-id`, by which receivers know it. Once it is delivered it is not delivered again unless a person asks.
+
+mod attempt;
+mod client;
+mod desk;
+mod dispatcher;
+mod line;
+mod schedule;
+mod signature;
+
+pub use client::{Client, Unusable};
+pub use desk::{Desk, TestOutcome};
+pub use dispatcher::{Context, Dispatcher, Wake};
+pub use signature::new_secret;

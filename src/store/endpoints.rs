@@ -1,0 +1,245 @@
+//! Endpoints: where webhooks of the hub go. Tokens and secrets are sealed.
+//!
+//! Whoever asks names the agency; which of its endpoints they may see is not decided here.
+
+use diesel::prelude::*;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    check,
+    engine::run,
+    error::{Result, StoreError},
+    handle::Store,
+    schema::endpoints,
+    types::{At, Json, Word},
+    vault::{Place, Vault},
+};
+use crate::domain::{AccountId, AgencyId, EndpointId, Timestamp, clock, delivery::Endpoint};
+
+/// An endpoint to be added.
+#[derive(Debug, Clone)]
+pub struct NewEndpoint {
+    /// The tenant.
+    pub agency: AgencyId,
+    /// Whose events it gets; `None` for all of the agency's accounts.
+    pub account: Option<AccountId>,
+    /// Where they are posted.
+    pub url: Url,
+    /// For people.
+    pub description: String,
+    /// What it asks for.
+    pub types: Vec<String>,
+    /// See [`Endpoint::ordered`].
+    pub ordered: bool,
+    /// See [`Endpoint::enabled`].
+    pub enabled: bool,
+    /// Goes with each delivery.
+    pub token: Option<SecretString>,
+    /// Signs each delivery.
+    pub secret: SecretString,
+}
+
+/// What is to be different; `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "they mean what they mean in `NewEndpoint`")]
+pub struct EndpointChange {
+    pub url: Option<Url>,
+    pub description: Option<String>,
+    pub types: Option<Vec<String>>,
+    pub ordered: Option<bool>,
+    pub enabled: Option<bool>,
+    pub token: Option<Option<SecretString>>,
+}
+
+/// An endpoint with what is needed to deliver to it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Goes with each delivery.
+    pub token: Option<SecretString>,
+    /// Sign each delivery: the newest, and for a while the one before.
+    pub secrets: Vec<SecretString>,
+}
+
+/// A row of `endpoints`.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = endpoints, treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(super) struct EndpointRow {
+    pub id: Word<EndpointId>,
+    pub agency_id: Word<AgencyId>,
+    pub account_id: Option<Word<AccountId>>,
+    pub url: String,
+    pub description: String,
+    pub types: Json,
+    pub ordered: bool,
+    pub enabled: bool,
+    pub disabled_reason: Option<String>,
+    pub token: Option<Vec<u8>>,
+    pub secret: Vec<u8>,
+    pub previous_secret: Option<Vec<u8>>,
+    pub previous_until: Option<At>,
+    pub created_at: At,
+    pub updated_at: At,
+}
+
+/// What a change makes of a row; the secrets sealed.
+#[derive(Debug, Clone)]
+pub(super) enum RowChange {
+    Fields { change: EndpointChange, token: Option<Vec<u8>> },
+    Rotate { secret: Vec<u8>, until: At },
+}
+
+impl RowChange {
+    pub fn apply(&self, row: &mut EndpointRow) {
+        match self.clone() {
+            Self::Fields { change, token } => {
+                row.url = change.url.map_or(std::mem::take(&mut row.url), String::from);
+                row.description = change.description.unwrap_or(std::mem::take(&mut row.description));
+                if let Some(types) = change.types {
+                    row.types = Json(types.into());
+                }
+                row.ordered = change.ordered.unwrap_or(row.ordered);
+                if let Some(enabled) = change.enabled {
+                    row.enabled = enabled;
+                    row.disabled_reason = None;
+                }
+                if change.token.is_some() {
+                    row.token = token;
+                }
+            }
+            Self::Rotate { secret, until } => {
+                row.previous_secret = Some(std::mem::replace(&mut row.secret, secret));
+                row.previous_until = Some(until);
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Adds an endpoint.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if the agency has no such account; [`StoreError::Rejected`] if a text can't be stored.
+    pub async fn add_endpoint(&self, new: NewEndpoint) -> Result<Endpoint> {
+        check::key("url", new.url.as_str())?;
+        check::key("description", &new.description)?;
+        let (id, now) = (EndpointId::generate(), At(clock::now()));
+        let name = id.to_string();
+        let row = EndpointRow {
+            id: Word(id),
+            agency_id: Word(new.agency),
+            account_id: new.account.map(Word),
+            url: new.url.into(),
+            description: new.description,
+            types: Json(new.types.into()),
+            ordered: new.ordered,
+            enabled: new.enabled,
+            disabled_reason: None,
+            token: new.token.map(|token| self.vault().seal(place(&name, "token"), &token)).transpose()?,
+            secret: self.vault().seal(place(&name, "secret"), &new.secret)?,
+            previous_secret: None,
+            previous_until: None,
+            created_at: now,
+            updated_at: now,
+        };
+        run!(self, Change, |c, q| q::endpoints::add(c, &row).await).and_then(Endpoint::try_from)
+    }
+
+    /// The agency's endpoints, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database is away.
+    pub async fn endpoints(&self, agency: AgencyId) -> Result<Vec<Endpoint>> {
+        let rows = run!(self, Read, |c, q| q::endpoints::all(c, agency).await)?;
+        rows.into_iter().map(Endpoint::try_from).collect()
+    }
+
+    /// One of the agency's endpoints.
+    ///
+    /// # Errors
+    /// As [`Store::endpoints`].
+    pub async fn endpoint(&self, agency: AgencyId, id: EndpointId) -> Result<Option<Endpoint>> {
+        run!(self, Read, |c, q| q::endpoints::one(c, agency, id).await)?.map(Endpoint::try_from).transpose()
+    }
+
+    /// Changes an endpoint; enabling one forgets why it was disabled.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if the agency has no such endpoint; [`StoreError::Rejected`] if a text can't be stored.
+    pub async fn change_endpoint(&self, agency: AgencyId, id: EndpointId, change: EndpointChange) -> Result<Endpoint> {
+        change.url.as_ref().map_or(Ok(()), |url| check::key("url", url.as_str()))?;
+        change.description.as_ref().map_or(Ok(()), |text| check::key("description", text))?;
+        let name = id.to_string();
+        let token = change.token.iter().flatten().next();
+        let token = token.map(|token| self.vault().seal(place(&name, "token"), token)).transpose()?;
+        self.change_row(agency, id, RowChange::Fields { token, change }).await
+    }
+
+    /// Gives an endpoint a new secret; the one before signs as well until then.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if the agency has no such endpoint.
+    pub async fn rotate_endpoint_secret(
+        &self,
+        agency: AgencyId,
+        id: EndpointId,
+        secret: &SecretString,
+        until: Timestamp,
+    ) -> Result<Endpoint> {
+        let secret = self.vault().seal(place(&id.to_string(), "secret"), secret)?;
+        self.change_row(agency, id, RowChange::Rotate { secret, until: At(until) }).await
+    }
+
+    /// Removes an endpoint with all that was delivered to it or waits.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if the agency has no such endpoint.
+    pub async fn remove_endpoint(&self, agency: AgencyId, id: EndpointId) -> Result<()> {
+        run!(self, Change, |c, q| q::endpoints::remove(c, agency, id).await)
+    }
+
+    async fn change_row(&self, agency: AgencyId, id: EndpointId, change: RowChange) -> Result<Endpoint> {
+        let now = At(clock::now());
+        run!(self, Change, |c, q| q::endpoints::change(c, agency, id, &change, now).await).and_then(Endpoint::try_from)
+    }
+}
+
+fn place<'a>(row: &'a str, column: &'a str) -> Place<'a> {
+    Place { table: "endpoints", row, column }
+}
+
+impl TryFrom<EndpointRow> for Endpoint {
+    type Error = StoreError;
+
+    fn try_from(row: EndpointRow) -> Result<Self> {
+        let corrupt = |error| StoreError::Corrupt(format!("endpoints.types of {}: {error}", row.id.0));
+        Ok(Self {
+            types: Deserialize::deserialize(&row.types.0).map_err(corrupt)?,
+            id: row.id.0,
+            agency: row.agency_id.0,
+            account: row.account_id.map(|account| account.0),
+            url: row.url,
+            description: row.description,
+            ordered: row.ordered,
+            enabled: row.enabled,
+            disabled_reason: row.disabled_reason,
+            has_token: row.token.is_some(),
+            previous_secret_until: row.previous_until.map(|at| at.0),
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+        })
+    }
+}
+
+/// With its secrets, as they are at some time.
+pub(super) fn target(vault: &Vault, row: EndpointRow, now: Timestamp) -> Result<Target> {
+    let name = row.id.0.to_string();
+    let token = row.token.as_ref().map(|sealed| vault.open(place(&name, "token"), sealed)).transpose()?;
+    let previous = row.previous_secret.as_ref().filter(|_| row.previous_until.is_some_and(|until| until.0 > now));
+    let secrets = std::iter::once(&row.secret).chain(previous);
+    let secrets = secrets.map(|sealed| vault.open(place(&name, "secret"), sealed)).collect::<Result<_>>()?;
+    Ok(Target { token, secrets, endpoint: row.try_into()? })
+}

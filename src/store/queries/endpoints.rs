@@ -1,0 +1,93 @@
+//! Endpoints, and what they want as triggers ask for it.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{Conn, dialect::write_tx};
+use crate::{
+    domain::{AgencyId, EndpointId},
+    store::{
+        Result, StoreError,
+        endpoints::{EndpointRow, RowChange},
+        error::{explain, found},
+        schema::{endpoints, subscriptions},
+        types::{At, Word},
+    },
+};
+
+pub(in crate::store) async fn add(c: &mut Conn, row: &EndpointRow) -> Result<EndpointRow> {
+    write_tx!(c, async |c| {
+        let added = diesel::insert_into(endpoints::table).values(row).execute(c).await;
+        added.map_err(explain("this endpoint exists already", "account"))?;
+        subscribe(c, row).await?;
+        Ok(row.clone())
+    })
+    .await
+}
+
+pub(in crate::store) async fn all(c: &mut Conn, agency: AgencyId) -> Result<Vec<EndpointRow>> {
+    let rows = endpoints::table.filter(endpoints::agency_id.eq(Word(agency))).order(endpoints::id);
+    Ok(rows.select(EndpointRow::as_select()).load(c).await?)
+}
+
+pub(in crate::store) async fn one(c: &mut Conn, agency: AgencyId, id: EndpointId) -> Result<Option<EndpointRow>> {
+    let row = endpoints::table.find(Word(id)).filter(endpoints::agency_id.eq(Word(agency)));
+    Ok(row.select(EndpointRow::as_select()).first(c).await.optional()?)
+}
+
+pub(in crate::store) async fn change(
+    c: &mut Conn,
+    agency: AgencyId,
+    id: EndpointId,
+    change: &RowChange,
+    now: At,
+) -> Result<EndpointRow> {
+    write_tx!(c, async |c| {
+        // Written first, so that of two changes the second sees what the first made of it.
+        let row = endpoints::table.find(Word(id)).filter(endpoints::agency_id.eq(Word(agency)));
+        let touched = diesel::update(row).set(endpoints::updated_at.eq(now)).returning(EndpointRow::as_returning());
+        let Some(mut row) = touched.get_result(c).await.optional()? else {
+            return Err(StoreError::NotFound("endpoint"));
+        };
+        change.apply(&mut row);
+        diesel::update(endpoints::table.find(Word(id))).set(&row).execute(c).await?;
+        subscribe(c, &row).await?;
+        Ok(row)
+    })
+    .await
+}
+
+pub(in crate::store) async fn remove(c: &mut Conn, agency: AgencyId, id: EndpointId) -> Result<()> {
+    let row = endpoints::table.find(Word(id)).filter(endpoints::agency_id.eq(Word(agency)));
+    found(diesel::delete(row).execute(c).await?, "endpoint")
+}
+
+/// Stops events from being kept for an endpoint that can't be delivered to.
+pub(in crate::store) async fn disable(c: &mut Conn, id: EndpointId, reason: &str, now: At) -> Result<()> {
+    let set =
+        (endpoints::enabled.eq(false), endpoints::disabled_reason.eq(Some(reason)), endpoints::updated_at.eq(now));
+    diesel::update(endpoints::table.find(Word(id))).set(set).execute(c).await?;
+    unsubscribe(c, id).await
+}
+
+async fn unsubscribe(c: &mut Conn, id: EndpointId) -> Result<()> {
+    let known = subscriptions::table.filter(subscriptions::endpoint_id.eq(Word(id)));
+    diesel::delete(known).execute(c).await?;
+    Ok(())
+}
+
+/// What an enabled endpoint wants; nothing for another.
+async fn subscribe(c: &mut Conn, row: &EndpointRow) -> Result<()> {
+    unsubscribe(c, row.id.0).await?;
+    let types = row.types.0.as_array().filter(|_| row.enabled).into_iter().flatten();
+    for kind in types.filter_map(|kind| kind.as_str()) {
+        let wanted = (
+            subscriptions::endpoint_id.eq(row.id),
+            subscriptions::kind.eq(kind),
+            subscriptions::agency_id.eq(row.agency_id),
+            subscriptions::account_id.eq(row.account_id),
+        );
+        diesel::insert_into(subscriptions::table).values(wanted).on_conflict_do_nothing().execute(c).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! The outbox: rows, deliveries and their attempts, as the dispatcher works on them.
+//!
+//! What waits is told by a column that is null, and not by a word: so the questions stay prepared, and use the indexes
+//! that hold nothing else.
+
+use diesel::{
+    dsl::{exists, not},
+    prelude::*,
+    sql_types::{Bool, Integer, Text},
+};
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Conn,
+    dialect::{locked, unlocked, write_tx},
+    endpoints::disable,
+};
+use crate::{
+    domain::{
+        AgencyId, EndpointId, EventId,
+        delivery::{DeliveryState, Endpoint, TEST},
+    },
+    store::{
+        Result, StoreError,
+        endpoints::EndpointRow,
+        outbox::{Attempt, Claimed, Due, GONE, Outcome, Settled, test_payload},
+        schema::{deliveries, delivery_attempts, endpoints, outbox, subscriptions},
+        types::{At, Moment, Word},
+    },
+};
+
+diesel::alias!(deliveries as earlier: Earlier);
+
+/// Of a piece of pruning.
+const PRUNED: i64 = 1_000;
+
+pub(in crate::store) async fn due(c: &mut Conn, now: At) -> Result<Due> {
+    let unrouted = outbox::table.filter(outbox::routed_at.is_null());
+    let unrouted = diesel::select(exists(unrouted)).get_result(c).await?;
+    let unclaimed = deliveries::claimed_until.is_null().or(deliveries::claimed_until.le(now));
+    let waits = deliveries::table
+        .filter(deliveries::endpoint_id.eq(endpoints::id))
+        .filter(deliveries::finished_at.is_null())
+        .filter(deliveries::next_try.le(now))
+        .filter(unclaimed);
+    // By endpoint: each costs one look into the index, however much waits for it.
+    let of = endpoints::table.filter(endpoints::enabled.eq(true)).filter(exists(waits)).select(endpoints::id);
+    let of: Vec<Word<EndpointId>> = of.load(c).await?;
+    Ok(Due { unrouted, endpoints: of.into_iter().map(|id| id.0).collect() })
+}
+
+pub(in crate::store) async fn route(c: &mut Conn, most: u32, now: At) -> Result<(usize, Vec<EndpointId>)> {
+    write_tx!(c, async |c| {
+        // Waits for another hub that routes: a later row must not become a delivery before an earlier one.
+        let rows = outbox::table.filter(outbox::routed_at.is_null()).order(outbox::id).limit(most.into());
+        let rows: Vec<i64> = locked!(rows.select(outbox::id)).load(c).await?;
+        if rows.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let wants = subscriptions::agency_id
+            .eq(outbox::agency_id)
+            .and(subscriptions::kind.eq(outbox::kind))
+            .and(subscriptions::account_id.is_null().or(subscriptions::account_id.eq(outbox::account_id)));
+        let wanted = outbox::table
+            .inner_join(subscriptions::table.on(wants))
+            .filter(outbox::id.eq_any(&rows))
+            .order(outbox::id)
+            .select((
+                subscriptions::endpoint_id,
+                outbox::id,
+                outbox::agency_id,
+                outbox::account_id,
+                outbox::subject,
+                Word(DeliveryState::Pending).into_sql::<Text>(),
+                0.into_sql::<Integer>(),
+                0.into_sql::<Integer>(),
+                now.into_sql::<Moment>(),
+                now.into_sql::<Moment>(),
+            ));
+        let columns = (
+            deliveries::endpoint_id,
+            deliveries::outbox_id,
+            deliveries::agency_id,
+            deliveries::account_id,
+            deliveries::subject,
+            deliveries::state,
+            deliveries::attempts,
+            deliveries::failures,
+            deliveries::since,
+            deliveries::next_try,
+        );
+        let made = wanted.insert_into(deliveries::table).into_columns(columns).returning(deliveries::endpoint_id);
+        let made: Vec<Word<EndpointId>> = made.get_results(c).await?;
+        let routed = diesel::update(outbox::table.filter(outbox::id.eq_any(&rows)));
+        routed.set(outbox::routed_at.eq(Some(now))).execute(c).await?;
+        let mut made: Vec<EndpointId> = made.into_iter().map(|id| id.0).collect();
+        made.sort_unstable();
+        made.dedup();
+        Ok((rows.len(), made))
+    })
+    .await
+}
+
+type ClaimedRow = (i64, Word<EventId>, String, String, i32, i32, At, At);
+
+pub(in crate::store) async fn claim(
+    c: &mut Conn,
+    endpoint: EndpointId,
+    most: u32,
+    now: At,
+    until: At,
+) -> Result<Option<(EndpointRow, Vec<Claimed>)>> {
+    write_tx!(c, async |c| {
+        let row = endpoints::table.find(Word(endpoint)).filter(endpoints::enabled.eq(true));
+        let row = row.select(EndpointRow::as_select()).first(c).await.optional()?;
+        let Some(row) = row else { return Ok(None) };
+        let before_it = earlier
+            .filter(earlier.field(deliveries::endpoint_id).eq(deliveries::endpoint_id))
+            .filter(earlier.field(deliveries::subject).eq(deliveries::subject))
+            .filter(earlier.field(deliveries::outbox_id).lt(deliveries::outbox_id))
+            .filter(earlier.field(deliveries::finished_at).is_null());
+        let in_turn = (!row.ordered).into_sql::<Bool>().or(not(exists(before_it)));
+        let unclaimed = deliveries::claimed_until.is_null().or(deliveries::claimed_until.le(now));
+        let of = deliveries::table
+            .filter(deliveries::endpoint_id.eq(Word(endpoint)))
+            .filter(deliveries::finished_at.is_null())
+            .filter(deliveries::next_try.le(now))
+            .filter(unclaimed)
+            .filter(in_turn)
+            .order((deliveries::next_try, deliveries::outbox_id))
+            .limit(most.into());
+        let rows: Vec<i64> = unlocked!(of.select(deliveries::outbox_id)).load(c).await?;
+        if rows.is_empty() {
+            return Ok(Some((row, Vec::new())));
+        }
+        let mine = deliveries::endpoint_id.eq(Word(endpoint)).and(deliveries::outbox_id.eq_any(&rows));
+        let set = (deliveries::claimed_until.eq(Some(until)), deliveries::attempts.eq(deliveries::attempts + 1));
+        diesel::update(deliveries::table.filter(mine)).set(set).execute(c).await?;
+        let mine = deliveries::endpoint_id.eq(Word(endpoint)).and(deliveries::outbox_id.eq_any(&rows));
+        let claimed = deliveries::table.inner_join(outbox::table.on(outbox::id.eq(deliveries::outbox_id))).filter(mine);
+        let claimed = claimed.order(outbox::id).select((
+            outbox::id,
+            outbox::event_id,
+            outbox::kind,
+            outbox::payload,
+            deliveries::attempts,
+            deliveries::failures,
+            deliveries::since,
+            outbox::created_at,
+        ));
+        let claimed: Vec<ClaimedRow> = claimed.load(c).await?;
+        Ok(Some((row, claimed.into_iter().map(read).collect())))
+    })
+    .await
+}
+
+fn read((row, event, kind, payload, attempt, failures, since, created_at): ClaimedRow) -> Claimed {
+    let (event, since, created_at) = (event.0, since.0, created_at.0);
+    Claimed { row, event, kind, payload, attempt, failures, since, created_at }
+}
+
+pub(in crate::store) async fn settle(c: &mut Conn, settled: &[Settled], now: At) -> Result<()> {
+    write_tx!(c, async |c| {
+        for one in settled {
+            if let Some(attempt) = &one.attempt {
+                add_attempt(c, one, attempt).await?;
+            }
+            conclude(c, one, now).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn add_attempt(c: &mut Conn, of: &Settled, attempt: &Attempt) -> Result<()> {
+    // A replay may have been pruned or its endpoint removed while it was under way.
+    let known = deliveries::table.find((Word(of.endpoint), of.claimed.row)).select(deliveries::outbox_id);
+    if known.first::<i64>(c).await.optional()?.is_none() {
+        return Ok(());
+    }
+    let row = (
+        delivery_attempts::endpoint_id.eq(Word(of.endpoint)),
+        delivery_attempts::outbox_id.eq(of.claimed.row),
+        delivery_attempts::attempt.eq(of.claimed.attempt),
+        delivery_attempts::url.eq(&attempt.url),
+        delivery_attempts::started_at.eq(At(attempt.started_at)),
+        delivery_attempts::duration_ms.eq(attempt.duration_ms),
+        delivery_attempts::status.eq(attempt.status.map(i32::from)),
+        delivery_attempts::answer.eq(&attempt.answer),
+        delivery_attempts::error.eq(&attempt.error),
+    );
+    diesel::insert_into(delivery_attempts::table).values(row).on_conflict_do_nothing().execute(c).await?;
+    Ok(())
+}
+
+async fn conclude(c: &mut Conn, of: &Settled, now: At) -> Result<()> {
+    let waits = deliveries::table.find((Word(of.endpoint), of.claimed.row)).filter(deliveries::finished_at.is_null());
+    // Whoever has claimed it since, after the lease had ended, decides; but what is delivered is delivered.
+    let mine = waits.filter(deliveries::attempts.eq(of.claimed.attempt));
+    let unclaim = deliveries::claimed_until.eq(None::<At>);
+    let finish = |state: DeliveryState, reason: Option<&'static str>| {
+        (
+            deliveries::state.eq(Word(state)),
+            deliveries::reason.eq(reason),
+            deliveries::finished_at.eq(Some(now)),
+            deliveries::claimed_until.eq(None::<At>),
+        )
+    };
+    match of.outcome {
+        Outcome::Delivered => diesel::update(waits).set(finish(DeliveryState::Delivered, None)).execute(c).await?,
+        Outcome::Retry(at) => {
+            let again = (unclaim, deliveries::next_try.eq(At(at)), deliveries::failures.eq(deliveries::failures + 1));
+            diesel::update(mine).set(again).execute(c).await?
+        }
+        Outcome::PutOff(at) => {
+            let again = (unclaim, deliveries::next_try.eq(At(at)), deliveries::attempts.eq(deliveries::attempts - 1));
+            diesel::update(mine).set(again).execute(c).await?
+        }
+        Outcome::Parked(why) => diesel::update(mine).set(finish(DeliveryState::Parked, Some(why))).execute(c).await?,
+        Outcome::Cancelled(why) => {
+            diesel::update(mine).set(finish(DeliveryState::Cancelled, Some(why))).execute(c).await?
+        }
+        Outcome::Gone => {
+            disable(c, of.endpoint, GONE, now).await?;
+            let all = deliveries::table.filter(deliveries::endpoint_id.eq(Word(of.endpoint)));
+            let all = all.filter(deliveries::finished_at.is_null());
+            diesel::update(all).set(finish(DeliveryState::Parked, Some(GONE))).execute(c).await?
+        }
+    };
+    Ok(())
+}
+
+pub(in crate::store) async fn add_test(
+    c: &mut Conn,
+    agency: AgencyId,
+    endpoint: EndpointId,
+    now: At,
+    until: At,
+) -> Result<(EndpointRow, Claimed)> {
+    write_tx!(c, async |c| {
+        let row = super::endpoints::one(c, agency, endpoint).await?.ok_or(StoreError::NotFound("endpoint"))?;
+        let (event, id) = (EventId::generate(), endpoint.to_string());
+        let payload = test_payload(&Endpoint::try_from(row.clone())?, event, now.0);
+        let added = (
+            outbox::event_id.eq(Word(event)),
+            outbox::agency_id.eq(row.agency_id),
+            outbox::account_id.eq(row.account_id),
+            outbox::kind.eq(TEST),
+            outbox::subject.eq(&id),
+            outbox::record_id.eq(&id),
+            outbox::payload.eq(&payload),
+            outbox::created_at.eq(now),
+            outbox::routed_at.eq(Some(now)),
+        );
+        let added: i64 = diesel::insert_into(outbox::table).values(added).returning(outbox::id).get_result(c).await?;
+        let delivery = (
+            deliveries::endpoint_id.eq(row.id),
+            deliveries::outbox_id.eq(added),
+            deliveries::agency_id.eq(row.agency_id),
+            deliveries::account_id.eq(row.account_id),
+            deliveries::subject.eq(&id),
+            deliveries::state.eq(Word(DeliveryState::Pending)),
+            deliveries::attempts.eq(1),
+            deliveries::failures.eq(0),
+            deliveries::since.eq(now),
+            deliveries::next_try.eq(now),
+            deliveries::claimed_until.eq(Some(until)),
+        );
+        diesel::insert_into(deliveries::table).values(delivery).execute(c).await?;
+        let claimed = (added, Word(event), TEST.to_owned(), payload, 1, 0, now, now);
+        Ok((row, read(claimed)))
+    })
+    .await
+}
+
+pub(in crate::store) async fn prune(c: &mut Conn, before: At) -> Result<usize> {
+    let open = deliveries::table
+        .filter(deliveries::outbox_id.eq(outbox::id))
+        .filter(deliveries::state.eq_any([DeliveryState::Pending, DeliveryState::Parked].map(Word)));
+    let done = outbox::table
+        .filter(outbox::created_at.lt(before))
+        .filter(outbox::routed_at.is_not_null())
+        .filter(not(exists(open)))
+        .order(outbox::id)
+        .limit(PRUNED)
+        .select(outbox::id);
+    let done: Vec<i64> = done.load(c).await?;
+    if done.is_empty() {
+        return Ok(0);
+    }
+    Ok(diesel::delete(outbox::table.filter(outbox::id.eq_any(done))).execute(c).await?)
+}
