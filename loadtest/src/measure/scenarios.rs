@@ -25,6 +25,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("messages", include_str!("../../scenarios/messages.toml")),
     ("noisy-tenant", include_str!("../../scenarios/noisy-tenant.toml")),
     ("hundredfold", include_str!("../../scenarios/hundredfold.toml")),
+    ("hundredfold-heavy", include_str!("../../scenarios/hundredfold-heavy.toml")),
     ("platform-trouble", include_str!("../../scenarios/platform-trouble.toml")),
     ("resume-backlog", include_str!("../../scenarios/resume-backlog.toml")),
     ("resume-storm", include_str!("../../scenarios/resume-storm.toml")),
