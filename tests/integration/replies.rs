@@ -261,7 +261,7 @@ async fn what_may_have_gone_out_is_never_sent_again() -> Result<()> {
     }]}]});
     desk.house.accepted(echo.to_string()).await?;
     let told = next(&mut dashboard, "message:sent").await?;
-    ensure!(told["client_id"] == "Lost" && told["platform_id"] == mid.as_str(), "{told}");
+    ensure!(told["client_id"] == "Lost" && told["message_id"].is_string(), "{told}");
     let (status, answer) = desk.reply("Lost").await?;
     ensure!(status == StatusCode::CREATED && page.send_calls() == 4, "{status}: {answer}");
     Ok(())

@@ -214,7 +214,7 @@ async fn an_echo_that_comes_late_is_still_the_sends(bench: Bench) {
         store,
         [4, 5].map(|number| Message {
             text: Some(send.text.clone()),
-            timestamp: now,
+            timestamp: now + TimeDelta::seconds(number),
             created_at: now,
             ..talk.own(number)
         }),
