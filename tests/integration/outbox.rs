@@ -12,16 +12,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use loadtest::{
     fault::{Mode, Proxy},
     hub::{Hub, Setup, Tenant},
+    platform::{Answer, Received, Receiver},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::{
-    House, PATIENCE, postgres,
-    receiver::{Answer, Received, Receiver},
-    until,
-};
+use crate::support::{House, PATIENCE, postgres, until};
 
 /// Short waits, so that a test sees many of them.
 fn hasty(setup: Setup) -> Setup {
@@ -128,7 +125,7 @@ async fn what_fails_is_tried_again_under_its_id_until_it_is_delivered_and_then_n
     ensure!(ids.len() == 1, "one event has one id: {ids:?}");
     let numbers: Vec<&str> = all.iter().map(|one| one.header("x-webhook-attempt")).collect();
     ensure!(numbers == ["1", "2", "3", "4", "5"], "{numbers:?}");
-    ensure!(all[4].at - all[3].at >= Duration::from_secs(2), "Retry-After is a minimum");
+    ensure!(all[4].at.duration_since(all[3].at)? >= Duration::from_secs(2), "Retry-After is a minimum");
     ensure!(receiver.received("/elsewhere").is_empty(), "a redirect was followed");
 
     let items = house.all_are(0, &endpoint, "delivered", 1).await?;

@@ -5,6 +5,7 @@
 
 mod bare;
 mod child;
+mod deliveries;
 mod events;
 mod fanout;
 mod frames;

@@ -10,11 +10,15 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 use toml::{Spanned, Table, Value, de::DeTable};
 
-use super::{Common, Report, fanout, ingest, run as leads, storm, target};
+use super::{Common, Report, deliveries, fanout, ingest, run as leads, storm, target};
 
 /// Those that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
     ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
+    ("deliveries", include_str!("../../scenarios/deliveries.toml")),
+    ("deliveries-crash", include_str!("../../scenarios/deliveries-crash.toml")),
+    ("deliveries-own", include_str!("../../scenarios/deliveries-own.toml")),
+    ("deliveries-sqlite", include_str!("../../scenarios/deliveries-sqlite.toml")),
     ("deploy", include_str!("../../scenarios/deploy.toml")),
     ("fanout", include_str!("../../scenarios/fanout.toml")),
     ("fanout-burst", include_str!("../../scenarios/fanout-burst.toml")),
@@ -99,6 +103,7 @@ pub fn run(options: &Run) -> Result<Option<Report>> {
         Kind::Fanout(keys) => fanout::measure(options, name, keys),
         Kind::ConnectStorm(keys) => storm::measure(options, name, keys),
         Kind::Target(keys) => target::measure(options, name, keys),
+        Kind::Deliveries(keys) => deliveries::measure(options, name, keys),
     }
     .map(Some)
 }
@@ -167,6 +172,8 @@ enum Kind {
     ConnectStorm(storm::Scenario),
     /// Any hub that runs already.
     Target(Box<target::Scenario>),
+    /// Rows on their way to an endpoint.
+    Deliveries(deliveries::Scenario),
 }
 
 /// The keys of a kind.
@@ -197,7 +204,8 @@ fn parse(text: &str) -> Result<Scenario> {
         "fanout" => Kind::Fanout(keys(table, text)?),
         "connect-storm" => Kind::ConnectStorm(keys(table, text)?),
         "target" => Kind::Target(Box::new(keys(table, text)?)),
-        other => bail!("kind = \"{other}\": use leads, ingest, fanout, connect-storm or target"),
+        "deliveries" => Kind::Deliveries(keys(table, text)?),
+        other => bail!("kind = \"{other}\": use leads, ingest, fanout, connect-storm, target or deliveries"),
     };
     Ok(Scenario { about, keys })
 }

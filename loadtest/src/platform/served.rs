@@ -32,6 +32,11 @@ impl Served {
         Ok(Self { address, handle, thread: Some(thread) })
     }
 
+    /// Where it listens.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `http://127.0.0.1:<port>`
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -2,7 +2,6 @@
 
 pub mod browser;
 pub mod postgres;
-pub mod receiver;
 
 use std::{
     collections::BTreeSet,
