@@ -1,8 +1,8 @@
 //! `Dispatcher`: one a node; turns rows of the outbox into deliveries, and makes those that are due.
 //!
 //! Woken after our own commits and by notifications; a sweep finds what nobody told of. Each endpoint has a line of its
-//! own, so that a slow one delays no other. Bounded: no more is claimed than may be under way, and what became of it is
-//! held only until it is kept. Its mailbox takes wake-ups only: full means that it is awake.
+//! own, so that a slow one delays no other. Bounded: no more is claimed than may be under way, and some for an endpoint that
+//! is quick; what became of it is held only until it is kept. Its mailbox takes wake-ups only: full means that it is awake.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use super::{
     attempt::{self, Made},
     client::Client,
-    line::Line,
+    line::{Line, Waiting},
 };
 use crate::{
     config,
@@ -165,8 +165,8 @@ impl Dispatcher {
     fn look(&mut self, endpoint: EndpointId, ctx: &mut Actors<Self>) {
         let context = &self.context;
         let line = self.lines.entry(endpoint).or_insert_with(|| Line::new(&context.settings));
-        let room = line.room(Instant::now());
-        if room == 0 {
+        let wanted = line.wants(Instant::now());
+        if wanted == 0 {
             return;
         }
         if std::mem::replace(&mut line.looking, true) {
@@ -174,8 +174,10 @@ impl Dispatcher {
             return;
         }
         let store = context.store.clone();
-        let until = clock::now() + TimeDelta::from_std(context.settings.lease).unwrap_or(TimeDelta::MAX);
-        let claiming = async move { store.claim_deliveries(endpoint, room, until).await };
+        let settings = &context.settings;
+        let until = clock::now() + TimeDelta::from_std(settings.lease).unwrap_or(TimeDelta::MAX);
+        let begin_by = Instant::now() + settings.lease.saturating_sub(settings.timeout);
+        let claiming = async move { store.claim_deliveries(endpoint, wanted, until).await };
         ctx.spawn(claiming.into_actor(self).map(move |claimed, dispatcher, ctx| {
             let again = dispatcher.lines.get_mut(&endpoint).is_some_and(|line| {
                 line.looking = false;
@@ -184,9 +186,11 @@ impl Dispatcher {
             match claimed {
                 Ok(Some((target, claimed))) => {
                     let target = Arc::new(target);
-                    for one in claimed {
-                        dispatcher.begin(Arc::clone(&target), one, ctx);
+                    if let Some(line) = dispatcher.lines.get_mut(&endpoint) {
+                        let waiting = |claimed| Waiting { target: Arc::clone(&target), claimed, begin_by };
+                        line.waiting.extend(claimed.into_iter().map(waiting));
                     }
+                    dispatcher.go_on(endpoint, ctx);
                 }
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, %endpoint, "deliveries could not be claimed; tried again soon"),
@@ -195,6 +199,28 @@ impl Dispatcher {
                 dispatcher.look(endpoint, ctx);
             }
         }));
+    }
+
+    /// Begins what waits, as far as there is room for it. What waited for too long, or for an endpoint that is left alone, is
+    /// given back.
+    fn go_on(&mut self, endpoint: EndpointId, ctx: &mut Actors<Self>) {
+        let now = Instant::now();
+        let mut given_back = Vec::new();
+        while let Some(line) = self.lines.get_mut(&endpoint)
+            && (line.is_paused(now) || line.room(now) > 0)
+            && let Some(Waiting { target, claimed, begin_by }) = line.waiting.pop_front()
+        {
+            if line.is_paused(now) || now > begin_by {
+                let wait = if line.is_paused(now) { self.context.settings.breaker_wait } else { Duration::ZERO };
+                given_back.push(put_off(endpoint, claimed, wait));
+            } else {
+                self.begin(target, claimed, ctx);
+            }
+        }
+        if !given_back.is_empty() {
+            self.settled.append(&mut given_back);
+            self.settle(ctx);
+        }
     }
 
     fn begin(&mut self, target: Arc<Target>, claimed: Claimed, ctx: &mut Actors<Self>) {
@@ -220,18 +246,17 @@ impl Dispatcher {
     fn made(&mut self, target: &Target, claimed: Claimed, made: Option<Settled>, ctx: &mut Actors<Self>) {
         let (endpoint, wait) = (target.endpoint.id, self.context.settings.breaker_wait);
         if let Some(line) = self.lines.get_mut(&endpoint) {
-            line.done();
+            let took = made.as_ref().and_then(|made| made.attempt.as_ref()).map_or(0, |attempt| attempt.duration_ms);
+            line.done(Duration::from_millis(took.unsigned_abs().into()));
             if made.is_none() {
                 line.pause(Instant::now(), wait);
             }
         }
-        let settled = made.unwrap_or_else(|| {
-            let outcome = Outcome::PutOff(clock::now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX));
-            Settled { endpoint, claimed, attempt: None, outcome }
-        });
+        let settled = made.unwrap_or_else(|| put_off(endpoint, claimed, wait));
         self.note(&settled);
         self.settled.push(settled);
         self.settle(ctx);
+        self.go_on(endpoint, ctx);
         if !target.endpoint.ordered {
             self.look(endpoint, ctx);
         }
@@ -297,6 +322,12 @@ impl Dispatcher {
             self.look(one.endpoint, ctx);
         }
     }
+}
+
+/// No attempt was made; not before then.
+fn put_off(endpoint: EndpointId, claimed: Claimed, wait: Duration) -> Settled {
+    let outcome = Outcome::PutOff(clock::now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX));
+    Settled { endpoint, claimed, attempt: None, outcome }
 }
 
 impl Actor for Dispatcher {

@@ -1,10 +1,31 @@
-//! An endpoint's deliveries in memory: how many are under way, and whether it is left alone for a while. Plain state.
+//! An endpoint's deliveries in memory: those that wait, how many are under way, and whether it is left alone for a while.
+//! Plain state.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use recloser::{AsyncRecloser, Recloser};
 
-use crate::config::Outbox;
+use crate::{
+    config::Outbox,
+    store::{Claimed, Target},
+};
+
+/// Claimed ahead for an endpoint that answers quickly: a transaction for each delivery would take longer than the delivery.
+const AHEAD: u32 = 100;
+/// An attempt that took no longer was quick.
+const QUICK: Duration = Duration::from_millis(250);
+
+/// A delivery that is claimed and not begun.
+pub(super) struct Waiting {
+    pub target: Arc<Target>,
+    pub claimed: Claimed,
+    /// Begun later it might end after its lease.
+    pub begin_by: Instant,
+}
 
 /// The line to one endpoint.
 pub(super) struct Line {
@@ -14,6 +35,9 @@ pub(super) struct Line {
     pub looking: bool,
     /// Something came meanwhile.
     pub look_again: bool,
+    /// The oldest first.
+    pub waiting: VecDeque<Waiting>,
+    is_quick: bool,
     under_way: u32,
     at_once: u32,
     paused_until: Option<Instant>,
@@ -28,20 +52,45 @@ impl Line {
             .open_wait(settings.breaker_wait)
             .build();
         let breaker = breaker.into();
-        Self { breaker, looking: false, look_again: false, under_way: 0, at_once: settings.at_once, paused_until: None }
+        Self {
+            breaker,
+            looking: false,
+            look_again: false,
+            waiting: VecDeque::new(),
+            is_quick: false,
+            under_way: 0,
+            at_once: settings.at_once,
+            paused_until: None,
+        }
     }
 
     /// How many more may go now.
     pub fn room(&self, now: Instant) -> u32 {
-        if self.paused_until.is_some_and(|until| now < until) { 0 } else { self.at_once.saturating_sub(self.under_way) }
+        if self.is_paused(now) { 0 } else { self.at_once.saturating_sub(self.under_way) }
+    }
+
+    /// How many are to be claimed now: none while enough wait.
+    pub fn wants(&self, now: Instant) -> u32 {
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        if self.is_paused(now) || waiting >= self.at_once {
+            return 0;
+        }
+        let ahead = if self.is_quick { AHEAD } else { 0 };
+        (self.at_once + ahead).saturating_sub(self.under_way).saturating_sub(waiting)
+    }
+
+    pub fn is_paused(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| now < until)
     }
 
     pub fn begin(&mut self) {
         self.under_way += 1;
     }
 
-    pub fn done(&mut self) {
+    /// One is over that took so long.
+    pub fn done(&mut self, took: Duration) {
         self.under_way = self.under_way.saturating_sub(1);
+        self.is_quick = took <= QUICK;
     }
 
     /// Its breaker is open: nothing is claimed until it may be tried again.
@@ -63,8 +112,11 @@ mod tests {
         line.begin();
         line.begin();
         assert_eq!(line.room(now), 0);
-        line.done();
-        assert_eq!(line.room(now), 1);
+        line.done(Duration::from_secs(1));
+        assert_eq!((line.room(now), line.wants(now)), (1, 1));
+        line.done(Duration::from_millis(5));
+        assert_eq!((line.room(now), line.wants(now)), (2, 2 + AHEAD));
+        line.begin();
         line.pause(now, Duration::from_secs(10));
         assert_eq!((line.room(now), line.room(now + Duration::from_secs(10))), (0, 1));
     }

@@ -363,4 +363,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(messages, sends);
-diesel::allow_tables_to_appear_in_same_query!(endpoints, subscriptions, outbox, deliveries);
+diesel::allow_tables_to_appear_in_same_query!(endpoints, subscriptions, outbox, deliveries, delivery_attempts);

@@ -3,10 +3,12 @@
 //! What waits is told by a column that is null, and not by a word: so the questions stay prepared, and use the indexes
 //! that hold nothing else.
 
+use std::collections::HashMap;
+
 use diesel::{
-    dsl::{exists, not},
+    dsl::{Eq, exists, not},
     prelude::*,
-    sql_types::{Bool, Integer, Text},
+    sql_types::{Bool, Integer, Nullable, Text},
 };
 use diesel_async::RunQueryDsl;
 
@@ -161,53 +163,91 @@ fn read((row, event, kind, payload, attempt, failures, since, created_at): Claim
 
 pub(in crate::store) async fn settle(c: &mut Conn, settled: &[Settled], now: At) -> Result<()> {
     write_tx!(c, async |c| {
+        let mut delivered: HashMap<EndpointId, Vec<i64>> = HashMap::new();
         for one in settled {
             if let Some(attempt) = &one.attempt {
                 add_attempt(c, one, attempt).await?;
             }
-            conclude(c, one, now).await?;
+            match one.outcome {
+                Outcome::Delivered => delivered.entry(one.endpoint).or_default().push(one.claimed.row),
+                _ => conclude(c, one, now).await?,
+            }
+        }
+        // What is delivered is delivered, whoever has claimed it since.
+        for (endpoint, rows) in delivered {
+            let waits = deliveries::table
+                .filter(deliveries::endpoint_id.eq(Word(endpoint)))
+                .filter(deliveries::outbox_id.eq_any(rows))
+                .filter(deliveries::finished_at.is_null());
+            diesel::update(waits).set(finish(DeliveryState::Delivered, None, now)).execute(c).await?;
         }
         Ok(())
     })
     .await
 }
 
+/// A replay may have been pruned or its endpoint removed while it was under way: then nothing is kept of it. Nor is it kept
+/// twice.
 async fn add_attempt(c: &mut Conn, of: &Settled, attempt: &Attempt) -> Result<()> {
-    // A replay may have been pruned or its endpoint removed while it was under way.
-    let known = deliveries::table.find((Word(of.endpoint), of.claimed.row)).select(deliveries::outbox_id);
-    if known.first::<i64>(c).await.optional()?.is_none() {
-        return Ok(());
-    }
-    let row = (
-        delivery_attempts::endpoint_id.eq(Word(of.endpoint)),
-        delivery_attempts::outbox_id.eq(of.claimed.row),
-        delivery_attempts::attempt.eq(of.claimed.attempt),
-        delivery_attempts::url.eq(&attempt.url),
-        delivery_attempts::started_at.eq(At(attempt.started_at)),
-        delivery_attempts::duration_ms.eq(attempt.duration_ms),
-        delivery_attempts::status.eq(attempt.status.map(i32::from)),
-        delivery_attempts::answer.eq(&attempt.answer),
-        delivery_attempts::error.eq(&attempt.error),
+    let known = delivery_attempts::table
+        .filter(delivery_attempts::endpoint_id.eq(Word(of.endpoint)))
+        .filter(delivery_attempts::outbox_id.eq(of.claimed.row))
+        .filter(delivery_attempts::attempt.eq(of.claimed.attempt));
+    let row = deliveries::table
+        .filter(deliveries::endpoint_id.eq(Word(of.endpoint)))
+        .filter(deliveries::outbox_id.eq(of.claimed.row))
+        .filter(not(exists(known)))
+        .select((
+            deliveries::endpoint_id,
+            deliveries::outbox_id,
+            of.claimed.attempt.into_sql::<Integer>(),
+            attempt.url.as_str().into_sql::<Text>(),
+            At(attempt.started_at).into_sql::<Moment>(),
+            attempt.duration_ms.into_sql::<Integer>(),
+            attempt.status.map(i32::from).into_sql::<Nullable<Integer>>(),
+            attempt.answer.as_deref().into_sql::<Nullable<Text>>(),
+            attempt.error.as_deref().into_sql::<Nullable<Text>>(),
+        ));
+    let columns = (
+        delivery_attempts::endpoint_id,
+        delivery_attempts::outbox_id,
+        delivery_attempts::attempt,
+        delivery_attempts::url,
+        delivery_attempts::started_at,
+        delivery_attempts::duration_ms,
+        delivery_attempts::status,
+        delivery_attempts::answer,
+        delivery_attempts::error,
     );
-    diesel::insert_into(delivery_attempts::table).values(row).on_conflict_do_nothing().execute(c).await?;
+    row.insert_into(delivery_attempts::table).into_columns(columns).execute(c).await?;
     Ok(())
 }
 
+type Finish = (
+    Eq<deliveries::state, Word<DeliveryState>>,
+    Eq<deliveries::reason, Option<&'static str>>,
+    Eq<deliveries::finished_at, Option<At>>,
+    Eq<deliveries::claimed_until, Option<At>>,
+);
+
+fn finish(state: DeliveryState, reason: Option<&'static str>, now: At) -> Finish {
+    (
+        deliveries::state.eq(Word(state)),
+        deliveries::reason.eq(reason),
+        deliveries::finished_at.eq(Some(now)),
+        deliveries::claimed_until.eq(None::<At>),
+    )
+}
+
 async fn conclude(c: &mut Conn, of: &Settled, now: At) -> Result<()> {
-    let waits = deliveries::table.find((Word(of.endpoint), of.claimed.row)).filter(deliveries::finished_at.is_null());
-    // Whoever has claimed it since, after the lease had ended, decides; but what is delivered is delivered.
-    let mine = waits.filter(deliveries::attempts.eq(of.claimed.attempt));
+    // Whoever has claimed it since, after the lease had ended, decides.
+    let mine = deliveries::table
+        .find((Word(of.endpoint), of.claimed.row))
+        .filter(deliveries::finished_at.is_null())
+        .filter(deliveries::attempts.eq(of.claimed.attempt));
     let unclaim = deliveries::claimed_until.eq(None::<At>);
-    let finish = |state: DeliveryState, reason: Option<&'static str>| {
-        (
-            deliveries::state.eq(Word(state)),
-            deliveries::reason.eq(reason),
-            deliveries::finished_at.eq(Some(now)),
-            deliveries::claimed_until.eq(None::<At>),
-        )
-    };
     match of.outcome {
-        Outcome::Delivered => diesel::update(waits).set(finish(DeliveryState::Delivered, None)).execute(c).await?,
+        Outcome::Delivered => diesel::update(mine).set(finish(DeliveryState::Delivered, None, now)).execute(c).await?,
         Outcome::Retry(at) => {
             let again = (unclaim, deliveries::next_try.eq(At(at)), deliveries::failures.eq(deliveries::failures + 1));
             diesel::update(mine).set(again).execute(c).await?
@@ -216,15 +256,17 @@ async fn conclude(c: &mut Conn, of: &Settled, now: At) -> Result<()> {
             let again = (unclaim, deliveries::next_try.eq(At(at)), deliveries::attempts.eq(deliveries::attempts - 1));
             diesel::update(mine).set(again).execute(c).await?
         }
-        Outcome::Parked(why) => diesel::update(mine).set(finish(DeliveryState::Parked, Some(why))).execute(c).await?,
+        Outcome::Parked(why) => {
+            diesel::update(mine).set(finish(DeliveryState::Parked, Some(why), now)).execute(c).await?
+        }
         Outcome::Cancelled(why) => {
-            diesel::update(mine).set(finish(DeliveryState::Cancelled, Some(why))).execute(c).await?
+            diesel::update(mine).set(finish(DeliveryState::Cancelled, Some(why), now)).execute(c).await?
         }
         Outcome::Gone => {
             disable(c, of.endpoint, GONE, now).await?;
             let all = deliveries::table.filter(deliveries::endpoint_id.eq(Word(of.endpoint)));
             let all = all.filter(deliveries::finished_at.is_null());
-            diesel::update(all).set(finish(DeliveryState::Parked, Some(GONE))).execute(c).await?
+            diesel::update(all).set(finish(DeliveryState::Parked, Some(GONE), now)).execute(c).await?
         }
     };
     Ok(())
