@@ -196,6 +196,11 @@ pub(in crate::store) mod dialect {
         Ok(c.batch_execute(&notify).await?)
     }
 
+    /// In which span of so many microseconds `created_at` is, counted from one that begins at `shift`: an integer.
+    pub(in crate::store) fn span(length: i64, shift: i64) -> String {
+        format!("CAST(floor((extract(epoch FROM created_at) * 1000000 - {shift}) / {length}) AS BIGINT)")
+    }
+
     /// Leads that have the text in one of the fields that people search, in any case.
     pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {
         let pattern = format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
