@@ -380,6 +380,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    cost_hours (account_id, agency_id, hour, api_service) {
+        account_id -> Text,
+        agency_id -> Text,
+        hour -> BigInt,
+        api_service -> Text,
+        cost -> BigInt,
+    }
+}
+
+diesel::table! {
+    cost_hours_until (account_id, agency_id) {
+        account_id -> Text,
+        agency_id -> Text,
+        hour -> BigInt,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::{Bool, Integer, Nullable, Text};
     use crate::store::types::{Exact, Moment};
 

@@ -3,6 +3,8 @@ DROP TABLE cost_alert_history;
 DROP TRIGGER accounts_default_cost_thresholds ON accounts;
 DROP FUNCTION default_cost_thresholds();
 DROP TABLE cost_alert_thresholds;
+DROP TABLE cost_hours_until;
+DROP TABLE cost_hours;
 DROP TRIGGER api_costs_change_to_outbox ON api_costs;
 DROP TRIGGER api_costs_change_unevaluated ON api_costs;
 DROP FUNCTION cost_unevaluated();

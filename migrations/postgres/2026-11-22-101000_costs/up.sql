@@ -24,6 +24,29 @@ CREATE TRIGGER api_costs_change_to_outbox AFTER UPDATE ON api_costs FOR EACH ROW
           (OLD.agency_id, OLD.account_id, OLD.api_service, OLD.cost, OLD.campaign_id, OLD.lead_id, OLD.created_at))
     EXECUTE FUNCTION outbox_costs();
 
+-- What hours that are over have cost: so that nobody reads a week of costs to hold one against it. Written by the evaluation
+-- alone. A cost that comes late or changes has its hour summed again; one that is deleted was paid all the same.
+CREATE TABLE cost_hours (
+    agency_id   TEXT COLLATE "C" NOT NULL,
+    account_id  TEXT COLLATE "C" NOT NULL,
+    -- since 1970
+    hour        BIGINT NOT NULL,
+    api_service TEXT NOT NULL,
+    -- in ten-thousandths
+    cost        BIGINT NOT NULL,
+    PRIMARY KEY (account_id, agency_id, hour, api_service),
+    FOREIGN KEY (account_id, agency_id) REFERENCES accounts (id, agency_id) ON DELETE CASCADE
+);
+
+-- Hours before this one are in it. Whoever evaluates an account holds its row.
+CREATE TABLE cost_hours_until (
+    account_id TEXT COLLATE "C" NOT NULL,
+    agency_id  TEXT COLLATE "C" NOT NULL,
+    hour       BIGINT NOT NULL,
+    PRIMARY KEY (account_id, agency_id),
+    FOREIGN KEY (account_id, agency_id) REFERENCES accounts (id, agency_id) ON DELETE CASCADE
+);
+
 CREATE TABLE cost_alert_thresholds (
     id                      TEXT COLLATE "C" PRIMARY KEY DEFAULT new_id('thr_'),
     agency_id               TEXT COLLATE "C" NOT NULL,

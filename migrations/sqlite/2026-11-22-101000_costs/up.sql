@@ -15,6 +15,29 @@ BEGIN
     UPDATE api_costs SET evaluated_at = NULL WHERE id = NEW.id;
 END;
 
+-- What hours that are over have cost: so that nobody reads a week of costs to hold one against it. Written by the evaluation
+-- alone. A cost that comes late or changes has its hour summed again; one that is deleted was paid all the same.
+CREATE TABLE cost_hours (
+    agency_id   TEXT NOT NULL,
+    account_id  TEXT NOT NULL,
+    -- since 1970
+    hour        INTEGER NOT NULL,
+    api_service TEXT NOT NULL,
+    -- in ten-thousandths
+    cost        INTEGER NOT NULL,
+    PRIMARY KEY (account_id, agency_id, hour, api_service),
+    FOREIGN KEY (account_id, agency_id) REFERENCES accounts (id, agency_id) ON DELETE CASCADE
+) STRICT;
+
+-- Hours before this one are in it. Whoever evaluates an account holds its row.
+CREATE TABLE cost_hours_until (
+    account_id TEXT NOT NULL,
+    agency_id  TEXT NOT NULL,
+    hour       INTEGER NOT NULL,
+    PRIMARY KEY (account_id, agency_id),
+    FOREIGN KEY (account_id, agency_id) REFERENCES accounts (id, agency_id) ON DELETE CASCADE
+) STRICT;
+
 CREATE TABLE cost_alert_thresholds (
     id                      TEXT PRIMARY KEY DEFAULT ('thr_0' || substr(hex(randomblob(13)), 1, 25)),
     agency_id               TEXT NOT NULL,

@@ -13,7 +13,7 @@ impl Hub {
         self.by(key, Method::PUT, "/api/cost-thresholds", body).await
     }
 
-    async fn get(&self, key: &str, path: &str) -> Value {
+    async fn shown(&self, key: &str, path: &str) -> Value {
         let reply = self.by(key, Method::GET, path, Value::Null).await;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
         reply.body
@@ -27,11 +27,11 @@ fn count(body: &Value) -> usize {
 #[actix_web::test]
 async fn thresholds_are_for_those_who_manage_the_account() {
     let hub = Hub::new(Role::Manager).await;
-    let all = hub.get("lw_manager", "/api/cost-thresholds").await;
+    let all = hub.shown("lw_manager", "/api/cost-thresholds").await;
     assert_eq!((count(&all), &all["operators"]), (8, &json!([">", ">=", "<", "<=", "="])));
     assert_eq!(all["types"], json!(["daily_spend", "cost_per_lead", "rate_limit", "anomaly"]));
-    assert_eq!(count(&hub.get("lw_manager", &format!("/api/cost-thresholds?account={}", hub.second)).await), 4);
-    assert_eq!(count(&hub.get("lw_agent", "/api/cost-thresholds").await), 0);
+    assert_eq!(count(&hub.shown("lw_manager", &format!("/api/cost-thresholds?account={}", hub.second)).await), 4);
+    assert_eq!(count(&hub.shown("lw_agent", "/api/cost-thresholds").await), 0);
 
     let changed = hub.put_threshold("lw_manager", json!({"threshold_value": 20, "is_active": false})).await;
     let threshold = &changed.body["threshold"];
@@ -83,15 +83,15 @@ async fn what_is_spent_is_seen_by_members_and_alerts_are_resolved_by_those_who_w
     let hub = Hub::new(Role::Agent).await;
     let foreign = format!("/api/costs/summary?account={}", hub.foreign);
     assert_eq!(hub.by("lw_viewer", Method::GET, &foreign, Value::Null).await.status, StatusCode::NOT_FOUND);
-    let summary = hub.get("lw_viewer", "/api/costs/summary").await;
+    let summary = hub.shown("lw_viewer", "/api/costs/summary").await;
     let one = &summary["items"][0];
     assert_eq!((count(&summary), one["days"].as_array().unwrap().len()), (2, 30), "{one}");
     assert_eq!((&one["daily_spend"], &one["cost_per_lead_24h"]), (&json!(0.0), &Value::Null), "{one}");
     assert_eq!((&one["active_alerts_count"], &one["top_spending_services_today"]), (&json!(0), &json!({})));
-    let status = hub.get("lw_narrow", "/api/webhooks/cost-alert/status").await;
+    let status = hub.shown("lw_narrow", "/api/webhooks/cost-alert/status").await;
     assert_eq!((&status["status"], &status["metrics_integration"]), (&json!("operational"), &json!("enabled")));
     assert_eq!((&status["active_alerts"], &status["cost_summary"]["hourly_spend"]), (&json!([]), &json!(0.0)));
-    let alerts = hub.get("lw_viewer", "/api/cost-alerts?resolved=false&limit=5").await;
+    let alerts = hub.shown("lw_viewer", "/api/cost-alerts?resolved=false&limit=5").await;
     assert_eq!(alerts, json!({"items": [], "next": null}));
     for query in ["resolved=perhaps", "limit=many", "cursor=3"] {
         let reply = hub.by("lw_viewer", Method::GET, &format!("/api/cost-alerts?{query}"), Value::Null).await;

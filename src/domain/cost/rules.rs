@@ -34,12 +34,12 @@ pub struct Spending {
     pub today: BTreeMap<String, Amount>,
     /// By service, in the last hour: what, and by how many calls.
     pub last_hour: BTreeMap<String, Paid>,
-    /// In the hours of the seven days before that one in which the sum is not 0.
+    /// In the hours of the seven days before that, by the clock, in which the sum is not 0.
     pub hours_before: Paid,
-    /// For leads, and how many they were, in 24 hours. What was paid for none of them in particular is not in it: a search
+    /// For leads in the last hour, and how many they were. What was paid for none of them in particular is not in it: a search
     /// is paid before the leads that it finds.
     pub leads: Paid,
-    /// For each campaign in 24 hours.
+    /// For each campaign in the last hour.
     pub campaigns: BTreeMap<String, Amount>,
 }
 
@@ -161,7 +161,7 @@ fn particulars(
             "current_value": value, "threshold_value": threshold.value,
             "alert_data": {
                 "recommendation": "Review API usage efficiency and lead quality filters",
-                "calculation_period": "24 hours", "recent_cost_per_lead": value, "leads": spending.leads.count,
+                "calculation_period": "1 hour", "recent_cost_per_lead": value, "leads": spending.leads.count,
                 "recent_cost_per_campaign": spending.per_campaign(), "campaigns": spending.campaigns.len(),
             },
         }),

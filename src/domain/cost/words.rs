@@ -57,7 +57,7 @@ words! {
     ThresholdKind {
         /// What was spent since midnight, UTC.
         DailySpend = "daily_spend",
-        /// What was paid for leads in the last 24 hours, by the number of these leads.
+        /// What was paid for leads in the last hour, by the number of these leads.
         CostPerLead = "cost_per_lead",
         /// Calls of a service in the last hour, in percent of those that it allows: of the service that is nearest.
         RateLimit = "rate_limit",

@@ -107,7 +107,7 @@ impl Store {
     /// is one alert within its quiet time, however many ask at once.
     ///
     /// # Errors
-    /// As above.
+    /// As above; [`super::StoreError::NotFound`] if the agency has no such account.
     pub async fn evaluate_costs(
         &self,
         agency: AgencyId,
@@ -115,7 +115,7 @@ impl Store {
         limits: &CallLimits,
         at: Timestamp,
     ) -> Result<Vec<CostAlert>> {
-        let (tenancy, limits, at) = (Tenancy { agency, account }, limits.clone(), At(at));
+        let (tenancy, limits, at) = (Tenancy { account, agency }, limits.clone(), At(at));
         run!(self, Append, |c, q| q::costs::evaluate(c, tenancy, &limits, at).await)
     }
 
@@ -166,7 +166,7 @@ impl Store {
         change: ThresholdChange,
     ) -> Result<(Threshold, bool)> {
         check::filled("threshold_name", name)?;
-        let (tenancy, name, now) = (Tenancy { agency, account }, name.to_owned(), At(clock::now()));
+        let (tenancy, name, now) = (Tenancy { account, agency }, name.to_owned(), At(clock::now()));
         run!(self, Change, |c, q| q::cost_records::put_threshold(c, tenancy, &name, &change, now).await)
     }
 

@@ -196,10 +196,8 @@ pub(in crate::store) mod dialect {
         Ok(c.batch_execute(&notify).await?)
     }
 
-    /// In which span of so many microseconds `created_at` is, counted from one that begins at `shift`: an integer.
-    pub(in crate::store) fn span(length: i64, shift: i64) -> String {
-        format!("CAST(floor((extract(epoch FROM created_at) * 1000000 - {shift}) / {length}) AS BIGINT)")
-    }
+    /// In which hour since 1970 `created_at` is.
+    pub(in crate::store) const HOUR: &str = "CAST(floor(extract(epoch FROM created_at) / 3600) AS BIGINT)";
 
     /// Leads that have the text in one of the fields that people search, in any case.
     pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {

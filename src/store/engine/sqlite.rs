@@ -167,10 +167,8 @@ pub(in crate::store) mod dialect {
         ready(Ok(()))
     }
 
-    /// In which span of so many microseconds `created_at` is, counted from one that begins at `shift`: an integer.
-    pub(in crate::store) fn span(length: i64, shift: i64) -> String {
-        format!("(created_at - {shift}) / {length}")
-    }
+    /// In which hour since 1970 `created_at` is.
+    pub(in crate::store) const HOUR: &str = "created_at / 3600000000";
 
     /// Leads that have the text in one of the fields that people search, in any case.
     pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {

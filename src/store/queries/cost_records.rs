@@ -2,19 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate};
-use diesel::{
-    dsl::sql,
-    prelude::*,
-    sql_types::{BigInt, Text},
-};
+use chrono::NaiveDate;
+use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 
 use super::{
-    Conn, DB,
-    costs::SUM,
-    dialect::{locked, span, write_tx},
+    Conn, DB, cost_hours,
+    dialect::{locked, read_tx, write_tx},
 };
 use crate::{
     domain::{
@@ -26,15 +21,13 @@ use crate::{
         costs::{AlertFilter, AlertPage, AlertRow, SpendingSummary, ThresholdChange, ThresholdRow},
         error::{explain, found},
         messages::Tenancy,
-        schema::{api_costs, cost_alert_history, cost_alert_thresholds, cost_monitoring_summary},
+        schema::{cost_alert_history, cost_alert_thresholds, cost_monitoring_summary},
         types::{At, Figure, Json, Word},
     },
 };
 
 /// Unless a new threshold says otherwise.
 const QUIET_MINUTES: i32 = 60;
-/// A day in microseconds.
-const DAY: i64 = 86_400_000_000;
 
 fn words(accounts: &[AccountId]) -> Vec<Word<AccountId>> {
     accounts.iter().copied().map(Word).collect()
@@ -218,21 +211,18 @@ pub(in crate::store) async fn daily(
     accounts: &[AccountId],
     first: NaiveDate,
 ) -> Result<BTreeMap<(AccountId, NaiveDate), BTreeMap<String, Amount>>> {
-    let day = span(DAY, 0);
-    let since = first.and_time(chrono::NaiveTime::MIN).and_utc();
-    let mut days: BTreeMap<_, BTreeMap<String, Amount>> = BTreeMap::new();
-    for account in accounts {
-        let rows = api_costs::table
-            .filter(api_costs::account_id.eq(Word(*account)))
-            .filter(api_costs::agency_id.eq(Word(agency)))
-            .filter(api_costs::created_at.ge(At(since)))
-            .group_by(sql::<BigInt>(&format!("{day}, api_service")))
-            .select((sql::<BigInt>(&day), sql::<Text>("api_service"), sql::<BigInt>(SUM)));
-        let rows: Vec<(i64, String, i64)> = rows.load(c).await?;
-        for (day, service, cost) in rows {
-            let Some(day) = DateTime::from_timestamp_micros(day * DAY) else { continue };
-            days.entry((*account, day.date_naive())).or_default().insert(service, Amount(cost));
+    read_tx!(c, async |c| {
+        let first = cost_hours::hour_of(first.and_time(chrono::NaiveTime::MIN).and_utc());
+        let mut days: BTreeMap<_, BTreeMap<String, Amount>> = BTreeMap::new();
+        for account in accounts {
+            let tenancy = Tenancy { account: *account, agency };
+            for ((hour, service), cost) in cost_hours::read_apart(c, tenancy, first).await? {
+                let day = cost_hours::start_of(hour).date_naive();
+                let sum = days.entry((*account, day)).or_default().entry(service).or_default();
+                *sum = *sum + Amount(cost);
+            }
         }
-    }
-    Ok(days)
+        Ok(days)
+    })
+    .await
 }

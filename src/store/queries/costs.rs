@@ -1,23 +1,19 @@
 //! Costs are held against thresholds, and alerts kept until dashboards know of them.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use diesel::{
-    dsl::{count_star, exists, sql},
-    prelude::*,
-    sql_types::BigInt,
-};
+use diesel::{dsl::exists, prelude::*};
 use diesel_async::RunQueryDsl;
 
 use super::{
-    Conn,
-    dialect::{locked, span, unlocked, write_tx},
+    Conn, cost_hours,
+    dialect::{unlocked, write_tx},
 };
 use crate::{
     domain::{
-        AccountId, AgencyId, AlertId, ThresholdId, Timestamp,
-        cost::{Amount, CallLimits, CostAlert, Paid, Spending, Threshold, judge},
+        AccountId, AgencyId, AlertId, ThresholdId,
+        cost::{CallLimits, CostAlert, Spending, Threshold, judge},
     },
     store::{
         Result,
@@ -28,18 +24,10 @@ use crate::{
     },
 };
 
-/// The exact sum of costs, in parts, on both engines. What others wrote that is no amount counts as nothing.
-pub(super) const SUM: &str = "CAST(coalesce(sum(CASE WHEN cost BETWEEN -99999999.9999 AND 99999999.9999
-    THEN CAST(round(cost * 10000) AS BIGINT) ELSE 0 END), 0) AS BIGINT)";
 /// Costs that one evaluation ticks off; more are seen by the next.
 const TICKED: i64 = 5_000;
 /// Alerts told in one go.
 const TOLD: i64 = 100;
-/// An hour in microseconds.
-const HOUR: i64 = 3_600_000_000;
-/// What is usual is found in these.
-const WEEK: TimeDelta = TimeDelta::days(7);
-
 pub(in crate::store) async fn due(c: &mut Conn, now: At) -> Result<CostsDue> {
     type Account = (Word<AgencyId>, Word<AccountId>);
     let unevaluated = api_costs::table
@@ -60,16 +48,6 @@ pub(in crate::store) async fn due(c: &mut Conn, now: At) -> Result<CostsDue> {
     Ok(CostsDue { accounts, untold })
 }
 
-/// Costs of the account since then.
-macro_rules! costs_since {
-    ($tenancy:expr, $since:expr) => {
-        api_costs::table
-            .filter(api_costs::account_id.eq(Word($tenancy.account)))
-            .filter(api_costs::agency_id.eq(Word($tenancy.agency)))
-            .filter(api_costs::created_at.ge(At($since)))
-    };
-}
-
 pub(in crate::store) async fn evaluate(
     c: &mut Conn,
     tenancy: Tenancy,
@@ -78,18 +56,17 @@ pub(in crate::store) async fn evaluate(
 ) -> Result<Vec<CostAlert>> {
     write_tx!(c, async |c| {
         // Whoever evaluates the account at the same time waits here, and then sees these alerts.
+        let until = cost_hours::lock(c, tenancy, at.0).await?;
+        let hours = tick_off(c, tenancy, at).await?;
+        // Read after that: what is ticked off is in these sums, and what is committed later is not ticked off.
+        let until = cost_hours::sum(c, tenancy, until, &hours, at.0).await?;
+        let spending = cost_hours::spending(c, tenancy, until, at.0).await?;
         let thresholds = cost_alert_thresholds::table
             .filter(cost_alert_thresholds::account_id.eq(Word(tenancy.account)))
             .filter(cost_alert_thresholds::agency_id.eq(Word(tenancy.agency)))
             .filter(cost_alert_thresholds::is_active.eq(true))
             .order(cost_alert_thresholds::id);
-        let thresholds: Vec<ThresholdRow> = locked!(thresholds.select(ThresholdRow::as_select())).load(c).await?;
-        tick_off(c, tenancy, at).await?;
-        if thresholds.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Read after that: what is ticked off is in these sums, and what is committed later is not ticked off.
-        let spending = spending(c, tenancy, at.0).await?;
+        let thresholds: Vec<ThresholdRow> = thresholds.select(ThresholdRow::as_select()).load(c).await?;
         let mut alerts = Vec::new();
         for threshold in thresholds {
             alerts.extend(hold_against(c, threshold.into(), &spending, limits, at).await?);
@@ -99,57 +76,22 @@ pub(in crate::store) async fn evaluate(
     .await
 }
 
-/// Passes over rows that others are changing: they are ticked off next time, and nobody waits for anybody crosswise.
-async fn tick_off(c: &mut Conn, tenancy: Tenancy, at: At) -> Result<()> {
+/// The hours of the costs that are ticked off. Rows that others are changing are left to the next time: nobody waits for
+/// anybody crosswise.
+async fn tick_off(c: &mut Conn, tenancy: Tenancy, at: At) -> Result<BTreeSet<i64>> {
     let rows = api_costs::table
         .filter(api_costs::account_id.eq(Word(tenancy.account)))
         .filter(api_costs::agency_id.eq(Word(tenancy.agency)))
         .filter(api_costs::evaluated_at.is_null())
         .limit(TICKED);
-    let rows: Vec<String> = unlocked!(rows.select(api_costs::id)).load(c).await?;
+    let rows: Vec<(String, At)> = unlocked!(rows.select((api_costs::id, api_costs::created_at))).load(c).await?;
+    let (rows, hours): (Vec<String>, BTreeSet<i64>) =
+        rows.into_iter().map(|(id, created_at)| (id, cost_hours::hour_of(created_at.0))).unzip();
     if !rows.is_empty() {
         let rows = api_costs::table.filter(api_costs::id.eq_any(rows));
         diesel::update(rows).set(api_costs::evaluated_at.eq(Some(at))).execute(c).await?;
     }
-    Ok(())
-}
-
-async fn spending(c: &mut Conn, tenancy: Tenancy, at: Timestamp) -> Result<Spending> {
-    let (hour_ago, day_ago) = (at - TimeDelta::hours(1), at - TimeDelta::days(1));
-    let midnight = at.date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
-    let by_service = (api_costs::api_service, sql::<BigInt>(SUM));
-    let today = costs_since!(tenancy, midnight).group_by(api_costs::api_service).select(by_service);
-    let today: Vec<(String, i64)> = today.load(c).await?;
-
-    let by_service = (api_costs::api_service, sql::<BigInt>(SUM), count_star());
-    let last_hour = costs_since!(tenancy, hour_ago).group_by(api_costs::api_service).select(by_service);
-    let last_hour: Vec<(String, i64, i64)> = last_hour.load(c).await?;
-
-    // Whole hours, as the last one is.
-    let hour = span(HOUR, hour_ago.timestamp_micros().rem_euclid(HOUR));
-    let before = costs_since!(tenancy, hour_ago - WEEK).filter(api_costs::created_at.lt(At(hour_ago)));
-    let before = before.group_by(sql::<BigInt>(&hour)).select(sql::<BigInt>(SUM));
-    let mut before: Vec<i64> = before.load(c).await?;
-    before.retain(|sum| *sum != 0);
-
-    let leads = costs_since!(tenancy, day_ago).filter(api_costs::lead_id.is_not_null());
-    let leads = leads.select((sql::<BigInt>(SUM), sql::<BigInt>("count(DISTINCT lead_id)")));
-    let leads: (i64, i64) = leads.first(c).await?;
-
-    let campaigns = costs_since!(tenancy, day_ago).filter(api_costs::campaign_id.is_not_null());
-    let campaigns = campaigns.group_by(api_costs::campaign_id).select((api_costs::campaign_id, sql::<BigInt>(SUM)));
-    let campaigns: Vec<(Option<String>, i64)> = campaigns.load(c).await?;
-
-    let hours = i64::try_from(before.len()).unwrap_or(i64::MAX);
-    let before: Amount = before.into_iter().map(Amount).sum();
-    let paid = |(service, cost, count)| (service, Paid { cost: Amount(cost), count });
-    Ok(Spending {
-        today: today.into_iter().map(|(service, cost)| (service, Amount(cost))).collect(),
-        last_hour: last_hour.into_iter().map(paid).collect(),
-        hours_before: Paid { cost: before, count: hours },
-        leads: Paid { cost: Amount(leads.0), count: leads.1 },
-        campaigns: campaigns.into_iter().filter_map(|(id, cost)| Some((id?, Amount(cost)))).collect::<BTreeMap<_, _>>(),
-    })
+    Ok(hours)
 }
 
 async fn hold_against(
@@ -185,13 +127,12 @@ async fn hold_against(
 /// What stands there already is not written again.
 async fn look_again(c: &mut Conn, id: ThresholdId, again: Option<At>) -> Result<()> {
     let (row, column) = (cost_alert_thresholds::table.find(Word(id)), cost_alert_thresholds::look_again_at);
-    match again {
-        None => diesel::update(row.filter(column.is_not_null())).set(column.eq(again)).execute(c).await?,
-        Some(_) => {
-            let changed = row.filter(column.is_null().or(column.ne(again)));
-            diesel::update(changed).set(column.eq(again)).execute(c).await?
-        }
-    };
+    if again.is_some() {
+        let changed = row.filter(column.is_null().or(column.ne(again)));
+        diesel::update(changed).set(column.eq(again)).execute(c).await?;
+    } else {
+        diesel::update(row.filter(column.is_not_null())).set(column.eq(again)).execute(c).await?;
+    }
     Ok(())
 }
 

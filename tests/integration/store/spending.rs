@@ -7,7 +7,11 @@ use futures_util::future::join_all;
 use leadwire::{
     domain::{
         AccountId, AlertId, Timestamp, clock,
-        cost::{Amount, CallLimits, Comparison, CostAlert, Severity, ThresholdKind},
+        cost::{
+            Amount, CallLimits,
+            Comparison::{self, Above, AtLeast, AtMost, Below, Equal},
+            CostAlert, Severity, ThresholdKind,
+        },
         directory::Account,
     },
     store::{AlertFilter, StoreError, ThresholdChange},
@@ -35,14 +39,14 @@ on_both_engines! {
 /// What others write.
 struct Cost<'a> {
     service: &'a str,
-    cost: &'a str,
+    price: &'a str,
     ago: TimeDelta,
     lead: Option<&'a str>,
     campaign: Option<&'a str>,
 }
 
-fn cost<'a>(service: &'a str, cost: &'a str) -> Cost<'a> {
-    Cost { service, cost, ago: TimeDelta::zero(), lead: None, campaign: None }
+fn cost<'a>(service: &'a str, price: &'a str) -> Cost<'a> {
+    Cost { service, price, ago: TimeDelta::zero(), lead: None, campaign: None }
 }
 
 impl Bench {
@@ -58,7 +62,7 @@ impl Bench {
             account.agency,
             account.id,
             cost.service,
-            cost.cost,
+            cost.price,
             self.moment(clock::now() - cost.ago),
             quoted(cost.lead),
             quoted(cost.campaign),
@@ -261,7 +265,6 @@ async fn all_operators_and_types_hold_and_an_unknown_one_fails_nothing(bench: Be
         Cost { campaign: Some("cmp_1"), ..cost("hunter_io", "5") },
     ];
     bench.spend(&account, &spend).await;
-    use Comparison::{Above, AtLeast, AtMost, Below, Equal};
     let (daily, per_lead, rate) = (ThresholdKind::DailySpend, ThresholdKind::CostPerLead, ThresholdKind::RateLimit);
     for (name, kind, comparison, value) in [
         ("equal", daily, Equal, "5.5"),
@@ -296,7 +299,8 @@ async fn nothing_crosses_accounts(bench: Bench) {
     bench.spend(&sibling, &[cost("google_places", "55")]).await;
     assert_eq!(bench.evaluate(&account).await, [""; 0]);
     assert!(bench.is_due(&sibling).await && bench.is_due(&foreign).await);
-    assert_eq!(bench.store.evaluate_costs(foreign.agency, sibling.id, &limits(), clock::now()).await.unwrap(), []);
+    let refused = bench.store.evaluate_costs(foreign.agency, sibling.id, &limits(), clock::now()).await.unwrap_err();
+    assert_eq!(refused, StoreError::NotFound("account"));
     assert_eq!(bench.evaluate(&sibling).await, ["daily_spend"]);
     let [alert] = &bench.alerts(&sibling, &AlertFilter::default()).await[..] else { panic!() };
     for (agency, accounts) in
@@ -409,5 +413,5 @@ async fn sums_are_exact_by_account_and_day(bench: Bench) {
     let shown = bench
         .lines("SELECT CAST(cost_per_lead_24h AS TEXT) AS line FROM cost_monitoring_summary WHERE leads_24h > 0")
         .await;
-    assert_eq!(shown, ["50.0085"]);
+    assert_eq!(shown, ["100.0085"]);
 }
