@@ -410,6 +410,21 @@ async fn sums_are_exact_by_account_and_day(bench: Bench) {
     assert_eq!((today.day, today.total, &today.services), (clock::now().date_naive(), amount("100.017"), &services));
     assert_eq!((total, of(account.id)[26].total), (amount("107.0171"), amount("7.0001")));
     assert!(of(sibling.id).iter().all(|day| day.total == Amount::default()));
+
+    // What comes late or changes has its hour summed again, also when nobody has looked for long.
+    bench.spend(&account, &[Cost { ago: TimeDelta::days(3), ..cost("google_places", "1") }]).await;
+    bench.execute("UPDATE api_costs SET cost = 8 WHERE cost > 7 AND cost < 8").await;
+    bench.evaluate(&account).await;
+    let day_of = async |ago: usize| {
+        let days = bench.store.daily_costs(account.agency, &[account.id], 30).await.unwrap();
+        days[&account.id][29 - ago].total
+    };
+    assert_eq!((day_of(3).await, day_of(0).await), (amount("9"), amount("100.017")));
+    bench.execute("UPDATE cost_hours_until SET hour = hour - 2000; DELETE FROM cost_hours").await;
+    bench.spend(&account, &[cost("google_places", "1")]).await;
+    bench.evaluate(&account).await;
+    assert_eq!((day_of(3).await, day_of(0).await), (amount("9"), amount("101.017")));
+    bench.execute("UPDATE api_costs SET cost = 0.2 WHERE cost > 0.09 AND cost < 0.11").await;
     let shown = bench
         .lines("SELECT CAST(cost_per_lead_24h AS TEXT) AS line FROM cost_monitoring_summary WHERE leads_24h > 0")
         .await;
