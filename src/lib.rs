@@ -40,6 +40,7 @@
 //! | [`store`] | the database: schema, queries, migrations | is asked without an account |
 //! | [`sending`] | replies to platforms: kept first, sent once, in order | sends again what may have gone out |
 //! | [`outbox`] | webhooks to endpoints: at least once, under one id, signed | is waited for by who changes a row; posts into a private network unasked |
+//! | [`costs`] | what accounts spend, held against their thresholds; alerts | knows who wrote a cost |
 //! | [`api`] | what dashboards and programs ask over HTTP | is on the way of a live envelope |
 //! | [`dashboard`] | the page and the client library | |
 //! | [`app`], [`cli`] | joining the parts; the command line | hold rules of their own |
@@ -52,6 +53,7 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod costs;
 pub mod dashboard;
 pub mod domain;
 pub mod enrichment;

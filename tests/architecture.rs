@@ -20,7 +20,7 @@ use source::{Source, tokens, without_tests};
 const BASE: [&str; 3] = ["config", "telemetry", "domain"];
 
 /// A module, what it may use besides the base, and why the line is drawn there.
-const TABLE: [(&str, &[&str], &str); 13] = [
+const TABLE: [(&str, &[&str], &str); 14] = [
     ("inbound", &["inbox", "enrichment"], "a webhook is answered when it is durable, whatever else is away"),
     (
         "api",
@@ -42,6 +42,7 @@ const TABLE: [(&str, &[&str], &str); 13] = [
     ("realtime", &["cluster", "auth", "inbox"], "nothing on the way of a live envelope reads the store"),
     ("persistence", &["store", "inbox"], "storing comes after pushing and knows nothing of it"),
     ("outbox", &["store"], "deliveries are rows of the store and nothing else"),
+    ("costs", &["store", "realtime"], "alerts are decided in the store, and told after they are kept"),
     ("auth", &["store"], "who somebody is does not depend on what they ask for"),
     ("inbox", &["cluster"], "what is accepted is kept while every other part is away"),
     ("store", &[], "the database is asked, it asks nobody"),

@@ -1,12 +1,14 @@
-//! What dashboards and programs ask for over HTTP: signing in, leads, chats, endpoints, what needs attention.
+//! What dashboards and programs ask for over HTTP: signing in, leads, chats, endpoints, costs, what needs attention.
 //!
 //! The routes under `/api/leads` keep the shapes of the lead dashboard that agencies switch over from, those under
-//! `/api/chats` what the message inbox answers; everything but the leads answers errors as RFC 9457 problem details.
+//! `/api/chats` what the message inbox answers, two under
+//! `/api/webhooks/cost-alert` those of the prospecting system; everything but the leads answers errors as RFC 9457 problem details.
 //! Webhooks, sockets, `/ready` and `/metrics` are not here.
 
 mod attention;
 mod chat_query;
 mod chats;
+mod costs;
 mod deliveries;
 mod endpoints;
 mod extract;

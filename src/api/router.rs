@@ -5,7 +5,7 @@ use actix_web::{
     web::{PayloadConfig, ServiceConfig, delete, get, post, put, scope},
 };
 
-use super::{attention, chats, deliveries, endpoints, extract, health, leads, login, me, people, sends, sync};
+use super::{attention, chats, costs, deliveries, endpoints, extract, health, leads, login, me, people, sends, sync};
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
 pub fn configure(app: &mut ServiceConfig) {
@@ -56,6 +56,14 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/endpoints/{id}/deliveries", get().to(deliveries::list))
             .route("/endpoints/{id}/replay", post().to(deliveries::replay))
             .route("/endpoints/{id}/replays/{replay}", get().to(deliveries::progress))
-            .route("/endpoints/{id}/replays/{replay}/cancel", post().to(deliveries::cancel)),
+            .route("/endpoints/{id}/replays/{replay}/cancel", post().to(deliveries::cancel))
+            // What is spent at others' APIs; the last two in the shapes of the prospecting system.
+            .route("/cost-thresholds", get().to(costs::thresholds))
+            .route("/cost-thresholds", put().to(costs::put_threshold))
+            .route("/cost-thresholds/{id}", delete().to(costs::remove_threshold))
+            .route("/cost-alerts", get().to(costs::alerts))
+            .route("/costs/summary", get().to(costs::summary))
+            .route("/webhooks/cost-alert/status", get().to(costs::status))
+            .route("/webhooks/cost-alert/resolve/{id}", post().to(costs::resolve)),
     );
 }

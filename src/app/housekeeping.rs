@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use super::Hub;
 use crate::{
     config::Settings,
+    costs::Watcher,
     domain::{Timestamp, clock},
     inbox::Limits,
     persistence,
@@ -20,10 +21,17 @@ use crate::{
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Starts retention and gauges, telling who comes and goes, and noting which leads were seen.
+/// Starts retention and gauges, telling who comes and goes, watching costs, and noting which leads were seen.
 pub(super) fn start(settings: &Settings, hub: &Hub) {
     let registry = hub.registry.clone().recipient();
     actix_rt::spawn(presence::announce(hub.presence.clone(), hub.directory.clone(), registry));
+    let watcher = Watcher {
+        settings: settings.costs.clone(),
+        store: hub.store.clone(),
+        publish: hub.registry.clone().recipient(),
+        metrics: Arc::clone(&hub.metrics),
+    };
+    actix_rt::spawn(watcher.run());
     let longest = settings.persistence.backoff;
     actix_rt::spawn(persistence::mark_first_seen(hub.store.clone(), hub.inbox.clone(), longest));
     let (store, interval) = (hub.store.clone(), settings.inbox.prune_interval);

@@ -168,9 +168,10 @@ fn impossible(s: &Settings) -> Vec<String> {
         s.inbox.retention.as_secs() >= 48 * 3600,
         "inbox.retention must be at least 48h: platforms redeliver for 36h",
     );
-    demand(!s.inbox.sweep_interval.is_zero(), "inbox.sweep_interval must not be zero");
-    demand(!s.inbox.prune_interval.is_zero(), "inbox.prune_interval must not be zero");
-    demand(!s.store.directory_interval.is_zero(), "store.directory_interval must not be zero");
+    let intervals =
+        [s.inbox.sweep_interval, s.inbox.prune_interval, s.store.directory_interval, s.costs.sweep_interval];
+    let words = "inbox.sweep_interval, inbox.prune_interval, store.directory_interval and costs.sweep_interval must not be zero";
+    demand(intervals.iter().all(|interval| !interval.is_zero()), words);
     demand(s.store.pool > 0, "store.pool must be at least 1");
     demand(
         s.enrichment.queue > 0 && s.enrichment.concurrency > 0,
@@ -258,12 +259,14 @@ mod tests {
             ("LEADWIRE__META__APP_SECRETS", "one, two"),
             ("LEADWIRE__META__VERIFY_TOKEN", "123"),
             ("LEADWIRE__ENRICHMENT__BREAKER_RATE", "0.25"),
+            ("LEADWIRE__COSTS__CALLS_PER_HOUR", "{ hunter_io = 500 }"),
             ("LEADWIRE_TEST_POSTGRES", "is not a setting and is left alone"),
         ];
         let overrides = from_environment(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
         let settings = build(overrides, Vec::new()).unwrap();
         assert_eq!(settings.server.workers, 3);
         assert_eq!(settings.meta.app_secrets.len(), 2);
+        assert_eq!(settings.costs.calls_per_hour.get("hunter_io"), Some(&500));
     }
 
     #[test]

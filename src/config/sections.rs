@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use ssrf_guard::Cidr;
 use url::Url;
 
-use crate::domain::AccountId;
+use crate::domain::{AccountId, cost::CallLimits};
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Server {
@@ -164,6 +164,13 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cidr>, D::
         text.parse().map_err(|_| D::Error::custom(format!("`{text}` is not a network like 10.0.0.0/8 or fd00::/8")))
     };
     texts.into_iter().map(network).collect()
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Costs {
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
+    pub calls_per_hour: CallLimits,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountId, ChatId, EventId, LeadId, Room, SourceId, Timestamp, clock,
+    cost::AlertRaised,
     lead::Lead,
     message::{ChangeKind, Chat, Message, MessageChange},
     send::{Outgoing, SendState},
@@ -34,7 +35,8 @@ impl Envelope {
             | Body::NewMessage(_)
             | Body::MessageChanged(_)
             | Body::Send(_)
-            | Body::ChatUpdated(_) => Room::Account(self.account),
+            | Body::ChatUpdated(_)
+            | Body::CostAlert(_) => Room::Account(self.account),
             Body::SourceHealth(_) => Room::Operators(self.account),
         }
     }
@@ -67,6 +69,8 @@ pub enum Body {
     Send(Box<Outgoing>),
     /// `chat:updated`
     ChatUpdated(Box<Chat>),
+    /// `cost:alert`
+    CostAlert(Box<AlertRaised>),
     /// `source:health`
     SourceHealth(SourceHealth),
 }
@@ -92,6 +96,7 @@ impl Body {
                 SendState::Failed => "message:failed",
             },
             Self::ChatUpdated(_) => "chat:updated",
+            Self::CostAlert(_) => "cost:alert",
             Self::SourceHealth(_) => "source:health",
         }
     }

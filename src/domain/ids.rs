@@ -123,6 +123,10 @@ ids! {
     EndpointId = "ep_";
     /// A person's wish to have deliveries made again.
     ReplayId = "rpl_";
+    /// What an account's spending is held against.
+    ThresholdId = "thr_";
+    /// An alert that costs have raised.
+    AlertId = "alr_";
     /// A key for programs.
     ApiKeyId = "key_";
     /// An agency's own token issuer.

@@ -1,9 +1,10 @@
-//! Plain data and rules: what an account, a room, an event, an envelope, a lead, a send and a delivery are.
+//! Plain data and rules: what an account, a room, an event, an envelope, a lead, a send, a delivery and a cost are.
 //!
 //! Nothing here talks to a socket, a database or a clock other than [`clock`]; every other module may use it and it
 //! uses none of them.
 
 pub mod clock;
+pub mod cost;
 pub mod delivery;
 pub mod directory;
 pub mod envelope;
@@ -18,8 +19,8 @@ pub mod send;
 
 pub use clock::Timestamp;
 pub use ids::{
-    AccountId, AgencyId, ApiKeyId, ChatId, EndpointId, EventId, IssuerId, LeadId, MessageId, ReplayId, SendId,
-    SessionId, SourceId, UserId,
+    AccountId, AgencyId, AlertId, ApiKeyId, ChatId, EndpointId, EventId, IssuerId, LeadId, MessageId, ReplayId, SendId,
+    SessionId, SourceId, ThresholdId, UserId,
 };
 pub use role::Role;
 pub use room::Room;

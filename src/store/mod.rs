@@ -1,5 +1,5 @@
 //! The database: agencies, users and sources for the directory, leads for reports and exports,
-//! conversations, the replies on their way, and the outbox.
+//! conversations, the replies on their way, the outbox, and what costs are held against.
 //!
 //! Two engines, one set of queries: an embedded SQLite file, or PostgreSQL by URL. `queries/` is compiled once for each
 //! (`engine::postgres`, `engine::sqlite`), so ordinary code with ordinary types serves both; the few places where they
@@ -14,6 +14,7 @@
 mod agencies;
 mod chats;
 mod check;
+mod costs;
 mod deliveries;
 mod directory;
 mod endpoints;
@@ -35,6 +36,7 @@ mod users;
 mod vault;
 
 pub use chats::{Changed, ChatChange, ChatFilter, ChatPage};
+pub use costs::{AlertFilter, AlertPage, CostsDue, DailyCosts, SpendingSummary, ThresholdChange};
 pub use deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay};
 pub use endpoints::{EndpointChange, NewEndpoint, Target};
 pub use error::{Result, StoreError};

@@ -1,4 +1,4 @@
-//! Column types that mean the same on both engines: ids and words as text, moments, JSON.
+//! Column types that mean the same on both engines: ids and words as text, moments, JSON, exact figures.
 //!
 //! Diesel's own time and JSON types exist for one engine only, or differ between them, and so can't share a schema.
 
@@ -8,15 +8,15 @@ use chrono::{DateTime, Utc};
 use diesel::{
     deserialize::{self, FromSql, FromSqlRow},
     expression::AsExpression,
-    pg::{Pg, PgValue},
+    pg::{Pg, PgValue, data_types::PgNumeric},
     query_builder::QueryId,
     serialize::{self, IsNull, Output, ToSql},
-    sql_types::{BigInt, SqlType, Text, Timestamptz},
+    sql_types::{BigInt, Double, Numeric, SqlType, Text, Timestamptz},
     sqlite::{Sqlite, SqliteValue},
 };
 use serde_json::Value;
 
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, cost::Amount};
 
 /// SQL: `TIMESTAMPTZ`, or an integer of microseconds since 1970.
 #[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
@@ -95,6 +95,64 @@ impl FromSql<Document, Sqlite> for Json {
     fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
         let text = <String as FromSql<Text, Sqlite>>::from_sql(value)?;
         Ok(Self(serde_json::from_str(&text)?))
+    }
+}
+
+/// SQL: `NUMERIC`, or `REAL`, which holds every amount to its last part; sums are made elsewhere.
+#[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
+#[diesel(postgres_type(oid = 1700, array_oid = 1231))]
+#[diesel(sqlite_type(name = "Double"))]
+pub struct Exact;
+
+/// An [`Amount`] in an [`Exact`] column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Exact)]
+pub struct Figure(pub Amount);
+
+impl ToSql<Exact, Pg> for Figure {
+    /// Digits are to the base of 10,000: the last one is the parts.
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let mut rest = self.0.0.unsigned_abs();
+        let mut digits = Vec::new();
+        while rest > 0 {
+            digits.insert(0, i16::try_from(rest % 10_000)?);
+            rest /= 10_000;
+        }
+        let (weight, scale) = (i16::try_from(digits.len())? - 2, 4);
+        let numeric = if self.0.0 < 0 {
+            PgNumeric::Negative { weight, scale, digits }
+        } else {
+            PgNumeric::Positive { weight, scale, digits }
+        };
+        <PgNumeric as ToSql<Numeric, Pg>>::to_sql(&numeric, &mut out.reborrow())
+    }
+}
+
+impl FromSql<Exact, Pg> for Figure {
+    /// What is finer than a part is cut off.
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let (weight, digits, sign) = match <PgNumeric as FromSql<Numeric, Pg>>::from_sql(value)? {
+            PgNumeric::Positive { weight, digits, .. } => (weight, digits, 1),
+            PgNumeric::Negative { weight, digits, .. } => (weight, digits, -1),
+            PgNumeric::NaN => (0, Vec::new(), 1),
+        };
+        let places = usize::try_from(i32::from(weight) + 2).unwrap_or(0);
+        let mut digits = digits.into_iter().chain(std::iter::repeat(0)).take(places);
+        let parts = digits.try_fold(0_i64, |parts, digit| parts.checked_mul(10_000)?.checked_add(digit.into()));
+        Ok(Self(Amount(sign * parts.ok_or("an amount out of range")?)))
+    }
+}
+
+impl ToSql<Exact, Sqlite> for Figure {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.to_f64());
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Exact, Sqlite> for Figure {
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(Amount::from_f64(<f64 as FromSql<Double, Sqlite>>::from_sql(value)?)))
     }
 }
 

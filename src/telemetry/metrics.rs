@@ -35,6 +35,7 @@ pub struct Metrics {
     pub deliveries: Counters,
     pub delivery_seconds: Histogram,
     pub delivery_delay_seconds: Histogram,
+    pub cost_alerts: Counters,
     pub registrations: Counters,
     pub syncs: Counters,
     pub synced_messages: Counter,
@@ -88,6 +89,7 @@ impl Metrics {
             deliveries: Counters::default(),
             delivery_seconds: seconds(),
             delivery_delay_seconds: seconds(),
+            cost_alerts: Counters::default(),
             registrations: Counters::default(),
             syncs: Counters::default(),
             synced_messages: Counter::default(),
@@ -129,6 +131,7 @@ impl Metrics {
         r.register("deliveries", "Attempts to deliver webhooks, by what became of them", self.deliveries.clone());
         r.register_with_unit("delivery", "How long endpoints take to answer", Unit::Seconds, self.delivery_seconds.clone());
         r.register_with_unit("delivery_delay", "From a change in the database until an endpoint has it", Unit::Seconds, self.delivery_delay_seconds.clone());
+        r.register("cost_alerts", "Alerts that costs have raised, by type of threshold", self.cost_alerts.clone());
         r.register("webhook_registrations", "Webhooks at platforms that were looked at, by outcome", self.registrations.clone());
         r.register("syncs", "Times that a source's messages were read at the platform, by outcome", self.syncs.clone());
         r.register("synced_messages", "Messages that no webhook had brought", self.synced_messages.clone());

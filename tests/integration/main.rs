@@ -4,6 +4,7 @@
 
 mod away;
 mod client;
+mod costs;
 mod crash;
 mod flow;
 mod hostile;

@@ -36,6 +36,7 @@ use crate::{
 };
 
 mod chats;
+mod costs;
 mod endpoints;
 mod leads;
 mod login;

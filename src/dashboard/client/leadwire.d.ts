@@ -72,6 +72,18 @@ export interface Lead {
 export interface Payloads {
   new_lead: { lead: Lead; timestamp: string; source: "webhook" | "sync" | "replay" | "manual" };
   "lead:updated": { lead: { id: string } & Partial<Lead>; deleted?: boolean };
+  "cost:alert": {
+    alert_id: string;
+    alert_type: "daily_spend" | "cost_per_lead" | "rate_limit" | "anomaly";
+    threshold_name: string;
+    threshold_value: number;
+    current_value: number;
+    severity: "warning" | "critical";
+    api_service?: string;
+    campaign?: string;
+    alert_data: Record<string, unknown>;
+    timestamp: string;
+  };
   "source:health": {
     source: string;
     state: "healthy" | "throttled" | "token_invalid" | "failing";

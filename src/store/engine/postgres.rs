@@ -196,6 +196,9 @@ pub(in crate::store) mod dialect {
         Ok(c.batch_execute(&notify).await?)
     }
 
+    /// In which hour since 1970 `created_at` is.
+    pub(in crate::store) const HOUR: &str = "CAST(floor(extract(epoch FROM created_at) / 3600) AS BIGINT)";
+
     /// Leads that have the text in one of the fields that people search, in any case.
     pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {
         let pattern = format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));

@@ -167,6 +167,9 @@ pub(in crate::store) mod dialect {
         ready(Ok(()))
     }
 
+    /// In which hour since 1970 `created_at` is.
+    pub(in crate::store) const HOUR: &str = "created_at / 3600000000";
+
     /// Leads that have the text in one of the fields that people search, in any case.
     pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {
         let folded = text.to_lowercase();

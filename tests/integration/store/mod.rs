@@ -14,3 +14,4 @@ mod others;
 mod outage;
 mod outbox;
 mod sends;
+mod spending;

@@ -1,5 +1,9 @@
 //! The tables, once for both engines. Kept by hand: no tool knows the types that stand for both.
 
+mod costs;
+
+pub use costs::*;
+
 diesel::table! {
     use diesel::sql_types::Text;
     use crate::store::types::Moment;
