@@ -1,5 +1,7 @@
 //! Replies from the dashboards to a platform: sent once, in order, told, and never a second time when nobody knows.
 
+mod receipts;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -109,6 +111,16 @@ impl Desk {
         })
         .await
     }
+}
+
+/// What the page tells of a message that it has sent to the first person.
+fn echo(mid: &str, text: &str) -> String {
+    let now = leadwire::domain::clock::now().timestamp_millis();
+    json!({"object": "page", "entry": [{"id": "101", "time": 1, "messaging": [{
+        "sender": {"id": "101"}, "recipient": {"id": "500"}, "timestamp": now,
+        "message": {"is_echo": true, "mid": mid, "text": text},
+    }]}]})
+    .to_string()
 }
 
 /// Sends a frame; its reply.
@@ -254,35 +266,12 @@ async fn what_may_have_gone_out_is_never_sent_again() -> Result<()> {
     // Unless the echo comes late.
     let mut dashboard = desk.house.session(0).await?;
     let mid = page.sent().pop().context("nothing was sent")?.mid;
-    let now = leadwire::domain::clock::now().timestamp_millis();
-    let echo = json!({"object": "page", "entry": [{"id": "101", "time": 1, "messaging": [{
-        "sender": {"id": "101"}, "recipient": {"id": "500"}, "timestamp": now,
-        "message": {"is_echo": true, "mid": mid, "text": "Lost"},
-    }]}]});
-    desk.house.accepted(echo.to_string()).await?;
+    desk.house.accepted(echo(&mid, "Lost")).await?;
     let told = next(&mut dashboard, "message:sent").await?;
     ensure!(told["client_id"] == "Lost" && told["message_id"].is_string(), "{told}");
     let (status, answer) = desk.reply("Lost").await?;
     ensure!(status == StatusCode::CREATED && page.send_calls() == 4, "{status}: {answer}");
     Ok(())
-}
-
-#[tokio::test]
-async fn what_is_read_here_is_told_to_the_person_once() -> Result<()> {
-    let desk = Desk::open(2).await?;
-    for _ in 0..2 {
-        let (hub, token) = (&desk.house.hub, &desk.house.tenants[0].token);
-        let url = hub.url(&format!("/api/chats/{}/mark-read", desk.chats[0]));
-        hub.http().post(url).bearer_auth(token).send().await?.error_for_status()?;
-    }
-    let mut socket = desk.house.session(0).await?;
-    let reply = asked(&mut socket, json!({"type": "chat:read", "chat": desk.chats[1]})).await?;
-    ensure!(reply["ok"] == true, "{reply}");
-    until("the receipts", PATIENCE, || async {
-        let seen = desk.house.pages[0].seen();
-        Ok(if seen == ["500", "501"] { Ok(()) } else { Err(format!("{seen:?}")) })
-    })
-    .await
 }
 
 #[tokio::test]
@@ -316,11 +305,7 @@ async fn a_hub_that_dies_while_it_sends_finds_out_by_the_echo_or_says_that_it_do
     desk.house.pages[0].lose_answers(Behaviour::answers());
     desk.house.hub.start().await?;
     // The platform delivers again what the hub was not there to take.
-    let echo = json!({"object": "page", "entry": [{"id": "101", "time": 1, "messaging": [{
-        "sender": {"id": "101"}, "recipient": {"id": "500"}, "timestamp": leadwire::domain::clock::now().timestamp_millis(),
-        "message": {"is_echo": true, "mid": "m_sent_101_1", "text": "Hello!"},
-    }]}]});
-    desk.house.accepted(echo.to_string()).await?;
+    desk.house.accepted(echo("m_sent_101_1", "Hello!")).await?;
     let answer = desk.reply_as(0, &desk.chats[0], json!({"text": "Hello!", "client_id": "0"})).await?;
     ensure!(answer.0 == StatusCode::CREATED && answer.1["message"]["platform_id"] == "m_sent_101_1", "{answer:?}");
     let answer = desk.reply_as(0, &desk.chats[1], json!({"text": "Hello!", "client_id": "1"})).await?;
