@@ -1,4 +1,4 @@
-//! What dashboards and programs ask for over HTTP: signing in, leads, chats, endpoints, what needs attention.
+//! What dashboards and programs ask for over HTTP: signing in, leads, chats, prospects, endpoints, what needs attention.
 //!
 //! The routes under `/api/leads` keep the shapes of the lead dashboard that agencies switch over from, those under
 //! `/api/chats` what the message inbox answers; everything but the leads answers errors as RFC 9457 problem details.
@@ -18,6 +18,7 @@ mod login;
 mod me;
 mod people;
 mod problem;
+mod prospects;
 mod router;
 mod sends;
 mod state;

@@ -14,8 +14,8 @@ use serde::Deserialize;
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{
-    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Realtime, Sending, Server, Span,
-    Store, Telemetry, Unipile,
+    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Prospecting, Realtime, Sending, Server,
+    Span, Store, Telemetry, Unipile,
 };
 
 /// Every setting.
@@ -40,6 +40,8 @@ pub struct Settings {
     pub sending: Sending,
     /// Webhooks that the hub sends.
     pub outbox: Outbox,
+    /// Finding out about businesses.
+    pub prospecting: Prospecting,
     /// Writing to the database.
     pub persistence: Persistence,
     /// Sessions.

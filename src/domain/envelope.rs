@@ -8,6 +8,7 @@ use super::{
     AccountId, ChatId, EventId, LeadId, Room, SourceId, Timestamp, clock,
     lead::Lead,
     message::{ChangeKind, Chat, Message, MessageChange},
+    prospect::LeadEnriched,
     send::{Outgoing, SendState},
 };
 
@@ -31,6 +32,7 @@ impl Envelope {
         match self.body {
             Body::NewLead(_)
             | Body::LeadUpdated(_)
+            | Body::LeadEnriched(_)
             | Body::NewMessage(_)
             | Body::MessageChanged(_)
             | Body::Send(_)
@@ -59,6 +61,8 @@ pub enum Body {
     NewLead(Box<NewLead>),
     /// `lead:updated`
     LeadUpdated(LeadUpdated),
+    /// `lead:enriched`
+    LeadEnriched(Box<LeadEnriched>),
     /// `message:new`
     NewMessage(Box<Message>),
     /// `message:edited`, `message:deleted`, `message:reaction`, `message:read`, `message:delivered`
@@ -78,6 +82,7 @@ impl Body {
         match self {
             Self::NewLead(_) => "new_lead",
             Self::LeadUpdated(_) => "lead:updated",
+            Self::LeadEnriched(_) => "lead:enriched",
             Self::NewMessage(_) => "message:new",
             Self::MessageChanged(change) => match change.change {
                 ChangeKind::Edited => "message:edited",

@@ -13,6 +13,15 @@ pub struct Labelled {
     pub what: &'static str,
 }
 
+/// A stage of enrichment, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Staged {
+    /// Which one.
+    pub stage: &'static str,
+    /// How it went.
+    pub outcome: &'static str,
+}
+
 /// A counter for each word of a short list.
 pub type Counters = Family<Labelled, Counter>;
 
@@ -35,6 +44,8 @@ pub struct Metrics {
     pub deliveries: Counters,
     pub delivery_seconds: Histogram,
     pub delivery_delay_seconds: Histogram,
+    pub enrichment_seconds: Family<Staged, Histogram>,
+    pub website_calls: Counter,
     pub registrations: Counters,
     pub syncs: Counters,
     pub synced_messages: Counter,
@@ -88,6 +99,8 @@ impl Metrics {
             deliveries: Counters::default(),
             delivery_seconds: seconds(),
             delivery_delay_seconds: seconds(),
+            enrichment_seconds: Family::new_with_constructor(seconds),
+            website_calls: Counter::default(),
             registrations: Counters::default(),
             syncs: Counters::default(),
             synced_messages: Counter::default(),
@@ -129,6 +142,8 @@ impl Metrics {
         r.register("deliveries", "Attempts to deliver webhooks, by what became of them", self.deliveries.clone());
         r.register_with_unit("delivery", "How long endpoints take to answer", Unit::Seconds, self.delivery_seconds.clone());
         r.register_with_unit("delivery_delay", "From a change in the database until an endpoint has it", Unit::Seconds, self.delivery_delay_seconds.clone());
+        r.register_with_unit("enrichment_stage", "How long stages of enrichment take, by stage and outcome", Unit::Seconds, self.enrichment_seconds.clone());
+        r.register("website_calls", "Requests to websites of prospects", self.website_calls.clone());
         r.register("webhook_registrations", "Webhooks at platforms that were looked at, by outcome", self.registrations.clone());
         r.register("syncs", "Times that a source's messages were read at the platform, by outcome", self.syncs.clone());
         r.register("synced_messages", "Messages that no webhook had brought", self.synced_messages.clone());

@@ -28,7 +28,7 @@ use crate::{
         envelope::{Envelope, Position},
         send::{Outgoing, Reason, SendState},
     },
-    outbox,
+    outbox, prospecting,
     realtime::{Publish, PublishError},
     sending::{Desk, Read, Wake},
     store::{NewUser, Store, Vault},
@@ -122,6 +122,12 @@ struct Asleep;
 
 impl Actor for Asleep {
     type Context = actix::Context<Self>;
+}
+
+impl Handler<prospecting::Wake> for Asleep {
+    type Result = ();
+
+    fn handle(&mut self, _: prospecting::Wake, _: &mut Self::Context) {}
 }
 
 impl Handler<outbox::Wake> for Asleep {
@@ -218,7 +224,19 @@ impl Hub {
             metrics,
         };
         let auth = auth.unwrap();
-        let state = ApiState { store, auth, directory, desk, outbox, publisher, attention, syncer, trust_proxy: true };
+        let prospecting = prospecting::Desk { wake: Asleep.start().recipient() };
+        let state = ApiState {
+            store,
+            auth,
+            directory,
+            desk,
+            outbox,
+            prospecting,
+            publisher,
+            attention,
+            syncer,
+            trust_proxy: true,
+        };
         Self { state, seen, agency, account, second, foreign, _folder: folder, newest: sender }
     }
 

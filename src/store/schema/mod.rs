@@ -1,5 +1,11 @@
 //! The tables, once for both engines. Kept by hand: no tool knows the types that stand for both.
 
+mod prospecting;
+
+pub use prospecting::{
+    api_costs, campaign_processing_status, campaigns, enhanced_leads, enriched_leads, enrichments,
+};
+
 diesel::table! {
     use diesel::sql_types::Text;
     use crate::store::types::Moment;
@@ -12,7 +18,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::Text;
+    use diesel::sql_types::{Bool, Integer, Nullable, Text};
     use crate::store::types::Moment;
 
     accounts (id) {
@@ -20,6 +26,8 @@ diesel::table! {
         agency_id -> Text,
         name -> Text,
         created_at -> Moment,
+        enrich_leads -> Bool,
+        quality_threshold -> Nullable<Integer>,
     }
 }
 
@@ -364,3 +372,4 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(messages, sends);
 diesel::allow_tables_to_appear_in_same_query!(endpoints, subscriptions, outbox, deliveries);
+diesel::allow_tables_to_appear_in_same_query!(accounts, enrichments);
