@@ -39,6 +39,7 @@ mod chats;
 mod endpoints;
 mod leads;
 mod login;
+mod prospects;
 mod sends;
 mod sync;
 

@@ -67,7 +67,8 @@ pub fn of_lead(lead: &Lead, now: Timestamp) -> Option<Prospect> {
 fn answer(lead: &Lead, names: &[&str]) -> Option<String> {
     let fields = lead.meta_data.get("field_data")?.as_array()?;
     let value = |name: &&str| {
-        let field = fields.iter().find(|field| field["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(name)))?;
+        let field =
+            fields.iter().find(|field| field["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(name)))?;
         let value = match field["values"].as_array().and_then(|values| values.first()) {
             Some(Value::String(value)) => value,
             _ => return None,

@@ -149,7 +149,7 @@ fn is_role(found: &FoundEmail) -> bool {
 }
 
 /// Whether an address is the site's own and not, say, its web designer's.
-fn is_at(address: &str, host: &str) -> bool {
+pub(super) fn is_at(address: &str, host: &str) -> bool {
     let domain = address.rsplit('@').next().unwrap_or_default();
     domain == host || domain.ends_with(&format!(".{host}")) || host.ends_with(&format!(".{domain}"))
 }

@@ -47,9 +47,8 @@ pub(super) fn apply(work: &mut Work) {
 pub(in crate::prospecting) fn validated(prospect: &Prospect, findings: &Findings) -> (Option<bool>, Option<bool>) {
     let Some(validation) = &findings.validation else { return (None, None) };
     let address = given(prospect.email.as_deref());
-    let checked = address.and_then(|address| {
-        validation.emails.iter().find(|checked| checked.address.eq_ignore_ascii_case(address))
-    });
+    let checked = address
+        .and_then(|address| validation.emails.iter().find(|checked| checked.address.eq_ignore_ascii_case(address)));
     let email = checked.and_then(|checked| match checked.verdict {
         Verdict::Deliverable => Some(true),
         Verdict::Undeliverable | Verdict::Disposable => Some(false),

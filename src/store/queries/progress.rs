@@ -4,11 +4,7 @@ use chrono::TimeDelta;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::{
-    Conn,
-    dialect::locked,
-    enrichments::money,
-};
+use super::{Conn, dialect::locked, enrichments::money};
 use crate::{
     domain::prospect::{Prospect, status},
     store::{
