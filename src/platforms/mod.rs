@@ -12,7 +12,7 @@ pub mod meta;
 #[cfg(test)]
 mod one_call;
 #[cfg(test)]
-pub mod one_site;
+pub(crate) mod one_site;
 pub mod unipile;
 pub mod website;
 mod words;

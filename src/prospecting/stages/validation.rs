@@ -18,7 +18,7 @@ pub(super) async fn look(tools: &Tools<'_>, work: &mut Work) {
     for address in candidates(&work.prospect, &work.findings) {
         let (verdict, why) = verdict(tools, &address).await;
         if let Some(why) = why {
-            work.findings.degrade(Stage::Validation, "email", why);
+            work.findings.degrade(Stage::Validation, "email", &why);
         }
         let checked = checked(address, verdict, &work.findings);
         if let Some(validation) = &mut work.findings.validation {
@@ -105,7 +105,7 @@ async fn website(tools: &Tools<'_>, work: &mut Work) -> Option<WebsiteCheck> {
     match status {
         Ok(status) => Some(answered(status)),
         Err(why) => {
-            work.findings.degrade(Stage::Validation, "website", why);
+            work.findings.degrade(Stage::Validation, "website", &why);
             Some(WebsiteCheck { accessible: false, status: None, confidence: 5 })
         }
     }

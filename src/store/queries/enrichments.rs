@@ -90,7 +90,7 @@ pub(in crate::store) async fn claim(c: &mut Conn, account: AccountId, now: At, u
             let attempts = row.attempts;
             let enrichment = Enrichment::try_from(row)?;
             if enrichment.stage == Stage::PreValidation {
-                prospect.status = status::PROCESSING.to_owned();
+                status::PROCESSING.clone_into(&mut prospect.status);
                 prospect.processing_stage = Some(enrichment.stage.at_work().to_owned());
                 prospect.updated_at = now.0;
                 write(c, &prospect).await?;
@@ -130,7 +130,7 @@ async fn give_up(c: &mut Conn, campaign: &str, now: At) -> Result<()> {
     Ok(())
 }
 
-pub(in crate::store) async fn settle(c: &mut Conn, done: &StageDone, now: At) -> Result<Option<Case>> {
+pub(in crate::store) async fn settle(c: &mut Conn, done: &StageDone, now: At) -> Result<Option<Box<Case>>> {
     write_tx!(c, async |c| {
         let Case { prospect, enrichment, attempts, .. } = &done.of;
         // Whoever has claimed it since, after the lease had ended, goes on with it.
@@ -171,7 +171,7 @@ pub(in crate::store) async fn settle(c: &mut Conn, done: &StageDone, now: At) ->
         keep(c, &row).await?;
         let (attempts, threshold) = (row.attempts, done.of.threshold);
         let enrichment = row.try_into()?;
-        Ok(Some(Case { prospect: done.prospect.clone(), enrichment, attempts, threshold }))
+        Ok(Some(Box::new(Case { prospect: done.prospect.clone(), enrichment, attempts, threshold })))
     })
     .await
 }

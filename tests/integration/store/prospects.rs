@@ -1,6 +1,6 @@
 //! Prospects and their enrichments: whose turn it is, what a stage leaves, and how far campaigns are.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::TimeDelta;
 use leadwire::{
@@ -10,7 +10,7 @@ use leadwire::{
         lead::Lead,
         prospect::{Findings, PreValidation, Prospect, Stage},
     },
-    store::{Again, Case, Cost, Ending, ProspectFilter, StageDone, StoreError, Then},
+    store::{Again, Case, Cost, Ending, ProspectFilter, StageDone, StoreError, Then, Threshold},
 };
 use serde_json::json;
 
@@ -36,14 +36,15 @@ fn prospect(account: &Account, id: &str) -> Prospect {
     Prospect::new(id.to_owned(), account.agency, account.id, format!("Grill {id}"), clock::now())
 }
 
-fn done(of: Case, change: impl FnOnce(&mut Prospect), then: Then) -> StageDone {
+fn done(of: impl Into<Box<Case>>, change: impl FnOnce(&mut Prospect), then: Then) -> Arc<StageDone> {
+    let of = *of.into();
     let mut prospect = of.prospect.clone();
     change(&mut prospect);
     let findings = Findings {
         pre_validation: Some(PreValidation { name: 25, ..PreValidation::default() }),
         ..of.enrichment.findings.clone()
     };
-    StageDone { of, prospect, findings, costs: Vec::new(), then }
+    Arc::new(StageDone { of, prospect, findings, costs: Vec::new(), then })
 }
 
 fn ended() -> Then {
@@ -69,7 +70,7 @@ impl Bench {
     /// Claims the account's next and ends it with this status.
     async fn end_next(&self, account: AccountId, status: &str) {
         let case = self.claim_next(account).await.unwrap();
-        let kept = self.store.settle_stage(done(case, |it| it.status = status.to_owned(), ended())).await.unwrap();
+        let kept = self.store.settle_stage(done(case, |it| status.clone_into(&mut it.status), ended())).await.unwrap();
         assert!(kept.unwrap().enrichment.finished_at.is_some());
     }
 
@@ -122,12 +123,12 @@ async fn prospects_are_claimed_once_in_their_order_and_a_lease_ends(bench: Bench
 
 async fn a_stage_is_kept_with_its_costs_and_goes_on_at_the_next(bench: Bench) {
     let account = bench.account().await;
-    bench.store.set_account_enrichment(account.id, None, Some(Some(70))).await.unwrap();
+    bench.store.set_account_enrichment(account.id, None, Some(Threshold::Own(70))).await.unwrap();
     bench.add(&account, &["lead_1"], None).await;
     let case = bench.claim_next(account.id).await.unwrap();
     assert_eq!((case.enrichment.stage, case.threshold), (Stage::PreValidation, Some(70)));
     let mut stage = done(case, |it| it.phone = Some("+16198675309".to_owned()), Then::Next(Stage::Discovery, soon()));
-    stage.costs = vec![Cost { service: "website", amount: 0.0125 }];
+    Arc::make_mut(&mut stage).costs = vec![Cost { service: "website", amount: 0.0125 }];
     let kept = bench.store.settle_stage(stage).await.unwrap().unwrap();
     assert_eq!((kept.enrichment.stage, kept.attempts, kept.enrichment.run), (Stage::Discovery, 0, 1));
 
@@ -139,7 +140,7 @@ async fn a_stage_is_kept_with_its_costs_and_goes_on_at_the_next(bench: Bench) {
     assert_eq!((case.enrichment.stage, case.attempts), (Stage::Validation, 1));
     assert_eq!(case.enrichment.findings.pre_validation.map(PreValidation::total), Some(25));
     let kept = bench.store.settle_stage(done(case, |_| (), Then::Next(Stage::Scoring, soon()))).await.unwrap().unwrap();
-    let last = done(kept, |it| it.status = "qualified".to_owned(), ended());
+    let last = done(kept, |it| "qualified".clone_into(&mut it.status), ended());
     let kept = bench.store.settle_stage(last).await.unwrap().unwrap();
     assert!(kept.enrichment.finished_at.is_some());
     assert_eq!(bench.claim_next(account.id).await, None);
@@ -191,7 +192,7 @@ async fn a_prospect_is_enriched_again_only_when_it_is_done_and_counted_once(benc
     let case = bench.claim_next(account.id).await.unwrap();
     assert_eq!((case.enrichment.run, case.enrichment.stage), (2, Stage::PreValidation));
     assert_eq!(case.enrichment.findings, Findings::default());
-    bench.store.settle_stage(done(case, |it| it.status = "enriched".to_owned(), ended())).await.unwrap().unwrap();
+    bench.store.settle_stage(done(case, |it| "enriched".clone_into(&mut it.status), ended())).await.unwrap().unwrap();
     let counts = "SELECT processed_leads || '/' || total_leads || ' ' || qualified_leads AS line FROM campaign_processing_status";
     assert_eq!(bench.lines(counts).await, ["1/1 0"]);
     // One that others wrote, and that was never enriched.
@@ -214,7 +215,7 @@ async fn a_campaign_passes_its_marks_and_is_completed_when_all_are_done(bench: B
         let case = bench.claim_next(account.id).await.unwrap();
         let status = ["qualified", "enriched", "error", "pre-validation-filtered"][at % 4].to_owned();
         let mut stage = done(case, |it| it.status = status, ended());
-        stage.costs = vec![Cost { service: "website", amount: 0.5 }];
+        Arc::make_mut(&mut stage).costs = vec![Cost { service: "website", amount: 0.5 }];
         bench.store.settle_stage(stage).await.unwrap().unwrap();
     }
     let progress = "progress_update".to_owned();
