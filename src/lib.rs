@@ -19,6 +19,13 @@
 //!                                                        └─▶ inbox, as the platform's own echo of the message
 //! ```
 //!
+//! Businesses are found out about in stages, each pushed and then kept:
+//!
+//! ```text
+//! prospects ─▶ store (the queue) ─▶ prospecting ─▶ websites, name servers
+//!                                        └─▶ dashboards ─▶ store
+//! ```
+//!
 //! What changes in the database goes to others as webhooks, whoever changed it:
 //!
 //! ```text
@@ -32,13 +39,14 @@
 //! | [`telemetry`] | logs and metrics | logs a secret or a payload |
 //! | [`inbound`] | webhooks in: verify, split, accept, answer | answers 200 before the commit, calls a platform |
 //! | [`inbox`] | what was accepted and is not finished; the envelope log | forgets |
-//! | [`platforms`] | clients of the platforms' own APIs; readers of what their webhooks tell | decides when to try again |
+//! | [`platforms`] | clients of the platforms' own APIs, of websites and mail domains; readers of what platforms' webhooks tell | decides when to try again |
 //! | [`enrichment`] | one supervisor an account: order, budget, retries, parking | lets one account wait for another |
 //! | [`upkeep`] | that platforms' webhooks come here, and that what did not come is fetched | delays a start, is waited for |
 //! | [`realtime`] | the registry, shards, rooms and sessions | reads the store |
 //! | [`persistence`] | the persister: batches, patience; when leads were first seen | is waited for by a dashboard |
 //! | [`store`] | the database: schema, queries, migrations | is asked without an account |
 //! | [`sending`] | replies to platforms: kept first, sent once, in order | sends again what may have gone out |
+//! | [`prospecting`] | enrichment of prospects: four stages, accounts in turn | believes a website, goes where it leads unasked; lets a stage that fails end the others |
 //! | [`outbox`] | webhooks to endpoints: at least once, under one id, signed | is waited for by who changes a row; posts into a private network unasked |
 //! | [`costs`] | what accounts spend, held against their thresholds; alerts | knows who wrote a cost |
 //! | [`api`] | what dashboards and programs ask over HTTP | is on the way of a live envelope |
@@ -62,6 +70,7 @@ pub mod inbox;
 pub mod outbox;
 pub mod persistence;
 pub mod platforms;
+pub mod prospecting;
 pub mod realtime;
 pub mod sending;
 pub mod store;

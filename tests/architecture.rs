@@ -20,11 +20,11 @@ use source::{Source, tokens, without_tests};
 const BASE: [&str; 3] = ["config", "telemetry", "domain"];
 
 /// A module, what it may use besides the base, and why the line is drawn there.
-const TABLE: [(&str, &[&str], &str); 14] = [
+const TABLE: [(&str, &[&str], &str); 15] = [
     ("inbound", &["inbox", "enrichment"], "a webhook is answered when it is durable, whatever else is away"),
     (
         "api",
-        &["auth", "store", "inbox", "platforms", "realtime", "outbox", "sending"],
+        &["auth", "store", "inbox", "platforms", "realtime", "outbox", "prospecting", "sending"],
         "HTTP asks; it does no work of its own",
     ),
     (
@@ -41,7 +41,12 @@ const TABLE: [(&str, &[&str], &str); 14] = [
     ("upkeep", &["platforms", "inbox", "enrichment"], "what it fetches goes the way of webhooks, and no other"),
     ("realtime", &["cluster", "auth", "inbox"], "nothing on the way of a live envelope reads the store"),
     ("persistence", &["store", "inbox"], "storing comes after pushing and knows nothing of it"),
-    ("outbox", &["store"], "deliveries are rows of the store and nothing else"),
+    (
+        "prospecting",
+        &["store", "platforms", "realtime", "outbox"],
+        "its queue is rows of the store, so it is no part of enrichment, which never waits for that",
+    ),
+    ("outbox", &["store", "platforms"], "deliveries are rows of the store and nothing else"),
     ("costs", &["store", "realtime"], "alerts are decided in the store, and told after they are kept"),
     ("auth", &["store"], "who somebody is does not depend on what they ask for"),
     ("inbox", &["cluster"], "what is accepted is kept while every other part is away"),

@@ -92,7 +92,7 @@ fn object(body: &[u8]) -> Result<JsonObject, ApiError> {
 
 fn unread(error: &actix_web::Error) -> ApiError {
     if let Some(PayloadError::Overflow) = error.as_error::<PayloadError>() {
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 256 KiB.");
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.");
     }
     ApiError::bad_request(format!("The body could not be read: {error}."))
 }

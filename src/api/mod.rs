@@ -1,4 +1,5 @@
-//! What dashboards and programs ask for over HTTP: signing in, leads, chats, endpoints, costs, what needs attention.
+//! What dashboards and programs ask for over HTTP: signing in, leads, chats, prospects, endpoints, costs, what needs
+//! attention.
 //!
 //! The routes under `/api/leads` keep the shapes of the lead dashboard that agencies switch over from, those under
 //! `/api/chats` what the message inbox answers, two under
@@ -20,6 +21,7 @@ mod login;
 mod me;
 mod people;
 mod problem;
+mod prospects;
 mod router;
 mod sends;
 mod state;

@@ -2,10 +2,12 @@
 
 use actix_web::{
     middleware::DefaultHeaders,
-    web::{PayloadConfig, ServiceConfig, delete, get, post, put, scope},
+    web::{PayloadConfig, ServiceConfig, delete, get, post, put, resource, scope},
 };
 
-use super::{attention, chats, costs, deliveries, endpoints, extract, health, leads, login, me, people, sends, sync};
+use super::{
+    attention, chats, costs, deliveries, endpoints, extract, health, leads, login, me, people, prospects, sends, sync,
+};
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
 pub fn configure(app: &mut ServiceConfig) {
@@ -45,6 +47,15 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/chats/{id}/unignore", post().to(chats::unignore))
             .route("/chats/{id}/assist-mode", post().to(chats::set_assist_mode))
             .route("/chats/{id}/assign", post().to(chats::assign))
+            // Businesses, and finding out about them.
+            .service(
+                resource("/prospects")
+                    .app_data(PayloadConfig::new(prospects::MAX_BODY))
+                    .route(get().to(prospects::list))
+                    .route(post().to(prospects::add)),
+            )
+            .route("/prospects/{id}", get().to(prospects::read))
+            .route("/prospects/{id}/enrich", post().to(prospects::enrich))
             // Where webhooks of the hub go, and what went there.
             .route("/endpoints", get().to(endpoints::list))
             .route("/endpoints", post().to(endpoints::add))

@@ -8,7 +8,7 @@ use super::{AttentionSource, Syncer};
 use crate::{
     auth::Authenticator,
     domain::{directory::Watch, envelope::Envelope},
-    outbox,
+    outbox, prospecting,
     sending::Desk,
     store::Store,
 };
@@ -26,6 +26,8 @@ pub struct ApiState {
     pub desk: Desk,
     /// Tests endpoints.
     pub outbox: outbox::Desk,
+    /// Enriches prospects.
+    pub prospecting: prospecting::Desk,
     /// Tells dashboards.
     pub publisher: Arc<dyn Publisher>,
     /// Knows what is parked or ailing.

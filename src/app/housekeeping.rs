@@ -111,6 +111,9 @@ pub(super) async fn watch(hub: &Hub) -> &'static str {
         if !hub.dispatcher.connected() {
             return "the dispatcher";
         }
+        if !hub.prospector.connected() {
+            return "the prospector";
+        }
         if hub.inbox.is_closed() {
             return "the inbox";
         }

@@ -27,6 +27,7 @@ use crate::{
     inbox::Inbox,
     outbox::{self, Dispatcher},
     persistence::Persister,
+    prospecting::{self, Prospector},
     realtime::{Actions, Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
     sending::{Desk, Sender},
     store::{Store, Vault},
@@ -96,6 +97,8 @@ struct Hub {
     supervisors: Addr<Supervisors>,
     dispatcher: Addr<Dispatcher>,
     outbox: outbox::Desk,
+    prospector: Addr<Prospector>,
+    prospecting: prospecting::Desk,
     sender: Addr<Sender>,
     desk: Desk,
     receiver: Arc<Receiver>,
@@ -130,6 +133,7 @@ impl Hub {
             metrics: Arc::clone(&metrics),
         };
         let (dispatcher, outbox) = base.dispatcher()?;
+        let (prospector, prospecting) = base.prospector(&outbox)?;
         let persister = base.persister(&outbox);
         let supervisors = base.supervisors(&persister, reconnections)?;
         let (sender, desk) = base.sender(&supervisors)?;
@@ -151,6 +155,8 @@ impl Hub {
             supervisors,
             dispatcher,
             outbox,
+            prospector,
+            prospecting,
             sender,
             desk,
             receiver,
@@ -174,6 +180,7 @@ impl Hub {
             directory: self.directory.clone(),
             desk: self.desk.clone(),
             outbox: self.outbox.clone(),
+            prospecting: self.prospecting.clone(),
             publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
             attention: Arc::new(bridges::Attentive {
                 inbox: self.inbox.clone(),

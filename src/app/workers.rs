@@ -14,9 +14,12 @@ use crate::{
     outbox::{self, Dispatcher},
     persistence::Persister,
     platforms::{
+        mail::MailDomains,
         meta::{GraphClient, GraphSettings},
         unipile::UnipileClient,
+        website::Websites,
     },
+    prospecting::{self, Prospector},
     realtime::SessionRegistry,
     sending::{self, Clients, Desk, Sender},
     store::Store,
@@ -81,6 +84,23 @@ impl Base<'_> {
         let dispatcher = Dispatcher::start_in_arbiter(&self.node, move |_| Dispatcher::new(context));
         let wake = dispatcher.clone().recipient();
         Ok((dispatcher, outbox::Desk { settings, store, client, wake, metrics }))
+    }
+
+    /// The prospector, and the desk that wakes it.
+    pub(super) fn prospector(&self, outbox: &outbox::Desk) -> anyhow::Result<(Addr<Prospector>, prospecting::Desk)> {
+        let settings = Arc::new(self.settings.prospecting.clone());
+        let context = prospecting::Context {
+            websites: Websites::new(&settings)?,
+            mail: MailDomains::new(&settings),
+            settings,
+            store: self.store.clone(),
+            publish: self.registry.clone().recipient(),
+            outbox: outbox.wake.clone(),
+            metrics: Arc::clone(&self.metrics),
+        };
+        let prospector = Prospector::start_in_arbiter(&self.node, move |_| Prospector::new(context));
+        let wake = prospector.clone().recipient();
+        Ok((prospector, prospecting::Desk { wake }))
     }
 
     /// The sender, and the desk that hands in to it.

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Outbox, Sending, Settings};
+use super::{Outbox, Prospecting, Sending, Settings};
 use crate::domain::reach;
 
 const DEFAULTS: &str = include_str!("default.toml");
@@ -152,6 +152,7 @@ fn typed_like(default: &Value, text: String) -> Value {
 fn impossible(s: &Settings) -> Vec<String> {
     let mut problems = nothing_sent(&s.sending);
     problems.extend(nothing_delivered(&s.outbox));
+    problems.extend(nothing_enriched(&s.prospecting));
     let mut demand = |holds: bool, problem: &str| {
         if !holds {
             problems.push(problem.to_owned());
@@ -227,6 +228,29 @@ fn nothing_delivered(s: &Outbox) -> Vec<String> {
         ((0.01..=1.0).contains(&s.breaker_rate), "outbox.breaker_rate must be between 0.01 and 1"),
         (s.lease > s.timeout, "outbox.lease must be longer than outbox.timeout: two hubs would deliver the same"),
         (!s.sweep_interval.is_zero(), "outbox.sweep_interval must be longer than 0"),
+    ];
+    checks.into_iter().filter(|(holds, _)| !holds).map(|(_, problem)| problem.to_owned()).collect()
+}
+
+/// Values with which prospects would not be enriched, or twice.
+fn nothing_enriched(s: &Prospecting) -> Vec<String> {
+    let checks = [
+        (s.at_once > 0 && s.at_once_per_account > 0, "prospecting.at_once and .at_once_per_account must be at least 1"),
+        (
+            s.calls_per_hour >= Prospecting::CALLS_EACH,
+            "prospecting.calls_per_hour must be at least 10: one takes as many",
+        ),
+        ((0..=100).contains(&s.quality_threshold), "prospecting.quality_threshold must be from 0 to 100"),
+        ((0.0..=1000.0).contains(&s.website_cost), "prospecting.website_cost must be from 0 to 1000"),
+        (
+            s.lease > s.stage_timeout,
+            "prospecting.lease must be longer than prospecting.stage_timeout: two hubs would enrich the same",
+        ),
+        (!s.sweep_interval.is_zero(), "prospecting.sweep_interval must be longer than 0"),
+        (
+            s.contact.chars().all(|letter| matches!(letter, ' '..='~')),
+            "prospecting.contact must be plain letters: it goes into a header",
+        ),
     ];
     checks.into_iter().filter(|(holds, _)| !holds).map(|(_, problem)| problem.to_owned()).collect()
 }

@@ -14,8 +14,8 @@ use serde::Deserialize;
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{
-    Auth, Compat, Costs, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Realtime, Sending, Server,
-    Span, Store, Telemetry, Unipile,
+    Auth, Compat, Costs, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Prospecting, Realtime, Sending,
+    Server, Span, Store, Telemetry, Unipile,
 };
 
 /// Every setting.
@@ -42,6 +42,8 @@ pub struct Settings {
     pub outbox: Outbox,
     /// Thresholds of what accounts spend.
     pub costs: Costs,
+    /// Finding out about businesses.
+    pub prospecting: Prospecting,
     /// Writing to the database.
     pub persistence: Persistence,
     /// Sessions.

@@ -158,6 +158,38 @@ pub struct Outbox {
     pub allow_private: Vec<Cidr>,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+pub struct Prospecting {
+    pub at_once: usize,
+    pub at_once_per_account: usize,
+    pub calls_per_hour: u32,
+    pub quality_threshold: i32,
+    #[serde(with = "humantime_serde")]
+    pub stage_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub fetch_timeout: Duration,
+    pub page_size: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub host_pause: Duration,
+    pub contact: String,
+    pub website_cost: f64,
+    #[serde(deserialize_with = "unless_empty")]
+    pub nameserver: Option<SocketAddr>,
+    #[serde(with = "humantime_serde")]
+    pub dns_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
+    #[serde(deserialize_with = "networks")]
+    pub allow_private: Vec<Cidr>,
+}
+
+impl Prospecting {
+    /// Requests to websites that enriching one prospect may take; its account must have so many left.
+    pub const CALLS_EACH: u32 = 10;
+}
+
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cidr>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     let network = |text: String| {

@@ -9,6 +9,7 @@ use super::{
     cost::AlertRaised,
     lead::Lead,
     message::{ChangeKind, Chat, Message, MessageChange},
+    prospect::LeadEnriched,
     send::{Outgoing, SendState},
 };
 
@@ -32,6 +33,7 @@ impl Envelope {
         match self.body {
             Body::NewLead(_)
             | Body::LeadUpdated(_)
+            | Body::LeadEnriched(_)
             | Body::NewMessage(_)
             | Body::MessageChanged(_)
             | Body::Send(_)
@@ -61,6 +63,8 @@ pub enum Body {
     NewLead(Box<NewLead>),
     /// `lead:updated`
     LeadUpdated(LeadUpdated),
+    /// `lead:enriched`
+    LeadEnriched(Box<LeadEnriched>),
     /// `message:new`
     NewMessage(Box<Message>),
     /// `message:edited`, `message:deleted`, `message:reaction`, `message:read`, `message:delivered`
@@ -82,6 +86,7 @@ impl Body {
         match self {
             Self::NewLead(_) => "new_lead",
             Self::LeadUpdated(_) => "lead:updated",
+            Self::LeadEnriched(_) => "lead:enriched",
             Self::NewMessage(_) => "message:new",
             Self::MessageChanged(change) => match change.change {
                 ChangeKind::Edited => "message:edited",

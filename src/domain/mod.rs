@@ -1,4 +1,5 @@
-//! Plain data and rules: what an account, a room, an event, an envelope, a lead, a send, a delivery and a cost are.
+//! Plain data and rules: what an account, a room, an event, an envelope, a lead, a prospect, a send, a delivery and a cost
+//! are.
 //!
 //! Nothing here talks to a socket, a database or a clock other than [`clock`]; every other module may use it and it
 //! uses none of them.
@@ -12,6 +13,7 @@ pub mod event;
 pub mod ids;
 pub mod lead;
 pub mod message;
+pub mod prospect;
 pub mod reach;
 pub mod role;
 pub mod room;

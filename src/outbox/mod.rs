@@ -17,7 +17,7 @@ mod line;
 mod schedule;
 mod signature;
 
-pub use client::{Client, Unusable};
+pub use client::Client;
 pub use desk::{Desk, TestOutcome};
 pub use dispatcher::{Context, Dispatcher, Wake};
 pub use signature::new_secret;

@@ -1,5 +1,6 @@
 //! The database: agencies, users and sources for the directory, leads for reports and exports,
-//! conversations, the replies on their way, the outbox, and what costs are held against.
+//! conversations, the replies on their way, the outbox, prospects with how far their enrichment is, and what costs are held
+//! against.
 //!
 //! Two engines, one set of queries: an embedded SQLite file, or PostgreSQL by URL. `queries/` is compiled once for each
 //! (`engine::postgres`, `engine::sqlite`), so ordinary code with ordinary types serves both; the few places where they
@@ -19,6 +20,7 @@ mod deliveries;
 mod directory;
 mod endpoints;
 mod engine;
+mod enrichments;
 mod error;
 mod handle;
 mod issuers;
@@ -27,6 +29,7 @@ mod leads;
 mod messages;
 mod migrate;
 mod outbox;
+mod prospects;
 mod schema;
 mod sends;
 mod sources;
@@ -39,11 +42,13 @@ pub use chats::{Changed, ChatChange, ChatFilter, ChatPage};
 pub use costs::{AlertFilter, AlertPage, CostsDue, DailyCosts, SpendingSummary, ThresholdChange};
 pub use deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay};
 pub use endpoints::{EndpointChange, NewEndpoint, Target};
+pub use enrichments::{Case, Cost, Ending, Enrichment, StageDone, Then, Threshold};
 pub use error::{Result, StoreError};
 pub use handle::Store;
 pub use leads::{Cursor, LeadChanges, LeadFilter, LeadPage, ParseCursorError};
 pub use messages::{Attendee, MessageFilter, MessagePage};
 pub use outbox::{Attempt, Claimed, Due, Outcome, Settled};
+pub use prospects::{Again, KnownProspect, ProspectCursor, ProspectFilter, ProspectPage};
 pub use sends::{Admission, OpenSend};
 pub use sources::NewSource;
 pub use users::NewUser;

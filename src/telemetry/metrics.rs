@@ -13,6 +13,15 @@ pub struct Labelled {
     pub what: &'static str,
 }
 
+/// A stage of enrichment, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Staged {
+    /// Which one.
+    pub stage: &'static str,
+    /// How it went.
+    pub outcome: &'static str,
+}
+
 /// A counter for each word of a short list.
 pub type Counters = Family<Labelled, Counter>;
 
@@ -36,6 +45,8 @@ pub struct Metrics {
     pub delivery_seconds: Histogram,
     pub delivery_delay_seconds: Histogram,
     pub cost_alerts: Counters,
+    pub enrichment_seconds: Family<Staged, Histogram>,
+    pub website_calls: Counter,
     pub registrations: Counters,
     pub syncs: Counters,
     pub synced_messages: Counter,
@@ -90,6 +101,8 @@ impl Metrics {
             delivery_seconds: seconds(),
             delivery_delay_seconds: seconds(),
             cost_alerts: Counters::default(),
+            enrichment_seconds: Family::new_with_constructor(seconds),
+            website_calls: Counter::default(),
             registrations: Counters::default(),
             syncs: Counters::default(),
             synced_messages: Counter::default(),
@@ -132,6 +145,8 @@ impl Metrics {
         r.register_with_unit("delivery", "How long endpoints take to answer", Unit::Seconds, self.delivery_seconds.clone());
         r.register_with_unit("delivery_delay", "From a change in the database until an endpoint has it", Unit::Seconds, self.delivery_delay_seconds.clone());
         r.register("cost_alerts", "Alerts that costs have raised, by type of threshold", self.cost_alerts.clone());
+        r.register_with_unit("enrichment_stage", "How long stages of enrichment take, by stage and outcome", Unit::Seconds, self.enrichment_seconds.clone());
+        r.register("website_calls", "Requests to websites of prospects", self.website_calls.clone());
         r.register("webhook_registrations", "Webhooks at platforms that were looked at, by outcome", self.registrations.clone());
         r.register("syncs", "Times that a source's messages were read at the platform, by outcome", self.syncs.clone());
         r.register("synced_messages", "Messages that no webhook had brought", self.synced_messages.clone());

@@ -12,6 +12,7 @@ mod life;
 mod messages;
 mod outbox;
 mod page;
+mod prospecting;
 mod replies;
 mod store;
 mod support;

@@ -28,7 +28,7 @@ use crate::{
         envelope::{Envelope, Position},
         send::{Outgoing, Reason, SendState},
     },
-    outbox,
+    outbox, prospecting,
     realtime::{Publish, PublishError},
     sending::{Desk, Read, Wake},
     store::{NewUser, Store, Vault},
@@ -40,6 +40,7 @@ mod costs;
 mod endpoints;
 mod leads;
 mod login;
+mod prospects;
 mod sends;
 mod sync;
 
@@ -125,6 +126,12 @@ impl Actor for Asleep {
     type Context = actix::Context<Self>;
 }
 
+impl Handler<prospecting::Wake> for Asleep {
+    type Result = ();
+
+    fn handle(&mut self, _: prospecting::Wake, _: &mut Self::Context) {}
+}
+
 impl Handler<outbox::Wake> for Asleep {
     type Result = ();
 
@@ -164,6 +171,18 @@ async fn sqlite(folder: &tempfile::TempDir) -> Store {
     let store = Store::open(&url, 2, Duration::from_secs(10), Vault::new([1; 32])).await.unwrap();
     store.migrate().await.unwrap();
     store
+}
+
+/// Allowed to post to this machine; nobody delivers.
+fn outbox_desk(store: Store) -> outbox::Desk {
+    let settings = Settings::parse("outbox.allow_private = [\"127.0.0.0/8\"]").unwrap().outbox;
+    outbox::Desk {
+        client: outbox::Client::new(settings.timeout, &settings.allow_private).unwrap(),
+        settings: Arc::new(settings),
+        store,
+        wake: Asleep.start().recipient(),
+        metrics: Arc::new(Metrics::new()),
+    }
 }
 
 impl Hub {
@@ -209,17 +228,21 @@ impl Hub {
             read: platform.recipient(),
             outcomes,
         };
-        let settings = Settings::parse("outbox.allow_private = [\"127.0.0.0/8\"]").unwrap().outbox;
-        let metrics = Arc::new(Metrics::new());
-        let outbox = outbox::Desk {
-            client: outbox::Client::new(settings.timeout, &settings.allow_private).unwrap(),
-            settings: Arc::new(settings),
-            store: store.clone(),
-            wake: Asleep.start().recipient(),
-            metrics,
-        };
+        let outbox = outbox_desk(store.clone());
         let auth = auth.unwrap();
-        let state = ApiState { store, auth, directory, desk, outbox, publisher, attention, syncer, trust_proxy: true };
+        let prospecting = prospecting::Desk { wake: Asleep.start().recipient() };
+        let state = ApiState {
+            store,
+            auth,
+            directory,
+            desk,
+            outbox,
+            prospecting,
+            publisher,
+            attention,
+            syncer,
+            trust_proxy: true,
+        };
         Self { state, seen, agency, account, second, foreign, _folder: folder, newest: sender }
     }
 

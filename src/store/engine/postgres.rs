@@ -150,9 +150,11 @@ pub(in crate::store) mod dialect {
         store::{
             Result,
             engine::bulk::InsertLeads,
+            enrichments::EnrichmentRow,
             leads::LeadRow,
             messages::{MessageRow, Tenancy},
-            schema::{accounts, leads, messages},
+            prospects::ProspectRow,
+            schema::{accounts, enhanced_leads, enrichments, leads, messages},
             types::Word,
         },
     };
@@ -214,6 +216,28 @@ pub(in crate::store) mod dialect {
     /// One statement for all rows; those that are there already are left alone.
     pub(in crate::store) async fn insert_leads(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
         Ok(InsertLeads::from(rows).execute(c).await?)
+    }
+
+    /// The same within a transaction that is under way.
+    pub(in crate::store) use insert_leads as insert_leads_within;
+
+    /// As many rows a statement as its parameters allow; those that are there already are left alone.
+    pub(in crate::store) async fn insert_prospects(c: &mut Conn, rows: Vec<ProspectRow>) -> Result<usize> {
+        let mut added = 0;
+        for rows in rows.chunks(1_000) {
+            added +=
+                diesel::insert_into(enhanced_leads::table).values(rows).on_conflict_do_nothing().execute(c).await?;
+        }
+        Ok(added)
+    }
+
+    /// The same.
+    pub(in crate::store) async fn insert_enrichments(c: &mut Conn, rows: Vec<EnrichmentRow>) -> Result<usize> {
+        let mut added = 0;
+        for rows in rows.chunks(1_000) {
+            added += diesel::insert_into(enrichments::table).values(rows).on_conflict_do_nothing().execute(c).await?;
+        }
+        Ok(added)
     }
 
     /// Keeps others from changing the account's conversations until the transaction ends; `false` if there is none.

@@ -123,9 +123,11 @@ pub(in crate::store) mod dialect {
         domain::AccountId,
         store::{
             Result,
+            enrichments::EnrichmentRow,
             leads::LeadRow,
             messages::{MessageRow, Tenancy},
-            schema::{accounts, leads, messages},
+            prospects::ProspectRow,
+            schema::{accounts, enhanced_leads, enrichments, leads, messages},
             types::Word,
         },
     };
@@ -184,14 +186,43 @@ pub(in crate::store) mod dialect {
     /// One prepared statement, run for each row within one commit; rows that are there already are left alone.
     pub(in crate::store) async fn insert_leads(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
         let rows = rows.to_vec();
+        Ok(c.spawn_blocking(move |c| c.immediate_transaction(|c| insert_each_lead(c, &rows))).await?)
+    }
+
+    /// The same within a transaction that is under way.
+    pub(in crate::store) async fn insert_leads_within(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
+        let rows = rows.to_vec();
+        Ok(c.spawn_blocking(move |c| insert_each_lead(c, &rows)).await?)
+    }
+
+    fn insert_each_lead(c: &mut diesel::SqliteConnection, rows: &[LeadRow]) -> diesel::QueryResult<usize> {
+        let mut stored = 0;
+        for row in rows {
+            stored += diesel::insert_into(leads::table).values(row).on_conflict_do_nothing().execute(c)?;
+        }
+        Ok(stored)
+    }
+
+    /// One prepared statement, run for each row; those that are there already are left alone.
+    pub(in crate::store) async fn insert_prospects(c: &mut Conn, rows: Vec<ProspectRow>) -> Result<usize> {
         let insert = move |c: &mut diesel::SqliteConnection| {
-            c.immediate_transaction(|c| {
-                let mut stored = 0;
-                for row in &rows {
-                    stored += diesel::insert_into(leads::table).values(row).on_conflict_do_nothing().execute(c)?;
-                }
-                Ok(stored)
-            })
+            let mut added = 0;
+            for row in &rows {
+                added += diesel::insert_into(enhanced_leads::table).values(row).on_conflict_do_nothing().execute(c)?;
+            }
+            Ok(added)
+        };
+        Ok(c.spawn_blocking(insert).await?)
+    }
+
+    /// The same.
+    pub(in crate::store) async fn insert_enrichments(c: &mut Conn, rows: Vec<EnrichmentRow>) -> Result<usize> {
+        let insert = move |c: &mut diesel::SqliteConnection| {
+            let mut added = 0;
+            for row in &rows {
+                added += diesel::insert_into(enrichments::table).values(row).on_conflict_do_nothing().execute(c)?;
+            }
+            Ok(added)
         };
         Ok(c.spawn_blocking(insert).await?)
     }

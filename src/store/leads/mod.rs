@@ -14,7 +14,8 @@ use crate::domain::{AccountId, LeadId, Timestamp, clock, lead::Lead};
 
 impl Store {
     /// Stores leads, all or none, and answers how many were new: one that is there already, by its id or by its
-    /// account and Meta's id, is left as it is.
+    /// account and Meta's id, is left as it is. Those of accounts that enrich their leads become prospects as well, if
+    /// they name a business.
     ///
     /// # Errors
     /// [`super::StoreError::Rejected`] if one of them can't be stored as it is, or its account is gone: try them one by
@@ -27,7 +28,8 @@ impl Store {
         let mut rows: Vec<LeadRow> = leads.iter().map(LeadRow::from).collect();
         // Nodes that store the same leads at once must not wait for each other crosswise.
         rows.sort_by_key(|row| row.id.0);
-        run!(self, Append, |c, q| q::leads::insert(c, &rows).await)
+        let now = At(clock::now());
+        run!(self, Append, |c, q| q::leads::insert(c, &rows, now).await)
     }
 
     /// A page of these accounts' leads, newest first. No accounts: an empty page.

@@ -9,6 +9,7 @@ use crate::{
     store::{
         Result, StoreError,
         agencies::{AccountRow, AgencyRow},
+        enrichments::Threshold,
         error::explain,
         schema::{accounts, agencies},
         types::Word,
@@ -35,4 +36,25 @@ pub(in crate::store) async fn add_account(c: &mut Conn, row: &AccountRow) -> Res
 pub(in crate::store) async fn agency_of(c: &mut Conn, account: AccountId) -> Result<AgencyId> {
     let agency = accounts::table.find(Word(account)).select(accounts::agency_id).first::<Word<AgencyId>>(c).await;
     Ok(agency.optional()?.ok_or(StoreError::NotFound("account"))?.0)
+}
+
+pub(in crate::store) async fn set_enrichment(
+    c: &mut Conn,
+    account: AccountId,
+    leads: Option<bool>,
+    threshold: Option<Threshold>,
+) -> Result<(bool, Option<i32>)> {
+    write_tx!(c, async |c| {
+        if let Some(on) = leads {
+            let account = accounts::table.find(Word(account));
+            diesel::update(account).set(accounts::enrich_leads.eq(on)).execute(c).await?;
+        }
+        if let Some(threshold) = threshold {
+            let account = accounts::table.find(Word(account));
+            diesel::update(account).set(accounts::quality_threshold.eq(threshold.column())).execute(c).await?;
+        }
+        let set = accounts::table.find(Word(account)).select((accounts::enrich_leads, accounts::quality_threshold));
+        set.first(c).await.optional()?.ok_or(StoreError::NotFound("account"))
+    })
+    .await
 }

@@ -7,7 +7,8 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Conn, DB,
-    dialect::{insert_leads, mentions},
+    dialect::{insert_leads, insert_leads_within, mentions, write_tx},
+    prospects,
 };
 use crate::{
     domain::{AccountId, LeadId, Timestamp, lead::Lead},
@@ -26,8 +27,22 @@ fn within(accounts: &[AccountId]) -> Condition {
     Box::new(leads::account_id.eq_any(accounts.iter().copied().map(Word).collect::<Vec<_>>()))
 }
 
-pub(in crate::store) async fn insert(c: &mut Conn, rows: &[LeadRow]) -> Result<usize> {
-    insert_leads(c, rows).await
+pub(in crate::store) async fn insert(c: &mut Conn, rows: &[LeadRow], now: At) -> Result<usize> {
+    let mut accounts: Vec<AccountId> = rows.iter().map(|row| row.account_id.0).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    let enriching = prospects::enriching(c, &accounts).await?;
+    if enriching.is_empty() {
+        return insert_leads(c, rows).await;
+    }
+    let of = rows.iter().filter(|row| enriching.contains(&row.account_id.0));
+    let of: Vec<Lead> = of.cloned().map(Lead::from).collect();
+    write_tx!(c, async |c| {
+        let stored = insert_leads_within(c, rows).await?;
+        prospects::add_of_leads(c, &of, now).await?;
+        Ok(stored)
+    })
+    .await
 }
 
 /// Finds the page in the index first and reads its rows after. Each account is asked on its own, because only then the

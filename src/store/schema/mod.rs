@@ -1,8 +1,10 @@
 //! The tables, once for both engines. Kept by hand: no tool knows the types that stand for both.
 
 mod costs;
+mod prospecting;
 
 pub use costs::*;
+pub use prospecting::{campaign_processing_status, campaigns, enhanced_leads, enriched_leads, enrichments};
 
 diesel::table! {
     use diesel::sql_types::Text;
@@ -16,7 +18,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::Text;
+    use diesel::sql_types::{Bool, Integer, Nullable, Text};
     use crate::store::types::Moment;
 
     accounts (id) {
@@ -24,6 +26,8 @@ diesel::table! {
         agency_id -> Text,
         name -> Text,
         created_at -> Moment,
+        enrich_leads -> Bool,
+        quality_threshold -> Nullable<Integer>,
     }
 }
 
@@ -368,3 +372,4 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(messages, sends);
 diesel::allow_tables_to_appear_in_same_query!(endpoints, subscriptions, outbox, deliveries, delivery_attempts);
+diesel::allow_tables_to_appear_in_same_query!(accounts, enrichments);

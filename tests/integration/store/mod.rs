@@ -13,5 +13,6 @@ mod migrations;
 mod others;
 mod outage;
 mod outbox;
+mod prospects;
 mod sends;
 mod spending;

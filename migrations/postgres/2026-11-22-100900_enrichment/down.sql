@@ -1,0 +1,22 @@
+DROP TABLE enrichments;
+DROP INDEX enhanced_leads_of_lead;
+ALTER TABLE enhanced_leads
+    DROP COLUMN lead_id,
+    DROP COLUMN rating,
+    DROP COLUMN review_count,
+    DROP COLUMN owner_email,
+    DROP COLUMN processing_stage,
+    DROP COLUMN pre_validation_score,
+    DROP COLUMN is_qualified,
+    DROP COLUMN website_validated,
+    DROP COLUMN email_validated,
+    DROP COLUMN registry_validated,
+    DROP COLUMN is_nonprofit,
+    DROP COLUMN is_public_company,
+    DROP COLUMN has_intellectual_property,
+    DROP COLUMN is_international,
+    DROP COLUMN processing_cost,
+    DROP COLUMN enrichment_completed_at,
+    DROP COLUMN enrichment_data,
+    DROP COLUMN error_message;
+ALTER TABLE accounts DROP COLUMN enrich_leads, DROP COLUMN quality_threshold;
