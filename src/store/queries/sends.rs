@@ -195,8 +195,8 @@ pub(in crate::store) async fn confirm(c: &mut Conn, since: At, now: At) -> Resul
             sends::platform_id.eq(Some(platform_id)),
             sends::updated_at.eq(now),
         );
-        let sent = diesel::update(still).set(set).returning(SendRow::as_returning()).get_result(c).await;
-        confirmed.extend(sent.optional()?.map(Outgoing::from));
+        let updated = diesel::update(still).set(set).returning(SendRow::as_returning()).get_result(c).await;
+        confirmed.extend(updated.optional()?.map(Outgoing::from));
     }
     Ok(confirmed)
 }

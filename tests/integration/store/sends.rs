@@ -221,22 +221,22 @@ async fn an_echo_that_comes_late_is_still_the_sends(bench: Bench) {
     )
     .await;
     let confirmed = store.confirm_sends().await.unwrap();
-    let [sent] = &confirmed[..] else { panic!("{confirmed:?}") };
-    assert_eq!((sent.id, sent.state, &sent.reason), (unknown, SendState::Sent, &None));
-    assert_eq!(sent.message, Some(talk.owner.message("c-m4")));
-    assert_eq!(store.send(&[send.account], unknown).await.unwrap().as_ref(), Some(sent));
+    let [told] = &confirmed[..] else { panic!("{confirmed:?}") };
+    assert_eq!((told.id, told.state, &told.reason), (unknown, SendState::Sent, &None));
+    assert_eq!(told.message, Some(talk.owner.message("c-m4")));
+    assert_eq!(store.send(&[send.account], unknown).await.unwrap().as_ref(), Some(told));
     assert_eq!(store.confirm_sends().await.unwrap(), [], "a second time there is nothing to tell");
 }
 
 async fn what_was_settled_long_ago_is_forgotten(bench: Bench) {
     let store = &bench.store;
     let (_, send) = chat(&bench).await;
-    let sent = |send: Outgoing, updated_at| Outgoing { state: SendState::Sent, updated_at, ..send };
+    let settled = |send: Outgoing, updated_at| Outgoing { state: SendState::Sent, updated_at, ..send };
     let now = clock::now();
     let old = claimed(store, &send).await;
-    store.settle_send(&sent(old.clone(), now - TimeDelta::days(2))).await.unwrap();
+    store.settle_send(&settled(old.clone(), now - TimeDelta::days(2))).await.unwrap();
     let recent = claimed(store, &send).await;
-    store.settle_send(&sent(recent.clone(), now)).await.unwrap();
+    store.settle_send(&settled(recent.clone(), now)).await.unwrap();
     let waiting = kept(store, &send).await;
     assert_eq!(store.prune_sends(now - TimeDelta::days(1)).await.unwrap(), 1);
     assert_eq!(store.prune_sends(now - TimeDelta::days(1)).await.unwrap(), 0);
