@@ -11,10 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ApiError, ApiState, Caller, extract::JsonObject};
 use crate::{
-    domain::{
-        AccountId, LeadId, Role, Timestamp, clock,
-        prospect::Prospect,
-    },
+    domain::{AccountId, LeadId, Role, Timestamp, clock, prospect::Prospect},
     store::{Again, KnownProspect, ProspectFilter, Store, StoreError},
 };
 
@@ -29,9 +26,8 @@ const LONGEST_PAGE: u32 = 250;
 
 /// `GET /api/prospects?account_id=&campaign_id=&status=&limit=&cursor=`: newest first.
 pub async fn list(state: Data<ApiState>, caller: Caller, query: Query<HashMap<String, String>>) -> Answer {
-    let text = |name: &str| {
-        query.get(name).map(|text| text.trim().replace('\0', "\u{FFFD}")).filter(|text| !text.is_empty())
-    };
+    let text =
+        |name: &str| query.get(name).map(|text| text.trim().replace('\0', "\u{FFFD}")).filter(|text| !text.is_empty());
     let accounts = match text("account_id") {
         None => caller.accounts(),
         Some(account) => vec![seen(&caller, &account)?],
@@ -192,7 +188,11 @@ fn account_for(caller: &Caller, named: Option<&Value>) -> Result<AccountId, ApiE
         };
     };
     let account = seen(caller, named.as_str().unwrap_or_default())?;
-    if may(account) { Ok(account) } else { Err(ApiError::forbidden("Your role in this account may not add prospects.")) }
+    if may(account) {
+        Ok(account)
+    } else {
+        Err(ApiError::forbidden("Your role in this account may not add prospects."))
+    }
 }
 
 /// An account that the caller may see.

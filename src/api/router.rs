@@ -5,7 +5,9 @@ use actix_web::{
     web::{PayloadConfig, ServiceConfig, delete, get, post, put, resource, scope},
 };
 
-use super::{attention, chats, deliveries, endpoints, extract, health, leads, login, me, people, prospects, sends, sync};
+use super::{
+    attention, chats, deliveries, endpoints, extract, health, leads, login, me, people, prospects, sends, sync,
+};
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
 pub fn configure(app: &mut ServiceConfig) {

@@ -6,6 +6,7 @@ use super::{database, table};
 use crate::{
     config::Settings,
     domain::{AccountId, AgencyId},
+    store::Threshold,
 };
 
 /// An agency's client businesses.
@@ -48,16 +49,12 @@ pub enum Switch {
     Off,
 }
 
-/// A score of an account's own; `None` for that of the settings.
-#[derive(Debug, Clone, Copy)]
-pub struct Threshold(Option<i32>);
-
 fn threshold(text: &str) -> Result<Threshold, String> {
     if text == "default" {
-        return Ok(Threshold(None));
+        return Ok(Threshold::OfSettings);
     }
     let score = text.parse().ok().filter(|score| (0..=100).contains(score));
-    score.map(|score| Threshold(Some(score))).ok_or_else(|| "a score is from 0 to 100, or `default`".to_owned())
+    score.map(Threshold::Own).ok_or_else(|| "a score is from 0 to 100, or `default`".to_owned())
 }
 
 impl Account {
@@ -70,8 +67,7 @@ impl Account {
             }
             Self::Set { account, enrich_leads, quality_threshold } => {
                 let leads = enrich_leads.map(|switch| switch == Switch::On);
-                let threshold = quality_threshold.map(|threshold| threshold.0);
-                let (leads, threshold) = store.set_account_enrichment(account, leads, threshold).await?;
+                let (leads, threshold) = store.set_account_enrichment(account, leads, quality_threshold).await?;
                 let threshold = threshold.unwrap_or(settings.prospecting.quality_threshold);
                 let leads = if leads { "on" } else { "off" };
                 println!("enrich-leads: {leads}\nquality-threshold: {threshold}");

@@ -235,7 +235,10 @@ fn nothing_delivered(s: &Outbox) -> Vec<String> {
 fn nothing_enriched(s: &Prospecting) -> Vec<String> {
     let checks = [
         (s.at_once > 0 && s.at_once_per_account > 0, "prospecting.at_once and .at_once_per_account must be at least 1"),
-        (s.calls_per_hour >= Prospecting::CALLS_EACH, "prospecting.calls_per_hour must be at least 10: one takes as many"),
+        (
+            s.calls_per_hour >= Prospecting::CALLS_EACH,
+            "prospecting.calls_per_hour must be at least 10: one takes as many",
+        ),
         ((0..=100).contains(&s.quality_threshold), "prospecting.quality_threshold must be from 0 to 100"),
         ((0.0..=1000.0).contains(&s.website_cost), "prospecting.website_cost must be from 0 to 1000"),
         (

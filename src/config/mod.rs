@@ -14,8 +14,8 @@ use serde::Deserialize;
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{
-    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Prospecting, Realtime, Sending, Server,
-    Span, Store, Telemetry, Unipile,
+    Auth, Compat, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Prospecting, Realtime, Sending,
+    Server, Span, Store, Telemetry, Unipile,
 };
 
 /// Every setting.

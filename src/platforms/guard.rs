@@ -62,7 +62,6 @@ impl Guard {
 
     /// The beginning of a client that looks names up here and follows nothing. It is not asked about a URL that has an
     /// address in it: [`Self::admit`] is.
-    #[must_use]
     pub fn client(&self) -> ClientBuilder {
         reqwest::Client::builder()
             .redirect(redirect::Policy::none())

@@ -11,6 +11,8 @@ pub mod mail;
 pub mod meta;
 #[cfg(test)]
 mod one_call;
+#[cfg(test)]
+pub(crate) mod one_site;
 pub mod unipile;
 pub mod website;
 mod words;

@@ -3,6 +3,8 @@
 //! Claimed for a while like a delivery: who holds a claim does stage after stage, and what a stage leaves is kept in one
 //! transaction with the prospect's new state, what it cost and the progress of its campaign.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use serde_json::Value;
 
@@ -96,6 +98,24 @@ pub struct Ending {
     pub email_validated: Option<bool>,
 }
 
+/// From which score on an account's prospects are qualified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threshold {
+    /// That of the settings.
+    OfSettings,
+    /// This.
+    Own(i32),
+}
+
+impl Threshold {
+    pub(super) const fn column(self) -> Option<i32> {
+        match self {
+            Self::OfSettings => None,
+            Self::Own(score) => Some(score),
+        }
+    }
+}
+
 /// A row of `enrichments`.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = enrichments, treat_none_as_default_value = false)]
@@ -176,7 +196,7 @@ impl Store {
     ///
     /// # Errors
     /// As above; told twice changes nothing.
-    pub async fn settle_stage(&self, done: StageDone) -> Result<Option<Case>> {
+    pub async fn settle_stage(&self, done: Arc<StageDone>) -> Result<Option<Box<Case>>> {
         let now = At(clock::now());
         run!(self, Append, |c, q| q::enrichments::settle(c, &done, now).await)
     }
@@ -189,7 +209,7 @@ impl Store {
         &self,
         account: AccountId,
         leads: Option<bool>,
-        threshold: Option<Option<i32>>,
+        threshold: Option<Threshold>,
     ) -> Result<(bool, Option<i32>)> {
         run!(self, Change, |c, q| q::agencies::set_enrichment(c, account, leads, threshold).await)
     }

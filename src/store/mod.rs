@@ -39,7 +39,7 @@ mod vault;
 pub use chats::{Changed, ChatChange, ChatFilter, ChatPage};
 pub use deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay};
 pub use endpoints::{EndpointChange, NewEndpoint, Target};
-pub use enrichments::{Case, Cost, Ending, Enrichment, StageDone, Then};
+pub use enrichments::{Case, Cost, Ending, Enrichment, StageDone, Then, Threshold};
 pub use error::{Result, StoreError};
 pub use handle::Store;
 pub use leads::{Cursor, LeadChanges, LeadFilter, LeadPage, ParseCursorError};

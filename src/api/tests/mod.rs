@@ -39,6 +39,7 @@ mod chats;
 mod endpoints;
 mod leads;
 mod login;
+mod prospects;
 mod sends;
 mod sync;
 
@@ -171,6 +172,18 @@ async fn sqlite(folder: &tempfile::TempDir) -> Store {
     store
 }
 
+/// Allowed to post to this machine; nobody delivers.
+fn outbox_desk(store: Store) -> outbox::Desk {
+    let settings = Settings::parse("outbox.allow_private = [\"127.0.0.0/8\"]").unwrap().outbox;
+    outbox::Desk {
+        client: outbox::Client::new(settings.timeout, &settings.allow_private).unwrap(),
+        settings: Arc::new(settings),
+        store,
+        wake: Asleep.start().recipient(),
+        metrics: Arc::new(Metrics::new()),
+    }
+}
+
 impl Hub {
     /// An agency with two accounts and Ada, who has this role in the first; another agency with one account.
     async fn new(role: Role) -> Self {
@@ -214,15 +227,7 @@ impl Hub {
             read: platform.recipient(),
             outcomes,
         };
-        let settings = Settings::parse("outbox.allow_private = [\"127.0.0.0/8\"]").unwrap().outbox;
-        let metrics = Arc::new(Metrics::new());
-        let outbox = outbox::Desk {
-            client: outbox::Client::new(settings.timeout, &settings.allow_private).unwrap(),
-            settings: Arc::new(settings),
-            store: store.clone(),
-            wake: Asleep.start().recipient(),
-            metrics,
-        };
+        let outbox = outbox_desk(store.clone());
         let auth = auth.unwrap();
         let prospecting = prospecting::Desk { wake: Asleep.start().recipient() };
         let state = ApiState {

@@ -28,7 +28,7 @@ pub struct Findings {
 
 impl Findings {
     /// Notes what a stage could not do.
-    pub fn degrade(&mut self, stage: Stage, what: &str, why: impl ToString) {
+    pub fn degrade(&mut self, stage: Stage, what: &str, why: &impl ToString) {
         let degraded = Degraded { stage, what: what.to_owned(), why: why.to_string() };
         // One that is done again after a crash says it once.
         if !self.degraded.contains(&degraded) {

@@ -1,7 +1,5 @@
 //! The business that a lead belongs to, if it says so.
 
-use serde_json::Value;
-
 use super::{LeadId, Prospect, Timestamp};
 use crate::domain::lead::Lead;
 
@@ -67,11 +65,9 @@ pub fn of_lead(lead: &Lead, now: Timestamp) -> Option<Prospect> {
 fn answer(lead: &Lead, names: &[&str]) -> Option<String> {
     let fields = lead.meta_data.get("field_data")?.as_array()?;
     let value = |name: &&str| {
-        let field = fields.iter().find(|field| field["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(name)))?;
-        let value = match field["values"].as_array().and_then(|values| values.first()) {
-            Some(Value::String(value)) => value,
-            _ => return None,
-        };
+        let field =
+            fields.iter().find(|field| field["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(name)))?;
+        let value = field["values"].as_array()?.first()?.as_str()?;
         let value: String = value.trim().chars().filter(|it| !it.is_control()).take(LONGEST).collect();
         (!value.is_empty()).then_some(value)
     };
@@ -87,7 +83,7 @@ fn host(website: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::domain::{AccountId, AgencyId, clock};

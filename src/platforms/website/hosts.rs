@@ -57,16 +57,16 @@ impl Hosts {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn requests_to_a_host_come_one_by_one_with_a_pause_and_others_do_not_wait() {
         let (hosts, began) = (Hosts::default(), Instant::now());
         let url = |text: &str| text.parse::<Url>().unwrap();
-        let pause = Duration::from_secs(1);
+        let pause = Duration::from_millis(200);
         drop(hosts.turn(&url("http://a.example/1"), pause).await);
-        drop(hosts.turn(&url("http://a.example/2"), pause).await);
-        assert_eq!(began.elapsed(), pause);
         let held = hosts.turn(&url("http://b.example/"), pause).await;
-        assert_eq!(began.elapsed(), pause);
+        assert!(began.elapsed() < pause);
+        drop(hosts.turn(&url("http://a.example/2"), pause).await);
+        assert!(began.elapsed() >= pause);
         let waits = tokio::time::timeout(pause, hosts.turn(&url("https://b.example/"), Duration::ZERO)).await;
         assert!(waits.is_err(), "two were at it at once");
         drop(held);

@@ -87,7 +87,8 @@ impl Websites {
         if !settings.contact.is_empty() {
             agent = format!("{agent} (+{})", settings.contact);
         }
-        let http = guard.client().timeout(settings.fetch_timeout).pool_max_idle_per_host(1).user_agent(agent).build()?;
+        let http =
+            guard.client().timeout(settings.fetch_timeout).pool_max_idle_per_host(1).user_agent(agent).build()?;
         let page_size = usize::try_from(settings.page_size.as_u64()).unwrap_or(usize::MAX);
         Ok(Self { http, guard, hosts: Hosts::default(), page_size, pause: settings.host_pause })
     }

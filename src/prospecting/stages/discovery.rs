@@ -19,7 +19,7 @@ pub(super) async fn look(tools: &Tools<'_>, work: &mut Work) {
     let Some(website) = given(work.prospect.website.as_deref()) else { return };
     let bases = bases(website);
     let Some(first) = bases.first().cloned() else {
-        return work.findings.degrade(Stage::Discovery, "website", "its address is no URL");
+        return work.findings.degrade(Stage::Discovery, "website", &"its address is no URL");
     };
     let mut visit = tools.websites.visit(&work.calls);
     let mut read = Read { found: Discovery::default(), national: is_north_american(&work.prospect) };
@@ -31,7 +31,7 @@ pub(super) async fn look(tools: &Tools<'_>, work: &mut Work) {
             base
         }
         Err(why) => {
-            work.findings.degrade(Stage::Discovery, "website", why);
+            work.findings.degrade(Stage::Discovery, "website", &why);
             read.found.forbidden = why == WebError::Forbidden;
             read.found.status = match why {
                 WebError::Status(status) => Some(status),
@@ -52,7 +52,7 @@ pub(super) async fn look(tools: &Tools<'_>, work: &mut Work) {
         match visit.page(&url).await {
             Ok(page) => read.page(page).await,
             Err(WebError::Unreached | WebError::Slow | WebError::Cut) => {
-                work.findings.degrade(Stage::Discovery, "website", "it did not answer for all of its pages");
+                work.findings.degrade(Stage::Discovery, "website", &"it did not answer for all of its pages");
                 break;
             }
             // Not every business has each of them.
@@ -149,7 +149,7 @@ fn is_role(found: &FoundEmail) -> bool {
 }
 
 /// Whether an address is the site's own and not, say, its web designer's.
-fn is_at(address: &str, host: &str) -> bool {
+pub(super) fn is_at(address: &str, host: &str) -> bool {
     let domain = address.rsplit('@').next().unwrap_or_default();
     domain == host || domain.ends_with(&format!(".{host}")) || host.ends_with(&format!(".{domain}"))
 }

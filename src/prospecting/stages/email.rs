@@ -37,7 +37,8 @@ static THROWN_AWAY: LazyLock<HashSet<&str>> = LazyLock::new(|| mailchecker::blac
 /// The address that a text is, in lower case and with its domain in ASCII; `None` if it is none.
 pub(super) fn read(text: &str) -> Option<String> {
     let text = text.trim();
-    let plain = |letter: char| !letter.is_control() && !letter.is_whitespace() && !matches!(letter, '"' | '<' | '>' | ',');
+    let plain =
+        |letter: char| !letter.is_control() && !letter.is_whitespace() && !matches!(letter, '"' | '<' | '>' | ',');
     if text.len() > LONGEST || !text.chars().all(plain) {
         return None;
     }

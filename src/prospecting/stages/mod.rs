@@ -63,6 +63,6 @@ pub(super) async fn run(stage: Stage, tools: &Tools<'_>, work: &mut Work) {
         }
     };
     if !in_time {
-        work.findings.degrade(stage, "stage", "it took too long, and goes on with what was found until then");
+        work.findings.degrade(stage, "stage", &"it took too long, and goes on with what was found until then");
     }
 }

@@ -98,8 +98,14 @@ impl Contacts {
         let Some((scheme, rest)) = link.split_once(':') else { return };
         match scheme.to_ascii_lowercase().as_str() {
             "mailto" => email::of_link(rest).for_each(|address| add(&mut self.emails, address)),
-            "tel" => phone::read(rest, national).into_iter().for_each(|number| add(&mut self.phones, number)),
+            "tel" => self.phone(rest, national),
             _ => {}
+        }
+    }
+
+    fn phone(&mut self, text: &str, national: bool) {
+        if let Some(number) = phone::read(text, national) {
+            add(&mut self.phones, number);
         }
     }
 
@@ -122,8 +128,7 @@ impl Contacts {
                             email::of_link(address).for_each(|address| add(&mut self.emails, address));
                         }
                         ("telephone", Value::String(number)) => {
-                            let number = phone::read(number.trim_start_matches("tel:"), national);
-                            number.into_iter().for_each(|number| add(&mut self.phones, number));
+                            self.phone(number.trim_start_matches("tel:"), national);
                         }
                         ("founder" | "founders" | "owner" | "employee" | "employees", people) => {
                             self.owner = self.owner.take().or_else(|| person(people));
@@ -204,11 +209,11 @@ mod tests {
             "1 ".repeat(length / 2),
             "+1".repeat(length / 2),
             format!("<p {}>", "a=1 ".repeat(length / 4)),
-            (0..length / 20).map(|at| format!("a{at}@harbor.example ")).collect(),
+            (0..length / 20).map(|at| format!("a{at}@harbor.example")).collect::<Vec<_>>().join(" "),
         ] {
             let contacts = read(&html, true);
             assert!(contacts.emails.len() <= MOST && contacts.phones.len() <= MOST);
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     }
 }

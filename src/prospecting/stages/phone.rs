@@ -11,7 +11,7 @@ const SHORTEST: usize = 7;
 /// With its country, or in the shape of North America, where most of the businesses are. Others can't be told from dates
 /// and prices without knowing the country's plan.
 static IN_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\+[1-9][\d\s().\-]{6,20}\d\b|(?:\b1[\s.\-])?(?:\([2-9]\d{2}\)\s?|\b[2-9]\d{2}[\s.\-])[2-9]\d{2}[\s.\-]\d{4}\b")
+    Regex::new(r"\+[1-9]\d{0,2}(?:[\s.\-]?\(?\d{1,12}\)?){2,8}|(?:\b1[\s.\-])?(?:\([2-9]\d{2}\)\s?|\b[2-9]\d{2}[\s.\-])[2-9]\d{2}[\s.\-]\d{4}\b")
         .expect("it is tested")
 });
 /// Facts 5.5: what counts as a number at all.
@@ -35,7 +35,8 @@ pub(super) fn within(text: &str) -> impl Iterator<Item = String> {
 /// One that is said to be a number: of a `tel:`, or in structured data. `national`: it is North America's if nothing
 /// else is said.
 pub(super) fn read(text: &str, national: bool) -> Option<String> {
-    let text = text.split([';', '?']).next().unwrap_or_default().trim().replace("%20", " ");
+    // `+49 (0)30 …`: the nought is for callers within the country.
+    let text = text.split([';', '?']).next().unwrap_or_default().trim().replace("%20", " ").replace("(0)", "");
     if text.chars().any(|letter| letter.is_alphabetic() || letter.is_control()) {
         return None;
     }
@@ -60,7 +61,7 @@ mod tests {
         let text = "Call (619) 867-5309 or 619.867.5310, abroad +49 (0)30 901820-0. 1-619-867-5311! Open 2024-01-02 10:00, \
                     $1,250.00, order 4711 0815 22, ZIP 92101-1234";
         let found: Vec<String> = within(text).collect();
-        assert_eq!(found, ["+16198675309", "+16198675310", "+490309018200", "+16198675311"]);
+        assert_eq!(found, ["+16198675309", "+16198675310", "+49309018200", "+16198675311"]);
     }
 
     #[test]
@@ -68,7 +69,8 @@ mod tests {
         assert_eq!(read("+1-619-867-5309;ext=5", true).as_deref(), Some("+16198675309"));
         assert_eq!(read("619%20867%205309", true).as_deref(), Some("+16198675309"));
         assert_eq!(read("030 9018200", false).as_deref(), Some("0309018200"));
-        for text in ["", "+", "12345", "1-800-FLOWERS", "+1619867530912345678", "javascript:alert(1)", "619\r\n8675309"] {
+        for text in ["", "+", "12345", "1-800-FLOWERS", "+1619867530912345678", "javascript:alert(1)", "619\r\n8675309"]
+        {
             assert_eq!(read(text, true), None, "{text:?}");
         }
     }

@@ -18,7 +18,7 @@ pub(super) async fn look(tools: &Tools<'_>, work: &mut Work) {
     for address in candidates(&work.prospect, &work.findings) {
         let (verdict, why) = verdict(tools, &address).await;
         if let Some(why) = why {
-            work.findings.degrade(Stage::Validation, "email", why);
+            work.findings.degrade(Stage::Validation, "email", &why);
         }
         let checked = checked(address, verdict, &work.findings);
         if let Some(validation) = &mut work.findings.validation {
@@ -47,9 +47,8 @@ pub(super) fn apply(work: &mut Work) {
 pub(in crate::prospecting) fn validated(prospect: &Prospect, findings: &Findings) -> (Option<bool>, Option<bool>) {
     let Some(validation) = &findings.validation else { return (None, None) };
     let address = given(prospect.email.as_deref());
-    let checked = address.and_then(|address| {
-        validation.emails.iter().find(|checked| checked.address.eq_ignore_ascii_case(address))
-    });
+    let checked = address
+        .and_then(|address| validation.emails.iter().find(|checked| checked.address.eq_ignore_ascii_case(address)));
     let email = checked.and_then(|checked| match checked.verdict {
         Verdict::Deliverable => Some(true),
         Verdict::Undeliverable | Verdict::Disposable => Some(false),
@@ -106,7 +105,7 @@ async fn website(tools: &Tools<'_>, work: &mut Work) -> Option<WebsiteCheck> {
     match status {
         Ok(status) => Some(answered(status)),
         Err(why) => {
-            work.findings.degrade(Stage::Validation, "website", why);
+            work.findings.degrade(Stage::Validation, "website", &why);
             Some(WebsiteCheck { accessible: false, status: None, confidence: 5 })
         }
     }

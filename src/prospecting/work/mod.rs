@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,7 @@ use crate::{
     domain::{
         AccountId, Timestamp, clock,
         envelope::{Body, Envelope},
-        prospect::{Degraded, Findings, LeadEnriched, Prospect, status},
+        prospect::{Degraded, Findings, LeadEnriched, PreValidation, Prospect, status},
     },
     outbox,
     realtime::Publish,
@@ -58,7 +59,7 @@ pub(super) async fn enrich(context: &Context, mut case: Case) -> u32 {
         if kept.enrichment.finished_at.is_some() {
             return calls;
         }
-        case = kept;
+        case = *kept;
     }
 }
 
@@ -70,7 +71,7 @@ async fn stage(context: &Context, case: Case) -> StageDone {
     let tools = Tools { settings: &context.settings, websites: &context.websites, mail: &context.mail };
     let doing = AssertUnwindSafe(stages::run(stage, &tools, &mut work)).catch_unwind().await;
     if doing.is_err() {
-        work.findings.degrade(stage, "stage", "the hub failed at it");
+        work.findings.degrade(stage, "stage", &"the hub failed at it");
     }
     let took = began.elapsed();
     let calls = work.calls.get();
@@ -97,7 +98,7 @@ fn conclude(
     lease: Timestamp,
 ) -> StageDone {
     prospect.updated_at = clock::now();
-    let points = findings.pre_validation.map(|points| points.total());
+    let points = findings.pre_validation.map(PreValidation::total);
     let too_little = points.is_some_and(|points| points < stages::ENOUGH);
     let then = match of.enrichment.stage.next() {
         Some(next) if !too_little => {
@@ -128,7 +129,7 @@ fn given_up(of: Case) -> StageDone {
     const WHY: &str = "the hub died of it each time it was tried";
     tracing::error!(prospect = %of.prospect.id, stage = %of.enrichment.stage, "the enrichment of a prospect is given up");
     let (mut prospect, mut findings) = (of.prospect.clone(), of.enrichment.findings.clone());
-    findings.degrade(of.enrichment.stage, "stage", WHY);
+    findings.degrade(of.enrichment.stage, "stage", &WHY);
     status::ERROR.clone_into(&mut prospect.status);
     prospect.updated_at = clock::now();
     let ending = ending(&prospect, &findings, of.enrichment.cost, Some("gave_up"));
@@ -187,9 +188,10 @@ async fn publish(context: &Context, done: &StageDone) {
 }
 
 /// Keeps what a stage has left, however long the database is away. `None`: somebody else goes on with it, or nobody.
-async fn keep(context: &Context, done: StageDone) -> Option<Case> {
+async fn keep(context: &Context, done: StageDone) -> Option<Box<Case>> {
+    let done = Arc::new(done);
     loop {
-        match context.store.settle_stage(done.clone()).await {
+        match context.store.settle_stage(Arc::clone(&done)).await {
             Ok(kept) => return kept,
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, prospect = %done.prospect.id, "what a stage has found is not kept yet");

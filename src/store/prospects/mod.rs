@@ -104,12 +104,7 @@ impl Store {
     ///
     /// # Errors
     /// As above.
-    pub async fn prospect(
-        &self,
-        agency: AgencyId,
-        accounts: &[AccountId],
-        id: &str,
-    ) -> Result<Option<KnownProspect>> {
+    pub async fn prospect(&self, agency: AgencyId, accounts: &[AccountId], id: &str) -> Result<Option<KnownProspect>> {
         let (accounts, id) = (accounts.to_vec(), id.to_owned());
         run!(self, Read, |c, q| q::prospects::one(c, agency, &accounts, &id).await)
     }

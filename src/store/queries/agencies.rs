@@ -9,6 +9,7 @@ use crate::{
     store::{
         Result, StoreError,
         agencies::{AccountRow, AgencyRow},
+        enrichments::Threshold,
         error::explain,
         schema::{accounts, agencies},
         types::Word,
@@ -41,7 +42,7 @@ pub(in crate::store) async fn set_enrichment(
     c: &mut Conn,
     account: AccountId,
     leads: Option<bool>,
-    threshold: Option<Option<i32>>,
+    threshold: Option<Threshold>,
 ) -> Result<(bool, Option<i32>)> {
     write_tx!(c, async |c| {
         if let Some(on) = leads {
@@ -50,7 +51,7 @@ pub(in crate::store) async fn set_enrichment(
         }
         if let Some(threshold) = threshold {
             let account = accounts::table.find(Word(account));
-            diesel::update(account).set(accounts::quality_threshold.eq(threshold)).execute(c).await?;
+            diesel::update(account).set(accounts::quality_threshold.eq(threshold.column())).execute(c).await?;
         }
         let set = accounts::table.find(Word(account)).select((accounts::enrich_leads, accounts::quality_threshold));
         set.first(c).await.optional()?.ok_or(StoreError::NotFound("account"))

@@ -5,12 +5,12 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Conn, DB,
-    dialect::{insert_prospects, write_tx},
+    dialect::{insert_prospects, read_tx, write_tx},
     enrichments,
 };
 use crate::{
     domain::{
-        AccountId, AgencyId,
+        AccountId, AgencyId, LeadId,
         lead::Lead,
         prospect::{Prospect, of_lead},
     },
@@ -70,7 +70,7 @@ pub(super) async fn add_of_leads(c: &mut Conn, of: &[Lead], now: At) -> Result<(
     // One that was there under another id was not stored.
     let named: Vec<_> = made.iter().filter_map(|prospect| prospect.lead).map(Word).collect();
     let stored = leads::table.filter(leads::id.eq_any(named)).select(leads::id);
-    let stored: Vec<Word<crate::domain::LeadId>> = stored.load(c).await?;
+    let stored: Vec<Word<LeadId>> = stored.load(c).await?;
     made.retain(|prospect| stored.iter().any(|lead| Some(lead.0) == prospect.lead));
     insert_prospects(c, made.iter().map(ProspectRow::from).collect()).await?;
     let ids: Vec<String> = made.into_iter().map(|prospect| prospect.id).collect();
@@ -125,10 +125,14 @@ pub(in crate::store) async fn one(
     accounts: &[AccountId],
     id: &str,
 ) -> Result<Option<KnownProspect>> {
-    let row = enhanced_leads::table.filter(within(agency, accounts)).filter(enhanced_leads::id.eq(id));
-    let Some(row) = row.select(ProspectRow::as_select()).first(c).await.optional()? else { return Ok(None) };
-    let data = enriched_leads::table.find(id).select(enriched_leads::enrichment_data);
-    let data: Option<Json> = data.first(c).await.optional()?.flatten();
-    let enrichment = enrichments::of(c, id).await?;
-    Ok(Some(KnownProspect { prospect: row.into(), enrichment, enrichment_data: data.map(|data| data.0) }))
+    // All as of one moment: a stage may be kept meanwhile.
+    read_tx!(c, async |c| {
+        let row = enhanced_leads::table.filter(within(agency, accounts)).filter(enhanced_leads::id.eq(id));
+        let Some(row) = row.select(ProspectRow::as_select()).first(c).await.optional()? else { return Ok(None) };
+        let data = enriched_leads::table.find(id).select(enriched_leads::enrichment_data);
+        let data: Option<Json> = data.first(c).await.optional()?.flatten();
+        let enrichment = enrichments::of(c, id).await?;
+        Ok(Some(KnownProspect { prospect: row.into(), enrichment, enrichment_data: data.map(|data| data.0) }))
+    })
+    .await
 }

@@ -2,9 +2,7 @@
 
 mod prospecting;
 
-pub use prospecting::{
-    api_costs, campaign_processing_status, campaigns, enhanced_leads, enriched_leads, enrichments,
-};
+pub use prospecting::{api_costs, campaign_processing_status, campaigns, enhanced_leads, enriched_leads, enrichments};
 
 diesel::table! {
     use diesel::sql_types::Text;

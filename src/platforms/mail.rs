@@ -105,6 +105,3 @@ fn unknown(error: &NetError) -> Mail {
     };
     Mail::Unknown(why)
 }
-
-#[cfg(test)]
-mod tests;
