@@ -11,6 +11,7 @@ mod life;
 mod messages;
 mod outbox;
 mod page;
+mod prospecting;
 mod replies;
 mod store;
 mod support;

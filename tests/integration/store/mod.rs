@@ -13,4 +13,5 @@ mod migrations;
 mod others;
 mod outage;
 mod outbox;
+mod prospects;
 mod sends;

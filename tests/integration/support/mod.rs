@@ -1,8 +1,10 @@
 //! What several of these tests need: a house to test in, ways to ask it, and bounded waits.
 
 pub mod browser;
+pub mod name_server;
 pub mod postgres;
 pub mod receiver;
+pub mod site;
 
 use std::{
     collections::BTreeSet,
