@@ -94,7 +94,7 @@ pub(in crate::store) async fn claim(c: &mut Conn, account: AccountId, now: At, u
                 status::PROCESSING.clone_into(&mut prospect.status);
                 prospect.processing_stage = Some(enrichment.stage.at_work().to_owned());
                 prospect.updated_at = now.0;
-                write(c, &prospect).await?;
+                write(c, &prospect, &prospect).await?;
             }
             let threshold = accounts::table.find(Word(account)).select(accounts::quality_threshold).first(c).await?;
             return Ok(Some(Case { prospect, enrichment, attempts, threshold }));
@@ -158,7 +158,7 @@ pub(in crate::store) async fn settle(c: &mut Conn, done: &StageDone, now: At) ->
                 is_over = Some(ending);
             }
         }
-        write(c, &done.prospect).await?;
+        write(c, prospect, &done.prospect).await?;
         for cost in &done.costs {
             add_cost(c, &done.prospect, cost.service, cost.amount, now).await?;
         }
@@ -198,16 +198,15 @@ async fn keep(c: &mut Conn, row: &EnrichmentRow) -> Result<()> {
     Ok(())
 }
 
-/// What enrichment may change of a prospect. The rest may have been changed by others meanwhile.
-async fn write(c: &mut Conn, prospect: &Prospect) -> Result<()> {
+/// Writes what enrichment has changed since `before`: the rest may have been changed by others meanwhile.
+async fn write(c: &mut Conn, before: &Prospect, prospect: &Prospect) -> Result<()> {
     let p = ProspectRow::from(prospect);
     let set = (
-        enhanced_leads::phone.eq(p.phone),
-        enhanced_leads::website.eq(p.website),
-        enhanced_leads::email.eq(p.email),
-        enhanced_leads::owner_name.eq(p.owner_name),
-        enhanced_leads::owner_title.eq(p.owner_title),
-        enhanced_leads::owner_email.eq(p.owner_email),
+        (p.phone != before.phone).then(|| enhanced_leads::phone.eq(p.phone)),
+        (p.email != before.email).then(|| enhanced_leads::email.eq(p.email)),
+        (p.owner_name != before.owner_name).then(|| enhanced_leads::owner_name.eq(p.owner_name)),
+        (p.owner_title != before.owner_title).then(|| enhanced_leads::owner_title.eq(p.owner_title)),
+        (p.owner_email != before.owner_email).then(|| enhanced_leads::owner_email.eq(p.owner_email)),
         enhanced_leads::status.eq(p.status),
         enhanced_leads::processing_stage.eq(p.processing_stage),
         enhanced_leads::confidence_score.eq(p.confidence_score),
@@ -270,7 +269,7 @@ pub(in crate::store) async fn again(
         }
         status::NEW.clone_into(&mut prospect.status);
         (prospect.processing_stage, prospect.updated_at) = (None, now.0);
-        write(c, &prospect).await?;
+        write(c, &prospect, &prospect).await?;
         Ok(Some(Again::Begun(Box::new(prospect))))
     })
     .await

@@ -54,9 +54,10 @@ pub(super) async fn count(c: &mut Conn, step: Step<'_>, counted_as: &mut Option<
     let (state, target, found) = campaign;
     let all_done = step.is_over && counts.processed >= total && target.is_none_or(|target| total >= target);
     let completed = all_done && state == "processing";
-    write(c, &step, &counts, total, completed, now).await?;
+    let state = if completed { "completed" } else { state.as_str() };
+    write(c, &step, &counts, total, state, now).await?;
     if completed {
-        complete(c, step.campaign, found.max(total), counts.cost).await?;
+        complete(c, step.campaign, found.max(total), counts.cost, now).await?;
     }
     Ok(())
 }
@@ -94,21 +95,21 @@ fn recount(counts: &mut Counts, now_is: &str, counted_as: &mut Option<String>) {
     }
 }
 
-async fn write(c: &mut Conn, step: &Step<'_>, counts: &Counts, total: i64, completed: bool, now: At) -> Result<()> {
+/// `campaign`: its status. One that was completed stays so when one of its prospects is enriched again.
+async fn write(c: &mut Conn, step: &Step<'_>, counts: &Counts, total: i64, campaign: &str, now: At) -> Result<()> {
     let started_at = counts.started_at.unwrap_or(now);
     // As long as it took so far, for each that is left.
     let left = total - counts.processed;
     let each = (now.0 - started_at.0).num_milliseconds().checked_div(counts.processed).unwrap_or(0);
     let estimated = now.0 + TimeDelta::milliseconds(each.saturating_mul(left.max(0)).min(i64::MAX / 4));
     let set = (
-        progress::status.eq(if completed { "completed" } else { "processing" }),
+        progress::status.eq(if campaign == "completed" { campaign } else { "processing" }),
         progress::total_leads.eq(total),
         progress::processed_leads.eq(counts.processed),
         progress::qualified_leads.eq(counts.qualified),
         progress::error_leads.eq(counts.errors),
         progress::processing_cost.eq(counts.cost),
         progress::started_at.eq(Some(started_at)),
-        progress::completed_at.eq(completed.then_some(now)),
         progress::estimated_completion.eq((counts.processed > 0).then_some(At(estimated))),
         progress::current_stage.eq(Some("enrichment")),
         progress::stage_progress.eq(percent(counts.processed, total)),
@@ -124,7 +125,9 @@ fn percent(processed: i64, total: i64) -> f64 {
     (processed.saturating_mul(10_000) / total.max(1)).clamp(0, 10_000) as f64 / 100.0
 }
 
-async fn complete(c: &mut Conn, campaign: &str, found: i64, cost: f64) -> Result<()> {
+async fn complete(c: &mut Conn, campaign: &str, found: i64, cost: f64, now: At) -> Result<()> {
+    let at = progress::completed_at.eq(Some(now));
+    diesel::update(progress::table.find(campaign)).set(at).execute(c).await?;
     let total = campaigns::table.find(campaign).select(money("total_cost"));
     let total: f64 = total.first(c).await?;
     let set = (

@@ -127,6 +127,8 @@ async fn a_stage_is_kept_with_its_costs_and_goes_on_at_the_next(bench: Bench) {
     bench.add(&account, &["lead_1"], None).await;
     let case = bench.claim_next(account.id).await.unwrap();
     assert_eq!((case.enrichment.stage, case.threshold), (Stage::PreValidation, Some(70)));
+    // Another program knows something meanwhile; the stage, which found nothing of it, leaves that alone.
+    bench.execute("UPDATE enhanced_leads SET owner_name = 'Ann', website = 'harbor.example'").await;
     let mut stage = done(case, |it| it.phone = Some("+16198675309".to_owned()), Then::Next(Stage::Discovery, soon()));
     Arc::make_mut(&mut stage).costs = vec![Cost { service: "website", amount: 0.0125 }];
     let kept = bench.store.settle_stage(stage).await.unwrap().unwrap();
@@ -148,6 +150,8 @@ async fn a_stage_is_kept_with_its_costs_and_goes_on_at_the_next(bench: Bench) {
     let accounts = [account.id];
     let known = bench.store.prospect(account.agency, &accounts, "lead_1").await.unwrap().unwrap();
     assert_eq!((known.prospect.status.as_str(), known.prospect.phone.as_deref()), ("qualified", Some("+16198675309")));
+    let (owner, website) = (known.prospect.owner_name.as_deref(), known.prospect.website.as_deref());
+    assert_eq!((owner, website), (Some("Ann"), Some("harbor.example")));
     assert_eq!(known.enrichment_data, Some(json!({"final": 1})));
     assert!((known.enrichment.unwrap().cost - 0.0125).abs() < 1e-9);
     let costs = bench.lines("SELECT api_service || ' ' || lead_id || ' ' || cost AS line FROM api_costs").await;
@@ -228,6 +232,15 @@ async fn a_campaign_passes_its_marks_and_is_completed_when_all_are_done(bench: B
     assert_eq!(bench.lines(counts).await, ["completed 8 8 2 2 4 100"]);
     let campaign = "SELECT status || ' ' || leads_found || ' ' || CAST(total_cost AS INTEGER) AS line FROM campaigns";
     assert_eq!(bench.lines(campaign).await, ["completed 8 4"]);
+    // One that is enriched again begins nothing anew.
+    bench.store.enrich_again(account.agency, &[account.id], "lead_1").await.unwrap();
+    bench.end_next(account.id, "qualified").await;
+    assert_eq!(bench.lines(counts).await, ["completed 8 8 3 2 4 100"]);
+    assert_eq!(
+        bench.lines("SELECT 'x' AS line FROM campaign_processing_status WHERE completed_at IS NULL").await,
+        [""; 0]
+    );
+    assert_eq!(bench.events().await, wanted);
 }
 
 async fn a_cancelled_campaign_ends_what_waits(bench: Bench) {
