@@ -4,7 +4,7 @@
 //! The time of the trigger stands in what the endpoint gets, by the clock of this machine.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -28,7 +28,7 @@ use super::{
 use crate::{
     fault::Database,
     hub::{Hub, Tenant},
-    platform::{self, Receiver, Settings, Simulator},
+    platform::{self, Received, Receiver, Settings, Simulator},
 };
 
 /// The keys.
@@ -229,11 +229,11 @@ async fn leads(scenario: &Scenario, hub: &Hub, first: u64) -> Result<u64> {
 async fn wait(receiver: &Receiver, written: u64) {
     let step = progress::step("waiting for deliveries");
     let end = Instant::now() + PATIENCE;
-    let mut seen = HashMap::new();
+    let mut seen = HashSet::new();
     while Instant::now() < end && (seen.len() as u64) < written {
         sleep(Duration::from_millis(200)).await;
         if receiver.count() as u64 >= written {
-            seen = receiver.received(PATH).iter().map(|one| (one.id(), ())).collect();
+            seen = receiver.received(PATH).iter().map(Received::id).collect();
         }
         step.say(format!("{} of {written}", receiver.count()));
     }
