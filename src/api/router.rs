@@ -47,15 +47,6 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/chats/{id}/unignore", post().to(chats::unignore))
             .route("/chats/{id}/assist-mode", post().to(chats::set_assist_mode))
             .route("/chats/{id}/assign", post().to(chats::assign))
-            // Businesses, and finding out about them.
-            .service(
-                resource("/prospects")
-                    .app_data(PayloadConfig::new(prospects::MAX_BODY))
-                    .route(get().to(prospects::list))
-                    .route(post().to(prospects::add)),
-            )
-            .route("/prospects/{id}", get().to(prospects::read))
-            .route("/prospects/{id}/enrich", post().to(prospects::enrich))
             // Where webhooks of the hub go, and what went there.
             .route("/endpoints", get().to(endpoints::list))
             .route("/endpoints", post().to(endpoints::add))
@@ -68,13 +59,26 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/endpoints/{id}/replay", post().to(deliveries::replay))
             .route("/endpoints/{id}/replays/{replay}", get().to(deliveries::progress))
             .route("/endpoints/{id}/replays/{replay}/cancel", post().to(deliveries::cancel))
-            // What is spent at others' APIs; the last two in the shapes of the prospecting system.
-            .route("/cost-thresholds", get().to(costs::thresholds))
-            .route("/cost-thresholds", put().to(costs::put_threshold))
-            .route("/cost-thresholds/{id}", delete().to(costs::remove_threshold))
-            .route("/cost-alerts", get().to(costs::alerts))
-            .route("/costs/summary", get().to(costs::summary))
-            .route("/webhooks/cost-alert/status", get().to(costs::status))
-            .route("/webhooks/cost-alert/resolve/{id}", post().to(costs::resolve)),
+            .configure(prospecting),
     );
+}
+
+/// Businesses, and what finding out about them costs.
+fn prospecting(api: &mut ServiceConfig) {
+    api.service(
+        resource("/prospects")
+            .app_data(PayloadConfig::new(prospects::MAX_BODY))
+            .route(get().to(prospects::list))
+            .route(post().to(prospects::add)),
+    )
+    .route("/prospects/{id}", get().to(prospects::read))
+    .route("/prospects/{id}/enrich", post().to(prospects::enrich))
+    // What is spent at others' APIs; the last two in the shapes of the prospecting system.
+    .route("/cost-thresholds", get().to(costs::thresholds))
+    .route("/cost-thresholds", put().to(costs::put_threshold))
+    .route("/cost-thresholds/{id}", delete().to(costs::remove_threshold))
+    .route("/cost-alerts", get().to(costs::alerts))
+    .route("/costs/summary", get().to(costs::summary))
+    .route("/webhooks/cost-alert/status", get().to(costs::status))
+    .route("/webhooks/cost-alert/resolve/{id}", post().to(costs::resolve));
 }
