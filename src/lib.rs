@@ -24,12 +24,14 @@
 //! ```text
 //! prospects ─▶ store (the queue) ─▶ prospecting ─▶ websites, name servers
 //!                                        └─▶ dashboards ─▶ store
+//! campaigns that are completed ─▶ exports ─▶ store (their files)
 //! ```
 //!
 //! What changes in the database goes to others as webhooks, whoever changed it:
 //!
 //! ```text
 //! a change ─▶ trigger ─▶ store (the outbox, in the same transaction) ─▶ outbox ─▶ endpoints of agencies
+//!                                                                          └─▶ inbox: prospecting's own tables
 //! ```
 //!
 //! | module | owns | never |
@@ -48,6 +50,7 @@
 //! | [`sending`] | replies to platforms: kept first, sent once, in order | sends again what may have gone out |
 //! | [`prospecting`] | enrichment of prospects: four stages, accounts in turn | believes a website, goes where it leads unasked; lets a stage that fails end the others |
 //! | [`outbox`] | webhooks to endpoints: at least once, under one id, signed | is waited for by who changes a row; posts into a private network unasked |
+//! | [`exports`] | files of campaigns: made when those are completed, and when somebody asks | fails what it is made of; holds a long list in memory |
 //! | [`costs`] | what accounts spend, held against their thresholds; alerts | knows who wrote a cost |
 //! | [`api`] | what dashboards and programs ask over HTTP | is on the way of a live envelope |
 //! | [`dashboard`] | the page and the client library | |
@@ -65,6 +68,7 @@ pub mod costs;
 pub mod dashboard;
 pub mod domain;
 pub mod enrichment;
+pub mod exports;
 pub mod inbound;
 pub mod inbox;
 pub mod outbox;

@@ -20,11 +20,11 @@ use source::{Source, tokens, without_tests};
 const BASE: [&str; 3] = ["config", "telemetry", "domain"];
 
 /// A module, what it may use besides the base, and why the line is drawn there.
-const TABLE: [(&str, &[&str], &str); 15] = [
+const TABLE: [(&str, &[&str], &str); 16] = [
     ("inbound", &["inbox", "enrichment"], "a webhook is answered when it is durable, whatever else is away"),
     (
         "api",
-        &["auth", "store", "inbox", "platforms", "realtime", "outbox", "prospecting", "sending"],
+        &["auth", "store", "inbox", "platforms", "realtime", "outbox", "exports", "prospecting", "sending"],
         "HTTP asks; it does no work of its own",
     ),
     (
@@ -43,10 +43,11 @@ const TABLE: [(&str, &[&str], &str); 15] = [
     ("persistence", &["store", "inbox"], "storing comes after pushing and knows nothing of it"),
     (
         "prospecting",
-        &["store", "platforms", "realtime", "outbox"],
+        &["store", "platforms", "realtime", "outbox", "exports"],
         "its queue is rows of the store, so it is no part of enrichment, which never waits for that",
     ),
     ("outbox", &["store", "platforms"], "deliveries are rows of the store and nothing else"),
+    ("exports", &["store"], "files are made of what is stored, after it was told"),
     ("costs", &["store", "realtime"], "alerts are decided in the store, and told after they are kept"),
     ("auth", &["store"], "who somebody is does not depend on what they ask for"),
     ("inbox", &["cluster"], "what is accepted is kept while every other part is away"),

@@ -189,6 +189,8 @@ log="$work/log.$steps"
 # Fails if a lead was lost, duplicated or leaked; the latencies of a test build mean nothing.
 check "twenty seconds of load with a crash" cargo run -q -p loadtest -- run smoke --postgres "$LEADWIRE_TEST_POSTGRES"
 
+sed -n 's/^test \([^ ]*\) .*ignored, \(.*\)$/\1: \2/p' "$log" | while read -r left_out; do say "LEFT OUT: $left_out (cargo test -- --ignored)"; done
+
 # Sums the closing lines of all test binaries; a test that was left out has said so in a line of its own.
 set -- $(awk '
     match($0, /test result: .*/) { split(substr($0, RSTART), word, " "); passed += word[4]; failed += word[6]; skipped += word[8] }

@@ -110,11 +110,11 @@ fn split(c: &mut Criterion) {
     let mut group = c.benchmark_group("split and translate");
     for changes in CHANGES {
         let body = body(FIRST_LEAD, changes);
-        let found = provider().split(body.as_bytes(), &directory, Scope::Hub);
+        let found = provider().split(body.as_bytes(), &directory, Scope::Hub, None);
         assert_eq!(found.len() as u64, changes);
         group.throughput(Throughput::Elements(changes));
         group.bench_function(format!("{changes} changes"), |b| {
-            b.iter(|| provider().split(body.as_bytes(), &directory, Scope::Hub));
+            b.iter(|| provider().split(body.as_bytes(), &directory, Scope::Hub, None));
         });
     }
     group.finish();
@@ -196,7 +196,7 @@ fn delivery(lead: u64, directory: &Directory) -> Delivery {
         path: String::new(),
         remote: "127.0.0.1".to_owned(),
         headers: "{}".to_owned(),
-        events: provider().split(&body, directory, Scope::Hub),
+        events: provider().split(&body, directory, Scope::Hub, None),
         body,
     }
 }

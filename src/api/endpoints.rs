@@ -16,7 +16,7 @@ use super::{ApiError, ApiState, Caller, extract::JsonObject};
 use crate::{
     domain::{
         AccountId, EndpointId, Role, clock,
-        delivery::{EVENT_TYPES, Endpoint},
+        delivery::{EVENT_TYPES, Endpoint, Health},
     },
     outbox::new_secret,
     store::{EndpointChange, NewEndpoint, StoreError},
@@ -24,11 +24,12 @@ use crate::{
 
 pub(super) type Answer = Result<HttpResponse, ApiError>;
 
-/// `GET /api/endpoints`: those that the caller manages.
+/// `GET /api/endpoints`: those that the caller manages, and how each does.
 pub async fn list(state: Data<ApiState>, caller: Caller) -> Answer {
     let mut endpoints = state.store.endpoints(caller.agency).await?;
     endpoints.retain(|endpoint| manages(&state, &caller, endpoint.account));
-    Ok(HttpResponse::Ok().json(json!({"items": endpoints, "types": EVENT_TYPES})))
+    let items = with_health(&state, endpoints).await?;
+    Ok(HttpResponse::Ok().json(json!({"items": items, "types": EVENT_TYPES})))
 }
 
 /// `POST /api/endpoints {"url", "types", "account"?, "description"?, "ordered"?, "enabled"?, "token"?}`: 201 with the
@@ -65,14 +66,20 @@ pub async fn add(state: Data<ApiState>, caller: Caller, body: JsonObject) -> Ans
     Ok(HttpResponse::Created().json(json!({"endpoint": endpoint, "secret": secret.expose_secret()})))
 }
 
-/// `GET /api/endpoints/{id}`.
+/// `GET /api/endpoints/{id}`: with how it does.
 pub async fn read(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
-    Ok(HttpResponse::Ok().json(json!({"endpoint": find(&state, &caller, &id).await?})))
+    let endpoint = find(&state, &caller, &id).await?;
+    let endpoint = with_health(&state, vec![endpoint]).await?.pop();
+    Ok(HttpResponse::Ok().json(json!({"endpoint": endpoint})))
 }
 
-/// `PUT /api/endpoints/{id}`: what is named is changed; a `token` of `null` is taken away.
+/// `PUT /api/endpoints/{id}`: what is named is changed; a `token` of `null` is taken away. The hub's own may be enabled and
+/// disabled.
 pub async fn change(state: Data<ApiState>, caller: Caller, id: Path<String>, body: JsonObject) -> Answer {
     let endpoint = find(&state, &caller, &id).await?;
+    if endpoint.own && body.0.keys().any(|key| key != "enabled") {
+        return Err(ApiError::forbidden("This endpoint is the hub itself: nothing but `enabled` can be changed."));
+    }
     if body.0.contains_key("account") {
         return Err(ApiError::bad_request("An endpoint keeps its `account`: add another, and remove this one."));
     }
@@ -85,6 +92,7 @@ pub async fn change(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
 /// `DELETE /api/endpoints/{id}`: with what waits for it, and the record of what went there.
 pub async fn remove(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
     let endpoint = find(&state, &caller, &id).await?;
+    refuse_own(&endpoint)?;
     state.store.remove_endpoint(caller.agency, endpoint.id).await.map_err(lost("endpoint"))?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -92,6 +100,7 @@ pub async fn remove(state: Data<ApiState>, caller: Caller, id: Path<String>) -> 
 /// `POST /api/endpoints/{id}/rotate`: a new secret; the one before signs as well for a while.
 pub async fn rotate(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
     let endpoint = find(&state, &caller, &id).await?;
+    refuse_own(&endpoint)?;
     let secret = secret()?;
     let overlap = TimeDelta::from_std(state.outbox.settings.secret_overlap).unwrap_or(TimeDelta::MAX);
     let until = clock::now() + overlap;
@@ -103,8 +112,26 @@ pub async fn rotate(state: Data<ApiState>, caller: Caller, id: Path<String>) -> 
 /// `POST /api/endpoints/{id}/test`: one event of the type `test`, sent as others are; what the endpoint answers.
 pub async fn test(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
     let endpoint = find(&state, &caller, &id).await?;
+    refuse_own(&endpoint)?;
     let outcome = state.outbox.test(caller.agency, endpoint.id).await.map_err(lost("endpoint"))?;
     Ok(HttpResponse::Ok().json(outcome))
+}
+
+/// Endpoints as JSON with `health`: `{"state", "paused_until", "pending", "retrying", "parked", "last_attempt"}`. The breaker is
+/// this hub's; another that delivers as well has its own.
+async fn with_health(state: &ApiState, endpoints: Vec<Endpoint>) -> Result<Vec<Value>, ApiError> {
+    let ids: Vec<EndpointId> = endpoints.iter().map(|endpoint| endpoint.id).collect();
+    let (mut traffic, now) = (state.store.traffic(&ids).await?, clock::now());
+    let item = |endpoint: Endpoint| {
+        let traffic = traffic.remove(&endpoint.id).unwrap_or_default();
+        let paused = state.outbox.pauses.until(endpoint.id, now);
+        let mut item = json!(endpoint);
+        item["health"] = json!(traffic);
+        item["health"]["state"] = json!(Health::of(&endpoint, traffic.is_failing(), paused.is_some()));
+        item["health"]["paused_until"] = json!(paused.map(clock::rfc3339));
+        item
+    };
+    Ok(endpoints.into_iter().map(item).collect())
 }
 
 /// One that the caller manages; what they don't is not there.
@@ -113,6 +140,13 @@ pub(super) async fn find(state: &ApiState, caller: &Caller, id: &str) -> Result<
     let id: EndpointId = id.parse().map_err(|_| not_there())?;
     let endpoint = state.store.endpoint(caller.agency, id).await?.ok_or_else(not_there)?;
     if manages(state, caller, endpoint.account) { Ok(endpoint) } else { Err(not_there()) }
+}
+
+/// What makes no sense for the hub itself.
+fn refuse_own(endpoint: &Endpoint) -> Result<(), ApiError> {
+    let words =
+        "This endpoint is the hub itself: it has no secret, takes no tests, and goes with its prospecting source.";
+    if endpoint.own { Err(ApiError::forbidden(words)) } else { Ok(()) }
 }
 
 /// Whether the caller manages an account, or all of their agency.

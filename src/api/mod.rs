@@ -1,4 +1,4 @@
-//! What dashboards and programs ask for over HTTP: signing in, leads, chats, prospects, endpoints, costs, what needs
+//! What dashboards and programs ask for over HTTP: signing in, leads, chats, prospects, campaigns, endpoints, costs, what needs
 //! attention.
 //!
 //! The routes under `/api/leads` keep the shapes of the lead dashboard that agencies switch over from, those under
@@ -7,6 +7,8 @@
 //! Webhooks, sockets, `/ready` and `/metrics` are not here.
 
 mod attention;
+mod campaign_files;
+mod campaigns;
 mod chat_query;
 mod chats;
 mod costs;
@@ -21,6 +23,7 @@ mod login;
 mod me;
 mod people;
 mod problem;
+mod prospecting;
 mod prospects;
 mod router;
 mod sends;

@@ -6,7 +6,8 @@ use actix_web::{
 };
 
 use super::{
-    attention, chats, costs, deliveries, endpoints, extract, health, leads, login, me, people, prospects, sends, sync,
+    attention, campaign_files, campaigns, chats, costs, deliveries, endpoints, extract, health, leads, login, me,
+    people, prospecting, prospects, sends, sync,
 };
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
@@ -73,6 +74,17 @@ fn prospecting(api: &mut ServiceConfig) {
     )
     .route("/prospects/{id}", get().to(prospects::read))
     .route("/prospects/{id}/enrich", post().to(prospects::enrich))
+    // What finds them, and the files of what was found.
+    .route("/campaigns", get().to(campaigns::list))
+    .route("/campaigns", post().to(campaigns::create))
+    .route("/campaigns/summary", get().to(campaigns::summary))
+    .route("/campaigns/{id}", get().to(campaigns::read))
+    .route("/campaigns/{id}/start", post().to(campaigns::start))
+    .route("/campaigns/{id}/complete", post().to(campaigns::complete))
+    .route("/campaigns/{id}/cancel", post().to(campaigns::cancel))
+    .route("/campaigns/{id}/export", get().to(campaign_files::export))
+    .route("/campaigns/{id}/files", get().to(campaign_files::list))
+    .route("/campaigns/{id}/files/{name}", get().to(campaign_files::read))
     // What is spent at others' APIs; the last two in the shapes of the prospecting system.
     .route("/cost-thresholds", get().to(costs::thresholds))
     .route("/cost-thresholds", put().to(costs::put_threshold))
@@ -80,5 +92,12 @@ fn prospecting(api: &mut ServiceConfig) {
     .route("/cost-alerts", get().to(costs::alerts))
     .route("/costs/summary", get().to(costs::summary))
     .route("/webhooks/cost-alert/status", get().to(costs::status))
-    .route("/webhooks/cost-alert/resolve/{id}", post().to(costs::resolve));
+    .route("/webhooks/cost-alert/resolve/{id}", post().to(costs::resolve))
+    // The prospecting system's, beside its webhooks; the doubled ones are where the origin really listens.
+    .route("/webhooks/lead-enrichment/health", get().to(prospecting::lead_health))
+    .route("/webhooks/lead-enrichment/lead-enrichment/health", get().to(prospecting::lead_health))
+    .route("/webhooks/cost-alert/health", get().to(prospecting::cost_health))
+    .route("/webhooks/cost-alert/cost-alert/health", get().to(prospecting::cost_health))
+    .route("/webhooks/campaign-lifecycle/health", get().to(prospecting::campaign_health))
+    .route("/webhooks/campaign-lifecycle/events/{id}", get().to(prospecting::events));
 }

@@ -8,7 +8,7 @@ use super::{AttentionSource, Syncer};
 use crate::{
     auth::Authenticator,
     domain::{directory::Watch, envelope::Envelope},
-    outbox, prospecting,
+    exports, outbox, prospecting,
     sending::Desk,
     store::Store,
 };
@@ -26,6 +26,8 @@ pub struct ApiState {
     pub desk: Desk,
     /// Tests endpoints.
     pub outbox: outbox::Desk,
+    /// Makes files of campaigns.
+    pub exports: exports::Desk,
     /// Enriches prospects.
     pub prospecting: prospecting::Desk,
     /// Tells dashboards.

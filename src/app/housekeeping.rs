@@ -11,17 +11,19 @@ use super::Hub;
 use crate::{
     config::Settings,
     costs::Watcher,
-    domain::{Timestamp, clock},
+    domain::{Timestamp, clock, directory::Watch},
+    exports::Exporter,
     inbox::Limits,
     persistence,
     realtime::presence,
-    store,
+    store::{self, Store},
+    telemetry::Metrics,
 };
 
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Starts retention and gauges, telling who comes and goes, watching costs, and noting which leads were seen.
+/// Starts retention and gauges, telling who comes and goes, watching costs, making files, and noting which leads were seen.
 pub(super) fn start(settings: &Settings, hub: &Hub) {
     let registry = hub.registry.clone().recipient();
     actix_rt::spawn(presence::announce(hub.presence.clone(), hub.directory.clone(), registry));
@@ -32,6 +34,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
         metrics: Arc::clone(&hub.metrics),
     };
     actix_rt::spawn(watcher.run());
+    actix_rt::spawn(Exporter::new(hub.store.clone(), hub.exports.clone(), Arc::clone(&hub.metrics)).run());
     let longest = settings.persistence.backoff;
     actix_rt::spawn(persistence::mark_first_seen(hub.store.clone(), hub.inbox.clone(), longest));
     let (store, interval) = (hub.store.clone(), settings.inbox.prune_interval);
@@ -51,13 +54,17 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
     };
     let interval = settings.inbox.prune_interval;
     let (inbox, metrics, receiver) = (hub.inbox.clone(), Arc::clone(&hub.metrics), Arc::clone(&hub.receiver));
+    let (store, directory) = (hub.store.clone(), hub.directory.clone());
     actix_rt::spawn(async move {
         let mut pruned = Instant::now();
         let mut crowded = false;
         loop {
             tokio::time::sleep(LOOK * 5).await;
+            look(&store, &directory, &metrics).await;
             metrics.receiving_bytes.set(i64::try_from(receiver.waiting_bytes()).unwrap_or(i64::MAX));
-            let size = inbox.size().await.unwrap_or(0);
+            let size = inbox.size().await;
+            metrics.set_healthy("inbox", size.is_ok());
+            let size = size.unwrap_or(0);
             metrics.inbox_bytes.set(i64::try_from(size).unwrap_or(i64::MAX));
             // Once more after it was too large, so that it is known to have room again.
             if pruned.elapsed() < interval && size <= limits.max_size && !crowded {
@@ -73,6 +80,16 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
             }
         }
     });
+}
+
+/// Whether the parts work that may be away while the hub runs.
+async fn look(store: &Store, directory: &Watch, metrics: &Metrics) {
+    let began = Instant::now();
+    let answers = store.ping().await.is_ok();
+    metrics.store_ping_seconds.observe(began.elapsed().as_secs_f64());
+    metrics.set_healthy("store", answers);
+    metrics.set_healthy("directory", directory.borrow().is_some());
+    metrics.store_connections.set(i64::try_from(store.connections()).unwrap_or(i64::MAX));
 }
 
 /// Removes from the store what is past its time, a piece at a time.

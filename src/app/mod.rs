@@ -3,7 +3,9 @@
 mod bridges;
 mod directory;
 mod housekeeping;
+mod own;
 mod probes;
+mod requests;
 mod server;
 mod upkeep;
 mod workers;
@@ -23,6 +25,7 @@ use crate::{
     config::{MasterKey, Settings},
     domain::{SourceId, directory::Watch},
     enrichment::Supervisors,
+    exports,
     inbound::Receiver,
     inbox::Inbox,
     outbox::{self, Dispatcher},
@@ -61,7 +64,10 @@ pub fn run(
         let _lock = lock(&settings.data.dir)?;
         let (reconnections, reconnected) = mpsc::channel(RECONNECTIONS);
         let hub = Hub::build(&settings, reconnections).await?;
+        housekeeping::start(&settings, &hub);
+        hub.metrics.booted("actors");
         let (address, server) = server::start(&settings, &hub)?;
+        hub.metrics.booted("all");
         tracing::info!(%address, "listening");
         ready(address);
         hub.upkeep.start(&settings, reconnected);
@@ -99,6 +105,7 @@ struct Hub {
     outbox: outbox::Desk,
     prospector: Addr<Prospector>,
     prospecting: prospecting::Desk,
+    exports: exports::Desk,
     sender: Addr<Sender>,
     desk: Desk,
     receiver: Arc<Receiver>,
@@ -113,7 +120,9 @@ impl Hub {
         let key = settings.master_key()?;
         let vault = Vault::new(key.derive("tokens at rest"));
         let store = Store::open(&settings.store_url(), settings.store.pool, settings.store.timeout, vault).await?;
+        metrics.booted("store");
         let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
+        metrics.booted("inbox");
         let directory = directory::load(store.clone(), settings.store.directory_interval, Arc::clone(&metrics)).await;
         let auth = authenticator(settings, &key, &directory, &store)?;
         let tops = inbox.top_positions().await?;
@@ -132,24 +141,26 @@ impl Hub {
             registry: registry.clone(),
             metrics: Arc::clone(&metrics),
         };
-        let (dispatcher, outbox) = base.dispatcher()?;
-        let (prospector, prospecting) = base.prospector(&outbox)?;
+        let own = base.own_inbox();
+        let (dispatcher, outbox) = base.dispatcher(&own)?;
+        let exports = exports::Desk::default();
+        let (prospector, prospecting) = base.prospector(&outbox, &exports)?;
         let persister = base.persister(&outbox);
         let supervisors = base.supervisors(&persister, reconnections)?;
+        // Nobody else sets it.
+        let _ = own.arrived.set(supervisors.clone().recipient());
         let (sender, desk) = base.sender(&supervisors)?;
         let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
         let arrived = supervisors.clone().recipient();
         let upkeep = Upkeep::new(settings, inbox.clone(), directory.clone(), arrived, Arc::clone(&metrics))?;
-        let limits = SessionLimits::new(&settings.realtime);
-        let presence = Presence::new(settings.realtime.presence_users);
-        let hub = Self {
+        Ok(Self {
             store,
             inbox,
             auth,
             directory,
             metrics,
-            limits,
-            presence,
+            limits: SessionLimits::new(&settings.realtime),
+            presence: Presence::new(settings.realtime.presence_users),
             registry,
             persister,
             supervisors,
@@ -157,14 +168,13 @@ impl Hub {
             outbox,
             prospector,
             prospecting,
+            exports,
             sender,
             desk,
             receiver,
             upkeep,
             arbiter,
-        };
-        housekeeping::start(settings, &hub);
-        Ok(hub)
+        })
     }
 
     /// Does what sessions ask for that is not realtime's business.
@@ -181,6 +191,7 @@ impl Hub {
             desk: self.desk.clone(),
             outbox: self.outbox.clone(),
             prospecting: self.prospecting.clone(),
+            exports: self.exports.clone(),
             publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
             attention: Arc::new(bridges::Attentive {
                 inbox: self.inbox.clone(),

@@ -13,7 +13,7 @@ pub(super) struct Probed {
     store: Store,
     inbox: Inbox,
     directory: Watch,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Probed {

@@ -16,13 +16,14 @@ use actix_service::{fn_factory, fn_service, map_config};
 use actix_web::{
     App,
     dev::AppConfig,
-    middleware::Compress,
+    middleware::{Compress, from_fn},
     web::{self, Data},
 };
 
 use super::{
     Hub,
     probes::{self, Probed},
+    requests,
 };
 use crate::{
     api,
@@ -87,9 +88,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 // Not compressed: an event must not wait for the next.
                 .configure(sse::configure)
                 .configure(socket_io::configure::<Talk>(socket_io::PATH))
-                .service(
-                    web::scope("").wrap(Compress::default()).configure(api::configure).configure(dashboard::configure),
-                );
+                .configure(people);
             HttpService::build()
                 .keep_alive(KeepAlive::Timeout(IDLE))
                 .client_request_timeout(request_timeout)
@@ -108,6 +107,12 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
         })?
         .run();
     Ok((address, server))
+}
+
+/// What people and their programs ask for.
+fn people(app: &mut web::ServiceConfig) {
+    let scope = web::scope("").wrap(Compress::default()).wrap(from_fn(requests::measured));
+    app.service(scope.configure(api::configure).configure(dashboard::configure));
 }
 
 fn bind(settings: &Settings) -> anyhow::Result<(SocketAddr, TcpListener)> {

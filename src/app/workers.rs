@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use actix::{Actor, Addr, ArbiterHandle};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{SetOnce, broadcast, mpsc};
 
-use super::bridges;
+use super::{
+    bridges,
+    own::{OwnInbox, Reread},
+};
 use crate::{
     config::Settings,
     domain::{SourceId, directory::Watch},
     enrichment::{self, Pauses, Supervisors},
+    exports,
     inbox::Inbox,
     outbox::{self, Dispatcher},
     persistence::Persister,
@@ -45,8 +49,20 @@ impl Base<'_> {
         let (settings, store, inbox) = (self.settings.persistence.clone(), self.store.clone(), self.inbox.clone());
         let dashboards = bridges::ToRegistry(self.registry.clone().recipient());
         let announce = Arc::new(bridges::OfWhatIsKept { dashboards, outbox: outbox.wake.clone() });
+        let recall = Arc::new(Reread(self.directory.clone()));
         let metrics = Arc::clone(&self.metrics);
-        Persister::start_in_arbiter(&self.node, move |_| Persister::new(settings, store, inbox, announce, metrics))
+        let new = move |_: &mut _| Persister::new(settings, store, inbox, announce, recall, metrics);
+        Persister::start_in_arbiter(&self.node, new)
+    }
+
+    /// Takes what the dispatcher has for the hub itself.
+    pub(super) fn own_inbox(&self) -> Arc<OwnInbox> {
+        Arc::new(OwnInbox {
+            inbox: self.inbox.clone(),
+            directory: self.directory.clone(),
+            arrived: SetOnce::new(),
+            metrics: Arc::clone(&self.metrics),
+        })
     }
 
     pub(super) fn supervisors(
@@ -71,23 +87,30 @@ impl Base<'_> {
     }
 
     /// The dispatcher, and the desk that asks of it.
-    pub(super) fn dispatcher(&self) -> anyhow::Result<(Addr<Dispatcher>, outbox::Desk)> {
+    pub(super) fn dispatcher(&self, own: &Arc<OwnInbox>) -> anyhow::Result<(Addr<Dispatcher>, outbox::Desk)> {
         let settings = Arc::new(self.settings.outbox.clone());
         let (store, metrics) = (self.store.clone(), Arc::clone(&self.metrics));
         let client = outbox::Client::new(settings.timeout, &settings.allow_private)?;
+        let pauses = outbox::Pauses::default();
         let context = outbox::Context {
             settings: Arc::clone(&settings),
             store: store.clone(),
             client: client.clone(),
+            own: Arc::<OwnInbox>::clone(own),
+            pauses: pauses.clone(),
             metrics: Arc::clone(&metrics),
         };
         let dispatcher = Dispatcher::start_in_arbiter(&self.node, move |_| Dispatcher::new(context));
         let wake = dispatcher.clone().recipient();
-        Ok((dispatcher, outbox::Desk { settings, store, client, wake, metrics }))
+        Ok((dispatcher, outbox::Desk { settings, store, client, wake, pauses, metrics }))
     }
 
     /// The prospector, and the desk that wakes it.
-    pub(super) fn prospector(&self, outbox: &outbox::Desk) -> anyhow::Result<(Addr<Prospector>, prospecting::Desk)> {
+    pub(super) fn prospector(
+        &self,
+        outbox: &outbox::Desk,
+        exports: &exports::Desk,
+    ) -> anyhow::Result<(Addr<Prospector>, prospecting::Desk)> {
         let settings = Arc::new(self.settings.prospecting.clone());
         let context = prospecting::Context {
             websites: Websites::new(&settings)?,
@@ -96,6 +119,7 @@ impl Base<'_> {
             store: self.store.clone(),
             publish: self.registry.clone().recipient(),
             outbox: outbox.wake.clone(),
+            exports: exports.clone(),
             metrics: Arc::clone(&self.metrics),
         };
         let prospector = Prospector::start_in_arbiter(&self.node, move |_| Prospector::new(context));

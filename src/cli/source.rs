@@ -17,6 +17,9 @@ use crate::{
     store::{NewSource, Store},
 };
 
+/// A bearer token that is shorter could be guessed.
+const SHORTEST_TOKEN: usize = 16;
+
 /// Pages and other things that send webhooks.
 #[derive(Debug, Subcommand)]
 pub enum Source {
@@ -85,6 +88,20 @@ pub enum Add {
     /// An account that is connected through Unipile. The workspace's API key comes from `LEADWIRE_TOKEN`, else stdin; the
     /// secret that its webhooks carry in the header `Unipile-Auth` from `LEADWIRE_APP_SECRET`, else one is made and shown.
     Unipile(Unipile),
+    /// A prospecting database of one account, and the hub's own tables of it. The bearer token of its webhooks comes from
+    /// `LEADWIRE_APP_SECRET`, else one is made and shown; `source set-app-secret` replaces it.
+    Prospecting(Prospecting),
+}
+
+/// A prospecting database.
+#[derive(Debug, Args)]
+pub struct Prospecting {
+    /// Whose leads, campaigns and costs it has.
+    #[arg(long)]
+    account: AccountId,
+    /// For people.
+    #[arg(long, value_parser = database::name)]
+    name: String,
 }
 
 /// An account at Unipile.
@@ -129,8 +146,13 @@ impl Source {
         match self {
             Self::Add(Add::Meta(page)) => add_page(&store, &directory, page).await?,
             Self::Add(Add::Unipile(account)) => add_unipile(&store, &directory, account).await?,
+            Self::Add(Add::Prospecting(database)) => add_prospecting(&store, &directory, database).await?,
             Self::SetToken { source } => {
-                known(&directory, source)?;
+                if known(&directory, source)?.kind == SourceKind::Prospecting {
+                    let words = "a prospecting database has no API: `leadwire source set-app-secret` replaces the token \
+                                 of its webhooks";
+                    return Err(BadInput(words.to_owned()).into());
+                }
                 let token = secret::demand("LEADWIRE_TOKEN", "token")?;
                 store.set_source_token(source, &token).await?;
                 eprintln!("The token is replaced.");
@@ -180,8 +202,10 @@ async fn set_app_secret(store: &Store, directory: &Directory, id: SourceId, only
         return Err(BadInput(hub.to_owned()).into());
     }
     let newest = secret::demand("LEADWIRE_APP_SECRET", "app secret")?;
-    if source.kind == SourceKind::Unipile {
-        is_no_other_agencys(directory, source.agency, &newest)?;
+    match source.kind {
+        SourceKind::Meta => {}
+        SourceKind::Unipile => is_no_other_agencys(directory, source.agency, &newest)?,
+        SourceKind::Prospecting => is_no_other_sources(directory, Some(id), &newest)?,
     }
     let kept = source.app_secrets.iter().take(usize::from(!only)).cloned();
     let secrets: Vec<_> = std::iter::once(newest).chain(kept).collect();
@@ -246,6 +270,51 @@ async fn add_unipile(store: &Store, directory: &Directory, wanted: Unipile) -> a
     Ok(())
 }
 
+async fn add_prospecting(store: &Store, directory: &Directory, wanted: Prospecting) -> anyhow::Result<()> {
+    database::account(directory, wanted.account)?;
+    let (secret, is_made) = match secret::from_environment("LEADWIRE_APP_SECRET") {
+        Some(given) => (secret::long_enough(given, SHORTEST_TOKEN, "token")?, false),
+        None => (keys::random()?, true),
+    };
+    is_no_other_sources(directory, None, &secret)?;
+    let source = NewSource {
+        account: wanted.account,
+        kind: SourceKind::Prospecting,
+        external_id: wanted.account.to_string(),
+        name: wanted.name,
+        token: SecretString::default(),
+        app_secrets: vec![secret.clone()],
+        verify_token: None,
+        api_url: None,
+    };
+    let id = store.add_source(source).await?;
+    eprintln!(
+        "Its webhooks' address ends in /webhook/prospecting/{id}, or in /api/webhooks/lead-enrichment, cost-alert and \
+         campaign-lifecycle. What is written into the account's tables here needs none."
+    );
+    if is_made {
+        let secret = secret.expose_secret();
+        eprintln!("Let the database send the header `Authorization: Bearer {secret}`; this is not shown again.");
+    }
+    println!("{id}");
+    Ok(())
+}
+
+/// At the addresses that all prospecting databases share, the token tells whose a webhook is.
+fn is_no_other_sources(directory: &Directory, of: Option<SourceId>, token: &SecretString) -> Result<(), BadInput> {
+    let mut others = directory.sources.values();
+    let is_taken = others.any(|other| {
+        let is_another = other.kind == SourceKind::Prospecting && Some(other.id) != of;
+        is_another && other.app_secrets.iter().any(|theirs| theirs.expose_secret() == token.expose_secret())
+    });
+    if is_taken {
+        return Err(BadInput(
+            "another prospecting database has this token: choose one that nobody can guess".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// At the address that all of Unipile's sources share, the secret tells whose a webhook is.
 fn is_no_other_agencys(directory: &Directory, agency: AgencyId, secret: &SecretString) -> Result<(), BadInput> {
     let mut others = directory.sources.values();
@@ -286,7 +355,7 @@ fn list(directory: &Directory, account: Option<AccountId>) {
 fn api(source: &directory::Source) -> String {
     match (&source.api_url, source.kind) {
         (Some(url), _) => url.as_str().trim_end_matches('/').to_owned(),
-        (None, SourceKind::Unipile) => "receives only".to_owned(),
+        (None, SourceKind::Unipile | SourceKind::Prospecting) => "receives only".to_owned(),
         (None, SourceKind::Meta) => "meta.graph_url".to_owned(),
     }
 }

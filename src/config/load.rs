@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use secrecy::SecretString;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -15,6 +16,10 @@ const ENVIRONMENT: &str = "LEADWIRE__";
 #[derive(Debug, thiserror::Error)]
 #[error("the settings are wrong; nothing was started:\n{}", .0.iter().map(|p| format!("  - {p}")).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError(pub Vec<String>);
+
+/// What the system that users of prospecting switch over from takes its token from: its databases know one of
+/// these.
+const ORIGIN_TOKENS: [&str; 2] = ["WEBHOOK_AUTH_TOKEN", "PERSONAL_ACCESS_TOKEN"];
 
 /// One value that differs from the defaults, and where it was found.
 struct Override {
@@ -36,7 +41,9 @@ impl Settings {
             .extend(from_environment(std::env::vars_os().filter_map(|(name, value)| {
                 Some((name.into_string().ok()?, value.into_string().unwrap_or_default()))
             })));
-        build(overrides, problems)
+        let mut settings = build(overrides, problems)?;
+        settings.prospecting.tokens.extend(ORIGIN_TOKENS.iter().filter_map(|name| token(&std::env::var(name).ok()?)));
+        Ok(settings)
     }
 
     /// The defaults alone, changed by `text` in the form of a settings file.
@@ -48,6 +55,11 @@ impl Settings {
         let overrides = from_text(text, "the text", &mut problems);
         build(overrides, problems)
     }
+}
+
+fn token(text: &str) -> Option<SecretString> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.into())
 }
 
 fn from_file(path: &Path, problems: &mut Vec<String>) -> Vec<Override> {

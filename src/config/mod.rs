@@ -42,7 +42,7 @@ pub struct Settings {
     pub outbox: Outbox,
     /// Thresholds of what accounts spend.
     pub costs: Costs,
-    /// Finding out about businesses.
+    /// Prospecting databases, and finding out about the businesses in them.
     pub prospecting: Prospecting,
     /// Writing to the database.
     pub persistence: Persistence,

@@ -160,6 +160,7 @@ pub struct Outbox {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Prospecting {
+    pub tokens: Vec<SecretString>,
     pub at_once: usize,
     pub at_once_per_account: usize,
     pub calls_per_hour: u32,

@@ -7,13 +7,25 @@ use serde::Serialize;
 use super::{AccountId, AgencyId, EndpointId, Timestamp, clock};
 
 /// What an endpoint may ask for.
-pub const EVENT_TYPES: [&str; 6] =
-    ["new_lead", "message:new", "lead_enrichment", "lead_status_update", "cost_recorded", "campaign_lifecycle"];
+pub const EVENT_TYPES: [&str; 7] = [
+    "new_lead",
+    "message:new",
+    "lead_enrichment",
+    "lead_status_update",
+    "cost_recorded",
+    "cost_alert",
+    "campaign_lifecycle",
+];
+/// What the hub's own endpoint of a prospecting source gets: what its account's tables tell, and the hub does not know yet.
+pub const OWN_TYPES: [&str; 4] = ["lead_enrichment", "lead_status_update", "cost_recorded", "campaign_lifecycle"];
+/// What the URL of such an endpoint begins with; the source's id follows.
+pub const OWN_SCHEME: &str = "leadwire:";
 /// A person's test of an endpoint; nobody asks for it.
 pub const TEST: &str = "test";
 
 /// Where webhooks go; its secrets are elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and none follows from the others")]
 pub struct Endpoint {
     /// Its id.
     pub id: EndpointId,
@@ -25,6 +37,8 @@ pub struct Endpoint {
     pub account: Option<AccountId>,
     /// Where they are posted.
     pub url: String,
+    /// The hub itself: for what a prospecting source's account has in the hub's tables. Comes and goes with the source.
+    pub own: bool,
     /// For people.
     pub description: String,
     /// Of [`EVENT_TYPES`].
@@ -46,6 +60,36 @@ pub struct Endpoint {
     /// When it was last changed.
     #[serde(with = "clock::wire")]
     pub updated_at: Timestamp,
+}
+
+/// How an endpoint does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// It takes what it gets, as far as anybody knows.
+    Healthy,
+    /// The last attempt failed, or some are tried again.
+    Failing,
+    /// It has failed so often that it is left alone for a while.
+    Paused,
+    /// It answered that it is gone, and was disabled.
+    Gone,
+    /// A person disabled it.
+    Disabled,
+}
+
+impl Health {
+    /// What an endpoint's columns, its attempts and its breaker come to.
+    #[must_use]
+    pub const fn of(endpoint: &Endpoint, is_failing: bool, is_paused: bool) -> Self {
+        match (endpoint.enabled, endpoint.disabled_reason.is_some()) {
+            (false, true) => Self::Gone,
+            (false, false) => Self::Disabled,
+            (true, _) if is_paused => Self::Paused,
+            (true, _) if is_failing => Self::Failing,
+            (true, _) => Self::Healthy,
+        }
+    }
 }
 
 /// How far a delivery is.
@@ -99,6 +143,32 @@ impl FromStr for DeliveryState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disabled_endpoint_is_neither_failing_nor_paused_and_one_that_is_gone_says_so() {
+        let now = clock::now();
+        let endpoint = |enabled, disabled_reason: Option<&str>| Endpoint {
+            id: EndpointId::generate(),
+            agency: AgencyId::generate(),
+            account: None,
+            url: String::new(),
+            own: false,
+            description: String::new(),
+            types: Vec::new(),
+            ordered: false,
+            enabled,
+            disabled_reason: disabled_reason.map(str::to_owned),
+            has_token: false,
+            previous_secret_until: None,
+            created_at: now,
+            updated_at: now,
+        };
+        assert_eq!(Health::of(&endpoint(false, Some("endpoint_gone")), true, true), Health::Gone);
+        assert_eq!(Health::of(&endpoint(false, None), true, true), Health::Disabled);
+        assert_eq!(Health::of(&endpoint(true, None), true, true), Health::Paused);
+        assert_eq!(Health::of(&endpoint(true, None), true, false), Health::Failing);
+        assert_eq!(Health::of(&endpoint(true, None), false, false), Health::Healthy);
+    }
 
     #[test]
     fn a_state_survives_its_word() {

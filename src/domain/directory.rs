@@ -55,16 +55,26 @@ impl Directory {
         self
     }
 
-    /// The enabled source that stands for a platform's object, if a webhook of this scope may reach it.
+    /// The enabled source that stands for a platform's object, if a webhook of this scope may reach it. A prospecting
+    /// database that names no account is the only one that there is.
     #[must_use]
     pub fn route(&self, kind: SourceKind, external_id: &str, scope: Scope) -> Option<&Source> {
-        let id = self.sources_by_object.get(&(kind, external_id.to_owned()))?;
-        let source = self.sources.get(id)?;
+        let source = if kind == SourceKind::Prospecting && external_id.is_empty() {
+            self.only(kind)?
+        } else {
+            self.sources.get(self.sources_by_object.get(&(kind, external_id.to_owned()))?)?
+        };
         let reachable = match scope {
             Scope::Hub => true,
             Scope::Agency(agency) => source.agency == agency,
         };
         (source.enabled && reachable).then_some(source)
+    }
+
+    /// The one source of a kind, if there is one and no other.
+    fn only(&self, kind: SourceKind) -> Option<&Source> {
+        let mut all = self.sources.values().filter(|source| source.kind == kind);
+        all.next().filter(|_| all.next().is_none())
     }
 
     /// The tenant of an account.

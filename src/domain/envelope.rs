@@ -10,6 +10,7 @@ use super::{
     lead::Lead,
     message::{ChangeKind, Chat, Message, MessageChange},
     prospect::LeadEnriched,
+    prospecting::CampaignLifecycle,
     send::{Outgoing, SendState},
 };
 
@@ -38,6 +39,7 @@ impl Envelope {
             | Body::MessageChanged(_)
             | Body::Send(_)
             | Body::ChatUpdated(_)
+            | Body::CampaignLifecycle(_)
             | Body::CostAlert(_) => Room::Account(self.account),
             Body::SourceHealth(_) => Room::Operators(self.account),
         }
@@ -75,6 +77,8 @@ pub enum Body {
     ChatUpdated(Box<Chat>),
     /// `cost:alert`
     CostAlert(Box<AlertRaised>),
+    /// `campaign:lifecycle`
+    CampaignLifecycle(Box<CampaignLifecycle>),
     /// `source:health`
     SourceHealth(SourceHealth),
 }
@@ -102,6 +106,7 @@ impl Body {
             },
             Self::ChatUpdated(_) => "chat:updated",
             Self::CostAlert(_) => "cost:alert",
+            Self::CampaignLifecycle(_) => "campaign:lifecycle",
             Self::SourceHealth(_) => "source:health",
         }
     }

@@ -11,6 +11,8 @@ pub enum SourceKind {
     Meta,
     /// An account that is connected through Unipile: LinkedIn, WhatsApp, Instagram and others.
     Unipile,
+    /// A prospecting database of one account, and the hub's own tables of it. Its external id is the account's id.
+    Prospecting,
 }
 
 impl SourceKind {
@@ -20,6 +22,7 @@ impl SourceKind {
         match self {
             Self::Meta => "meta",
             Self::Unipile => "unipile",
+            Self::Prospecting => "prospecting",
         }
     }
 }
@@ -32,7 +35,7 @@ impl fmt::Display for SourceKind {
 
 /// The text names no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a kind of source: use meta or unipile")]
+#[error("`{0}` is not a kind of source: use meta, unipile or prospecting")]
 pub struct ParseSourceKindError(String);
 
 impl FromStr for SourceKind {
@@ -42,6 +45,7 @@ impl FromStr for SourceKind {
         match text {
             "meta" => Ok(Self::Meta),
             "unipile" => Ok(Self::Unipile),
+            "prospecting" => Ok(Self::Prospecting),
             other => Err(ParseSourceKindError(other.to_owned())),
         }
     }
@@ -56,6 +60,12 @@ pub enum EventKind {
     Message,
     /// How a connected account is doing.
     Account,
+    /// A row of a prospecting database's leads, new or changed.
+    Prospect,
+    /// What prospecting has cost, or an alert about it.
+    Cost,
+    /// What happened to a campaign.
+    Campaign,
     /// The platform's own test button.
     Test,
     /// Authentic, but of a kind the hub does nothing with.
@@ -72,6 +82,9 @@ impl EventKind {
             Self::Lead => "lead",
             Self::Message => "message",
             Self::Account => "account",
+            Self::Prospect => "prospect",
+            Self::Cost => "cost",
+            Self::Campaign => "campaign",
             Self::Test => "test",
             Self::Other => "other",
             Self::Unreadable => "unreadable",
@@ -85,10 +98,19 @@ impl EventKind {
             "lead" => Self::Lead,
             "message" => Self::Message,
             "account" => Self::Account,
+            "prospect" => Self::Prospect,
+            "cost" => Self::Cost,
+            "campaign" => Self::Campaign,
             "test" => Self::Test,
             "unreadable" => Self::Unreadable,
             _ => Self::Other,
         }
+    }
+
+    /// Whether it is about prospecting: then its item says what there is to keep, and not its envelope.
+    #[must_use]
+    pub const fn is_prospecting(self) -> bool {
+        matches!(self, Self::Prospect | Self::Cost | Self::Campaign)
     }
 }
 

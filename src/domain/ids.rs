@@ -109,6 +109,10 @@ ids! {
     UserId = "usr_";
     /// A connected outside thing that sends webhooks.
     SourceId = "src_";
+    /// A prospecting campaign; of one in a database that is not the hub's, derived from the account and its id there.
+    CampaignId = "cmp_";
+    /// What a call in prospecting has cost; derived in the same way.
+    CostId = "cost_";
     /// One thing that happened at a platform; the same however often it is delivered.
     EventId = "evt_";
     /// A lead; derived from the account and the platform's own lead id.

@@ -4,6 +4,7 @@
 //! Nothing here talks to a socket, a database or a clock other than [`clock`]; every other module may use it and it
 //! uses none of them.
 
+pub mod campaign;
 pub mod clock;
 pub mod cost;
 pub mod delivery;
@@ -14,6 +15,7 @@ pub mod ids;
 pub mod lead;
 pub mod message;
 pub mod prospect;
+pub mod prospecting;
 pub mod reach;
 pub mod role;
 pub mod room;
@@ -21,8 +23,8 @@ pub mod send;
 
 pub use clock::Timestamp;
 pub use ids::{
-    AccountId, AgencyId, AlertId, ApiKeyId, ChatId, EndpointId, EventId, IssuerId, LeadId, MessageId, ReplayId, SendId,
-    SessionId, SourceId, ThresholdId, UserId,
+    AccountId, AgencyId, AlertId, ApiKeyId, CampaignId, ChatId, CostId, EndpointId, EventId, IssuerId, LeadId,
+    MessageId, ReplayId, SendId, SessionId, SourceId, ThresholdId, UserId,
 };
 pub use role::Role;
 pub use room::Room;

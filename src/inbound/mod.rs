@@ -3,6 +3,7 @@
 //! [`receive`] verifies the signature over the raw bytes, lets the [`providers`] take the body apart, hands it to the
 //! [`ingester`], and answers when it is durable. It calls no platform and reads no store.
 
+mod doors;
 pub mod ingester;
 pub mod providers;
 pub mod receive;

@@ -1,8 +1,6 @@
 //! The one HTTP path in: verify, split, accept, answer.
 //!
-//! `/webhook` is for the hub's own app, `/webhook/{provider}/{source}` for a source; one whose agency has an app of its
-//! own is verified with that app's secrets, and its events reach that agency's sources only. [`UNIPILE_MESSAGES`] is for
-//! all of Unipile's sources: whose it is tells the secret.
+//! Which address is whose stand in [`doors`](super::doors).
 
 use std::{
     collections::HashMap,
@@ -23,7 +21,8 @@ use tokio::sync::oneshot;
 
 use super::{
     Accept, Ingester, Receiving,
-    providers::{self, Answers, Provider},
+    doors::{Doors, UNIPILE_MESSAGES},
+    providers::{Answer, Kept, Post, prospecting},
     receiving::Held,
 };
 use crate::{
@@ -31,7 +30,6 @@ use crate::{
     domain::{
         clock,
         directory::{Directory, Watch},
-        event::{Scope, SourceKind},
     },
     inbox::{Delivery, Inbox, Quarantined},
     telemetry::Metrics,
@@ -41,15 +39,21 @@ use crate::{
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// What a platform that was refused for lack of room is told to wait.
 const RETRY_AFTER: &str = "5";
-/// The address that users of the origin's inbox have registered.
-const UNIPILE_MESSAGES: &str = "/api/webhooks/unipile/messages";
 /// What an announced length is believed before the bytes come.
 const TRUSTED_LENGTH: usize = 64 * 1024;
 /// As much of a refused body is kept.
 const QUARANTINED_BODY: usize = 16 * 1024;
 /// Headers that are kept with a webhook. Never one that carries a secret.
-const KEPT_HEADERS: [&str; 6] =
-    ["content-type", "user-agent", "x-hub-signature-256", "x-hub-signature", "x-forwarded-for", "content-length"];
+const KEPT_HEADERS: [&str; 8] = [
+    "content-type",
+    "user-agent",
+    "x-hub-signature-256",
+    "x-hub-signature",
+    "x-forwarded-for",
+    "content-length",
+    "x-webhook-type",
+    "x-alert-id",
+];
 
 /// What the path needs; one for all workers.
 pub struct Receiver {
@@ -57,23 +61,14 @@ pub struct Receiver {
     inbox: Inbox,
     receiving: Receiving,
     metrics: Arc<Metrics>,
-    hub_secrets: Vec<SecretString>,
-    hub_verify_token: SecretString,
+    doors: Doors,
     max_body: usize,
+    queue: usize,
     request_timeout: Duration,
     quarantine: u32,
     quarantine_rate: DefaultDirectRateLimiter,
     /// Bad signatures since the last that was kept, by source: at most as many as there are sources.
     refusals: Mutex<HashMap<String, i64>>,
-}
-
-/// Who a webhook's address belongs to.
-struct Door<'a> {
-    provider: &'static dyn Provider,
-    secrets: &'a [SecretString],
-    verify_token: Option<&'a SecretString>,
-    scope: Scope,
-    source: String,
 }
 
 /// Why a POST was not accepted.
@@ -84,7 +79,8 @@ enum Refused {
     Slow,
     Broken,
     Full,
-    BadSignature(Answers),
+    BadSignature(Answer),
+    Incomplete(Answer),
 }
 
 impl Receiver {
@@ -97,9 +93,9 @@ impl Receiver {
             inbox,
             receiving: Receiving::new(bytes(settings.inbox.queue)),
             metrics,
-            hub_secrets: settings.meta.app_secrets.clone(),
-            hub_verify_token: settings.meta.verify_token.clone(),
+            doors: Doors::new(settings),
             max_body: bytes(settings.inbox.max_body),
+            queue: bytes(settings.inbox.queue),
             request_timeout: settings.server.request_timeout,
             quarantine: settings.inbox.quarantine,
             quarantine_rate: RateLimiter::direct(Quota::per_second(std::num::NonZeroU32::MIN.saturating_add(19))),
@@ -117,46 +113,17 @@ impl Receiver {
         self.directory.borrow().clone().ok_or(Refused::NotReady)
     }
 
-    fn door<'a>(&'a self, request: &HttpRequest, directory: &'a Directory) -> Result<Door<'a>, Refused> {
-        let hub = |provider, source| Door {
-            provider,
-            secrets: &self.hub_secrets,
-            verify_token: Some(&self.hub_verify_token),
-            scope: Scope::Hub,
-            source,
-        };
-        if request.path() == UNIPILE_MESSAGES {
-            return shared_door(SourceKind::Unipile, request, directory);
-        }
-        let path = request.match_info();
-        let (Some(provider), Some(id)) = (path.get("provider"), path.get("source")) else {
-            let provider = providers::named(SourceKind::Meta.as_str()).ok_or(Refused::NoSuchDoor)?;
-            return Ok(hub(provider, String::new()));
-        };
-        let provider = providers::named(provider).ok_or(Refused::NoSuchDoor)?;
-        let source = id.parse().ok().and_then(|id| directory.sources.get(&id)).ok_or(Refused::NoSuchDoor)?;
-        if source.kind != provider.kind() {
-            return Err(Refused::NoSuchDoor);
-        }
-        // The hub's own app is Meta's.
-        if source.app_secrets.is_empty() && source.kind == SourceKind::Meta {
-            return Ok(hub(provider, source.id.to_string()));
-        }
-        Ok(Door {
-            provider,
-            secrets: &source.app_secrets,
-            verify_token: source.verify_token.as_ref(),
-            scope: Scope::Agency(source.agency),
-            source: source.id.to_string(),
-        })
-    }
-
     /// The whole body, while there is room for it and time.
-    async fn body(&self, request: &HttpRequest, mut payload: web::Payload) -> Result<(Bytes, Held), Refused> {
-        let read = self.read(request, &mut payload).await;
+    async fn body(
+        &self,
+        request: &HttpRequest,
+        mut payload: web::Payload,
+        largest: usize,
+    ) -> Result<(Bytes, Held), Refused> {
+        let read = self.read(request, &mut payload, largest).await;
         if matches!(read, Err(Refused::TooLarge)) {
             // A connection that is closed with bytes unread takes the answer with it: as much again is passed over.
-            let mut left = self.max_body;
+            let mut left = largest;
             let passing = async {
                 while let Some(Ok(chunk)) = payload.next().await {
                     let Some(less) = left.checked_sub(chunk.len()) else { break };
@@ -168,10 +135,15 @@ impl Receiver {
         read
     }
 
-    async fn read(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<(Bytes, Held), Refused> {
+    async fn read(
+        &self,
+        request: &HttpRequest,
+        payload: &mut web::Payload,
+        largest: usize,
+    ) -> Result<(Bytes, Held), Refused> {
         let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let announced = announced.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
-        if announced > self.max_body {
+        if announced > largest {
             return Err(Refused::TooLarge);
         }
         let mut held = self.receiving.begin();
@@ -179,7 +151,7 @@ impl Receiver {
         let reading = async {
             while let Some(chunk) = payload.next().await {
                 let chunk = chunk.map_err(|_| Refused::Broken)?;
-                if body.len() + chunk.len() > self.max_body {
+                if body.len() + chunk.len() > largest {
                     return Err(Refused::TooLarge);
                 }
                 held.add(chunk.len()).map_err(|_| Refused::Full)?;
@@ -196,23 +168,29 @@ impl Receiver {
         request: &HttpRequest,
         payload: web::Payload,
         ingester: &Ingester,
-    ) -> Result<&'static str, Refused> {
+    ) -> Result<Answer, Refused> {
+        let started = Instant::now();
         let directory = self.directory()?;
-        let door = self.door(request, &directory)?;
-        let (body, held) = self.body(request, payload).await?;
+        let door = self.doors.find(request, &directory).ok_or(Refused::NoSuchDoor)?;
+        // Never more than there is room for: it would be told to come again for ever.
+        let largest = door.provider.largest(request.path()).map_or(self.max_body, |largest| largest.min(self.queue));
+        let (body, held) = self.body(request, payload, largest).await?;
         let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
         if !door.provider.verify(door.secrets, &header, &body) {
             self.keep_for_a_look(request, &door.source, &body);
-            return Err(Refused::BadSignature(door.provider.answers()));
+            return Err(Refused::BadSignature(door.provider.bad_signature(request.path())));
         }
-        let events = door.provider.split(&body, &directory, door.scope);
+        if let Some(answer) = door.provider.objection(Post { path: request.path(), header: &header, body: &body }) {
+            return Err(Refused::Incomplete(answer));
+        }
+        let events = door.provider.split(&body, &directory, door.scope, door.of);
         let delivery = Delivery {
             received_at: clock::now(),
             provider: door.provider.kind().as_str(),
             path: door.source,
             remote: remote(request),
             headers: kept_headers(request),
-            body,
+            body: body.clone(),
             events,
         };
         let (reply, answer) = oneshot::channel();
@@ -220,7 +198,11 @@ impl Receiver {
             return Err(Refused::Full);
         }
         match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            Ok(Ok(Ok(()))) => Ok(door.provider.answers().accepted),
+            Ok(Ok(Ok(()))) => {
+                let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let post = Post { path: request.path(), header: &header, body: &body };
+                Ok(door.provider.accepted(post, Kept { at: clock::now(), took_ms }))
+            }
             // Not durable, or not known to be in time: the platform sends it again, and it is accepted once.
             _ => Err(Refused::Full),
         }
@@ -228,7 +210,7 @@ impl Receiver {
 
     fn handshake(&self, request: &HttpRequest) -> Result<(StatusCode, String), Refused> {
         let directory = self.directory()?;
-        let door = self.door(request, &directory)?;
+        let door = self.doors.find(request, &directory).ok_or(Refused::NoSuchDoor)?;
         let unset = SecretString::default();
         Ok(match door.provider.handshake(request.query_string(), door.verify_token.unwrap_or(&unset)) {
             Ok(challenge) => (StatusCode::OK, challenge),
@@ -264,22 +246,6 @@ impl Receiver {
     }
 }
 
-/// The address of all sources of a kind: it belongs to the one whose secret came. To nobody, and with no secret that could
-/// be right, if there is none.
-fn shared_door<'a>(kind: SourceKind, request: &HttpRequest, directory: &'a Directory) -> Result<Door<'a>, Refused> {
-    let provider = providers::named(kind.as_str()).ok_or(Refused::NoSuchDoor)?;
-    let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
-    let mut sources = directory.sources.values().filter(|source| source.kind == kind);
-    let source = sources.find(|source| provider.verify(&source.app_secrets, &header, &[]));
-    Ok(Door {
-        provider,
-        secrets: source.map_or(&[], |source| &source.app_secrets),
-        verify_token: None,
-        scope: source.map_or(Scope::Hub, |source| Scope::Agency(source.agency)),
-        source: source.map_or_else(String::new, |source| source.id.to_string()),
-    })
-}
-
 impl Refused {
     const fn outcome(&self) -> &'static str {
         match self {
@@ -290,6 +256,7 @@ impl Refused {
             Self::Broken => "broken_off",
             Self::Full => "unavailable",
             Self::BadSignature(_) => "bad_signature",
+            Self::Incomplete(_) => "incomplete",
         }
     }
 
@@ -301,10 +268,7 @@ impl Refused {
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "Too slow"),
             Self::Broken => (StatusCode::BAD_REQUEST, "The body broke off"),
             Self::Full => (StatusCode::SERVICE_UNAVAILABLE, "Not kept, try again"),
-            Self::BadSignature(answers) => (
-                StatusCode::from_u16(answers.bad_signature_status).unwrap_or(StatusCode::FORBIDDEN),
-                answers.bad_signature,
-            ),
+            Self::BadSignature(answer) | Self::Incomplete(answer) => return said(answer),
         };
         let mut answer = plain(status);
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -319,6 +283,9 @@ pub fn configure(routes: &mut web::ServiceConfig) {
     for path in ["/webhook", "/webhook/{provider}/{source}", UNIPILE_MESSAGES] {
         routes.service(web::resource(path).route(web::get().to(handshake)).route(web::post().to(post)));
     }
+    for path in prospecting::DOORS {
+        routes.service(web::resource(path).route(web::post().to(post)));
+    }
 }
 
 async fn post(
@@ -331,9 +298,9 @@ async fn post(
     let outcome = receiver.receive(&request, payload, &ingester).await;
     receiver.metrics.acknowledge_seconds.observe(started.elapsed().as_secs_f64());
     match outcome {
-        Ok(text) => {
+        Ok(answer) => {
             Metrics::count(&receiver.metrics.webhooks, "accepted");
-            plain(StatusCode::OK).body(text)
+            said(&answer)
         }
         Err(refused) => {
             Metrics::count(&receiver.metrics.webhooks, refused.outcome());
@@ -348,6 +315,14 @@ async fn handshake(request: HttpRequest, receiver: web::Data<Receiver>) -> HttpR
         Ok((status, text)) => plain(status).body(text),
         Err(refused) => refused.answer(),
     }
+}
+
+fn said(answer: &Answer) -> HttpResponse {
+    let mut response = plain(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    if answer.is_json {
+        response.insert_header((header::CONTENT_TYPE, "application/json"));
+    }
+    response.body(answer.body.clone().into_owned())
 }
 
 fn plain(status: StatusCode) -> actix_web::HttpResponseBuilder {

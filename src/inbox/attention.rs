@@ -163,7 +163,15 @@ impl Inbox {
                 events::next_try.eq(0),
                 events::replayed.eq(true),
             );
-            let kinds = [EventKind::Lead, EventKind::Message, EventKind::Account].map(EventKind::as_str);
+            let kinds = [
+                EventKind::Lead,
+                EventKind::Message,
+                EventKind::Account,
+                EventKind::Prospect,
+                EventKind::Cost,
+                EventKind::Campaign,
+            ]
+            .map(EventKind::as_str);
             let workable = events::table.filter(events::account.is_not_null()).filter(events::kind.eq_any(kinds));
             match &selection {
                 Selection::One(id) => {

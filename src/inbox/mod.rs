@@ -14,6 +14,7 @@ mod prune;
 mod rows;
 mod schema;
 mod synced;
+mod unstored;
 mod wal;
 mod work;
 mod writer;
@@ -39,7 +40,8 @@ pub use attention::{Attention, ParkedEvent, Selection};
 pub use log::{LogEntry, Logged, Page};
 pub use prune::Limits;
 pub use schema::State;
-pub use work::{ParkReason, Unstored};
+pub use unstored::{Kept, Unstored};
+pub use work::ParkReason;
 
 /// Why the inbox could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]

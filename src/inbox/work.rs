@@ -1,12 +1,11 @@
 //! What an event goes through after it was accepted: due, published, stored; or deferred and parked.
 
-use bytes::Bytes;
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
     SqliteConnection,
     dsl::{exists, select, sql},
     sql_query,
-    sql_types::{BigInt, Binary, Bool, Nullable},
+    sql_types::{BigInt, Binary, Bool, Nullable, Text},
 };
 
 use super::{
@@ -55,29 +54,12 @@ impl ParkReason {
     }
 }
 
-/// An event that was pushed and is not in the store yet, with the envelope that carries it.
-#[derive(Debug, Clone)]
-pub struct Unstored {
-    /// The event.
-    pub id: EventId,
-    /// The envelope as it was pushed, JSON.
-    pub envelope: Bytes,
-}
-
 #[derive(QueryableByName)]
 struct DueRow {
     #[diesel(sql_type = Nullable<Binary>)]
     account: Option<Vec<u8>>,
     #[diesel(sql_type = BigInt)]
     next_try: i64,
-}
-
-#[derive(QueryableByName)]
-struct UnstoredRow {
-    #[diesel(sql_type = Binary)]
-    id: Vec<u8>,
-    #[diesel(sql_type = Binary)]
-    envelope: Vec<u8>,
 }
 
 type EventRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, String, String, String, i64, i32, bool);
@@ -197,67 +179,6 @@ impl Inbox {
         self.writer.enqueue(2, Urgency::Soon, change)
     }
 
-    /// Events that were pushed before `before` and are not stored, the oldest first.
-    ///
-    /// # Errors
-    /// If the file can't be read.
-    pub async fn unstored(&self, before: Timestamp, limit: usize) -> Result<Vec<Unstored>, InboxError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.read(move |c| {
-            let rows: Vec<UnstoredRow> = sql_query(
-                "SELECT events.id, log.envelope FROM events JOIN log \
-                 ON log.account = events.account AND log.epoch = events.epoch AND log.count = events.count \
-                 WHERE events.state = 1 AND events.changed_at <= ? ORDER BY events.seq LIMIT ?",
-            )
-            .bind::<BigInt, _>(before.timestamp_micros())
-            .bind::<BigInt, _>(limit)
-            .load(c)?;
-            let found = |row: UnstoredRow| {
-                Some(Unstored { id: EventId::from_bytes(&row.id)?, envelope: Bytes::from(row.envelope) })
-            };
-            Ok(rows.into_iter().filter_map(found).collect())
-        })
-        .await
-    }
-
-    /// Whether one of these events was pushed and is not stored yet.
-    ///
-    /// # Errors
-    /// If the file can't be read.
-    pub async fn any_unstored(&self, ids: Vec<EventId>) -> Result<bool, InboxError> {
-        self.read(move |c| {
-            let unstored = events::table
-                .filter(events::state.eq(State::Published as i32))
-                .filter(events::id.eq_any(ids.iter().map(|id| id.to_bytes().to_vec())));
-            unstored.count().get_result::<i64>(c).map(|count| count > 0)
-        })
-        .await
-    }
-
-    /// Marks events as stored: they are finished.
-    ///
-    /// # Errors
-    /// If it could not be written; the events are then stored once more, which changes nothing.
-    pub async fn mark_stored(&self, ids: Vec<EventId>) -> Result<(), InboxError> {
-        let change = move |c: &mut SqliteConnection| {
-            let now = clock::now().timestamp_micros();
-            ids.iter().try_for_each(|id| {
-                // One that a person has asked for again meanwhile must not be finished by its earlier round.
-                diesel::update(
-                    events::table
-                        .filter(events::id.eq(id.to_bytes().to_vec()))
-                        .filter(events::state.eq(State::Published as i32)),
-                )
-                .set((events::state.eq(State::Stored as i32), events::changed_at.eq(now)))
-                .execute(c)
-                .map(drop)
-            })
-        };
-        let (queued, written) = self.writer.enqueue(1, Urgency::Soon, change);
-        queued.await;
-        written.await
-    }
-
     /// The clock has gone back to `now`, or may have: what was put off at a time that is still to come is due, for nobody
     /// knows how long it was to wait; and what was pushed then was pushed now.
     ///
@@ -297,7 +218,7 @@ impl Inbox {
             )
             .bind::<BigInt, _>(next_try.timestamp_micros())
             .bind::<BigInt, _>(i64::from(counted))
-            .bind::<diesel::sql_types::Text, _>(&detail)
+            .bind::<Text, _>(&detail)
             .bind::<BigInt, _>(now)
             .bind::<Binary, _>(id.to_bytes().to_vec())
             .execute(c)

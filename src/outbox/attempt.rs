@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde::Deserialize;
+
 use super::{
     client::{Client, Post},
     schedule::{self, Verdict},
@@ -25,13 +27,14 @@ pub(super) struct Made {
 pub(super) async fn make(client: &Client, settings: &Outbox, target: &Target, claimed: Claimed) -> Made {
     let (started_at, began) = (clock::now(), Instant::now());
     let (id, timestamp) = (claimed.event.to_string(), started_at.timestamp());
-    let headers = [
+    let mut headers = vec![
         ("webhook-signature", sign(&target.secrets, &id, timestamp, claimed.payload.as_bytes())),
         ("webhook-timestamp", timestamp.to_string()),
         ("webhook-id", id),
         ("x-webhook-type", claimed.kind.clone()),
         ("x-webhook-attempt", claimed.attempt.to_string()),
     ];
+    headers.extend(Named::of(&claimed.payload).headers());
     let url = &target.endpoint.url;
     let post = Post { url, headers: &headers, token: target.token.as_ref(), body: &claimed.payload };
     let answer = client.post(post).await;
@@ -52,6 +55,30 @@ pub(super) async fn make(client: &Client, settings: &Outbox, target: &Target, cl
     let shift = 2.0 * fastrand::f64() - 1.0;
     let outcome = schedule::after(verdict, &claimed, now, shift, settings);
     Made { verdict, settled: Settled { endpoint: target.endpoint.id, claimed, attempt: Some(attempt), outcome } }
+}
+
+/// What receivers of the origin's webhooks know an event by, besides its type.
+#[derive(Default, Deserialize)]
+struct Named {
+    alert_id: Option<String>,
+    campaign_id: Option<String>,
+    lifecycle_event: Option<String>,
+}
+
+impl Named {
+    fn of(payload: &str) -> Self {
+        serde_json::from_str(payload).unwrap_or_default()
+    }
+
+    /// The campaign is named there of what happened to one, not of its leads and costs.
+    fn headers(self) -> impl Iterator<Item = (&'static str, String)> {
+        let campaign = self.campaign_id.filter(|_| self.lifecycle_event.is_some());
+        let named =
+            [("x-alert-id", self.alert_id), ("x-campaign-id", campaign), ("x-lifecycle-event", self.lifecycle_event)];
+        // Ids of rows that other programs write may be anything.
+        let fits = |value: &String| value.bytes().all(|byte| byte.is_ascii_graphic());
+        named.into_iter().filter_map(move |(name, value)| Some((name, value.filter(fits)?)))
+    }
 }
 
 /// What became of it, as metrics count it.

@@ -6,7 +6,7 @@ use actix::Recipient;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::{attempt, client::Client, dispatcher::Wake};
+use super::{attempt, client::Client, dispatcher::Wake, pauses::Pauses};
 use crate::{
     config,
     domain::{AgencyId, EndpointId, EventId, clock},
@@ -25,6 +25,8 @@ pub struct Desk {
     pub client: Client,
     /// The dispatcher.
     pub wake: Recipient<Wake>,
+    /// Which endpoints the dispatcher leaves alone.
+    pub pauses: Pauses,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }

@@ -1,8 +1,9 @@
 //! `Dispatcher`: one a node; turns rows of the outbox into deliveries, and makes those that are due.
 //!
 //! Woken after our own commits and by notifications; a sweep finds what nobody told of. Each endpoint has a line of its
-//! own, so that a slow one delays no other. Bounded: no more is claimed than may be under way, and some for an endpoint that
-//! is quick; what became of it is held only until it is kept. Its mailbox takes wake-ups only: full means that it is awake.
+//! own, so that a slow one delays no other; what goes to the hub itself is handed over ([`super::own`]). Bounded: no more is
+//! claimed than may be under way, and some for an endpoint that is quick; what became of it is held only until it is kept. Its
+//! mailbox takes wake-ups only: full means that it is awake.
 
 use std::{
     collections::HashMap,
@@ -19,6 +20,8 @@ use super::{
     attempt::{self, Made},
     client::Client,
     line::{Line, Waiting},
+    own::Own,
+    pauses::Pauses,
 };
 use crate::{
     config,
@@ -29,6 +32,8 @@ use crate::{
 
 /// Rows that become deliveries in one transaction, and deliveries that are settled in one.
 const BATCH: u32 = 200;
+/// Deliveries that are over and not kept yet, from which on none are claimed: an endpoint may be quicker than the database.
+const UNKEPT: usize = 4 * BATCH as usize;
 /// Between two tries while the database is away.
 const AWAY: Duration = Duration::from_secs(1);
 /// Other hubs are told no more often.
@@ -48,6 +53,10 @@ pub struct Context {
     pub store: Store,
     /// Posts deliveries.
     pub client: Client,
+    /// Takes those to the hub itself.
+    pub own: Arc<dyn Own>,
+    /// Where it says which endpoints it leaves alone.
+    pub pauses: Pauses,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -62,13 +71,13 @@ struct Sweep {
 
 /// The actor.
 pub struct Dispatcher {
-    context: Context,
+    pub(super) context: Context,
     /// One an endpoint, kept for what its breaker remembers.
-    lines: HashMap<EndpointId, Line>,
+    pub(super) lines: HashMap<EndpointId, Line>,
     sweep: Sweep,
     routing: bool,
     /// Not kept yet.
-    settled: Vec<Settled>,
+    pub(super) settled: Vec<Settled>,
     settling: bool,
     /// Other hubs will be told.
     telling: bool,
@@ -162,7 +171,11 @@ impl Dispatcher {
     }
 
     /// Claims what is due for an endpoint, as far as there is room for it.
-    fn look(&mut self, endpoint: EndpointId, ctx: &mut Actors<Self>) {
+    pub(super) fn look(&mut self, endpoint: EndpointId, ctx: &mut Actors<Self>) {
+        if self.settled.len() >= UNKEPT {
+            // Looked at again when some are kept, and by the sweep.
+            return;
+        }
         let context = &self.context;
         let line = self.lines.entry(endpoint).or_insert_with(|| Line::new(&context.settings));
         let wanted = line.wants(Instant::now());
@@ -184,6 +197,9 @@ impl Dispatcher {
                 std::mem::take(&mut line.look_again)
             });
             match claimed {
+                Ok(Some((target, claimed))) if target.own.is_some() => {
+                    dispatcher.hand_over(target, claimed, ctx);
+                }
                 Ok(Some((target, claimed))) => {
                     let target = Arc::new(target);
                     if let Some(line) = dispatcher.lines.get_mut(&endpoint) {
@@ -192,7 +208,11 @@ impl Dispatcher {
                     }
                     dispatcher.go_on(endpoint, ctx);
                 }
-                Ok(None) => {}
+                // Nothing goes there any more, nor what was claimed ahead.
+                Ok(None) => {
+                    dispatcher.give_back(endpoint);
+                    dispatcher.settle(ctx);
+                }
                 Err(error) => tracing::error!(%error, %endpoint, "deliveries could not be claimed; tried again soon"),
             }
             if again {
@@ -223,9 +243,16 @@ impl Dispatcher {
         }
     }
 
+    /// Begins none of those that wait.
+    fn give_back(&mut self, endpoint: EndpointId) {
+        let Some(line) = self.lines.get_mut(&endpoint) else { return };
+        let waiting = std::mem::take(&mut line.waiting);
+        self.settled.extend(waiting.into_iter().map(|one| put_off(endpoint, one.claimed, Duration::ZERO)));
+    }
+
     fn begin(&mut self, target: Arc<Target>, claimed: Claimed, ctx: &mut Actors<Self>) {
         let Some(line) = self.lines.get_mut(&target.endpoint.id) else { return };
-        line.begin();
+        line.begin(1);
         let (breaker, context) = (line.breaker.clone(), self.context.clone());
         let making = async move {
             let try_it = async {
@@ -247,13 +274,19 @@ impl Dispatcher {
         let (endpoint, wait) = (target.endpoint.id, self.context.settings.breaker_wait);
         if let Some(line) = self.lines.get_mut(&endpoint) {
             let took = made.as_ref().and_then(|made| made.attempt.as_ref()).map_or(0, |attempt| attempt.duration_ms);
-            line.done(Duration::from_millis(took.unsigned_abs().into()));
+            line.done(1, Duration::from_millis(took.unsigned_abs().into()));
             if made.is_none() {
                 line.pause(Instant::now(), wait);
+                let now = clock::now();
+                let until = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+                self.context.pauses.note(endpoint, now, until);
             }
         }
         let settled = made.unwrap_or_else(|| put_off(endpoint, claimed, wait));
         self.note(&settled);
+        if settled.outcome == Outcome::Gone {
+            self.give_back(endpoint);
+        }
         self.settled.push(settled);
         self.settle(ctx);
         self.go_on(endpoint, ctx);
@@ -262,7 +295,7 @@ impl Dispatcher {
         }
     }
 
-    fn note(&self, settled: &Settled) {
+    pub(super) fn note(&self, settled: &Settled) {
         let metrics = &self.context.metrics;
         Metrics::count(&metrics.deliveries, attempt::word(&settled.outcome));
         if let Some(attempt) = &settled.attempt {
@@ -284,7 +317,7 @@ impl Dispatcher {
     }
 
     /// Keeps what became of deliveries: what comes while one batch is written is the next.
-    fn settle(&mut self, ctx: &mut Actors<Self>) {
+    pub(super) fn settle(&mut self, ctx: &mut Actors<Self>) {
         if self.settled.is_empty() || std::mem::replace(&mut self.settling, true) {
             return;
         }

@@ -83,13 +83,18 @@ impl Line {
         self.paused_until.is_some_and(|until| now < until)
     }
 
-    pub fn begin(&mut self) {
-        self.under_way += 1;
+    /// So many may go at once from now on.
+    pub fn widen(&mut self, at_once: u32) {
+        self.at_once = at_once;
     }
 
-    /// One is over that took so long.
-    pub fn done(&mut self, took: Duration) {
-        self.under_way = self.under_way.saturating_sub(1);
+    pub fn begin(&mut self, count: u32) {
+        self.under_way += count;
+    }
+
+    /// So many are over that took so long.
+    pub fn done(&mut self, count: u32, took: Duration) {
+        self.under_way = self.under_way.saturating_sub(count);
         self.is_quick = took <= QUICK;
     }
 
@@ -109,14 +114,14 @@ mod tests {
         let settings = Outbox { at_once: 2, ..Settings::parse("").unwrap().outbox };
         let (mut line, now) = (Line::new(&settings), Instant::now());
         assert_eq!(line.room(now), 2);
-        line.begin();
-        line.begin();
+        line.begin(1);
+        line.begin(1);
         assert_eq!(line.room(now), 0);
-        line.done(Duration::from_secs(1));
+        line.done(1, Duration::from_secs(1));
         assert_eq!((line.room(now), line.wants(now)), (1, 1));
-        line.done(Duration::from_millis(5));
+        line.done(1, Duration::from_millis(5));
         assert_eq!((line.room(now), line.wants(now)), (2, 2 + AHEAD));
-        line.begin();
+        line.begin(1);
         line.pause(now, Duration::from_secs(10));
         assert_eq!((line.room(now), line.room(now + Duration::from_secs(10))), (0, 1));
     }

@@ -6,7 +6,7 @@ mod persister;
 use std::time::Duration;
 
 pub use first_seen::mark_first_seen;
-pub use persister::{Announce, Keep, Persister, Store};
+pub use persister::{Announce, Keep, Persister, Recall, Store};
 
 /// First wait while the database is away; each is twice the one before.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);

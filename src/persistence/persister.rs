@@ -1,4 +1,4 @@
-//! `Persister`: leads and conversations from memory into the store, then their events are finished.
+//! `Persister`: leads, conversations and what prospecting databases tell, from memory into the store, then their events are finished.
 //!
 //! Bounded in rows: full means that it stops taking; the inbox holds the rest and is read back. While the database is
 //! away it tries again, later each time, for as long as it takes. A row that the store refuses is parked on its own.
@@ -21,12 +21,14 @@ use super::FIRST_BACKOFF;
 use crate::{
     config::Persistence,
     domain::{
-        EventId, clock,
+        AccountId, EventId, SourceId, Timestamp, clock,
+        cost::CostAlert,
         envelope::NewLead,
         lead::Lead,
         message::{Chat, Happening},
+        prospecting::{CampaignTold, CostRecorded, ProspectTold, Told},
     },
-    inbox::{Inbox, ParkReason, Unstored},
+    inbox::{Inbox, Kept, ParkReason, Unstored},
     store::{self, StoreError},
     telemetry::Metrics,
 };
@@ -53,8 +55,36 @@ pub enum Keep {
     Lead(Box<Lead>),
     /// A message, or what became of one.
     Happening(Happening),
+    /// A row of a prospecting database's leads.
+    Prospect(Box<ProspectTold>),
+    /// What happened to a campaign.
+    Campaign(Box<CampaignTold>),
+    /// What a call has cost.
+    Cost(Box<CostRecorded>),
+    /// That too much was spent.
+    Alert(Box<CostAlert>),
     /// Nothing: it was only to be shown.
     Nothing,
+}
+
+impl From<Told> for Keep {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Prospect(told) => Self::Prospect(told),
+            Told::Campaign(told) => Self::Campaign(told),
+            Told::Cost(told) => Self::Cost(told),
+            Told::Alert(told) => Self::Alert(told),
+        }
+    }
+}
+
+/// Reads again what an event leaves in the store, for those whose envelope does not say it all.
+pub trait Recall: Send + Sync {
+    /// From the item.
+    ///
+    /// # Errors
+    /// In words, if that can't be read any more.
+    fn keep(&self, account: AccountId, source: SourceId, item: &str, received_at: Timestamp) -> Result<Keep, String>;
 }
 
 /// Told of what is kept. Dashboards hear what became of chats only then: what stands in the store counts, after duplicates and in any
@@ -89,6 +119,7 @@ pub struct Persister {
     store: store::Store,
     inbox: Inbox,
     announce: Arc<dyn Announce>,
+    recall: Arc<dyn Recall>,
     metrics: Arc<Metrics>,
     rate: Arc<DefaultDirectRateLimiter>,
     queue: VecDeque<Store>,
@@ -108,6 +139,7 @@ impl Persister {
         store: store::Store,
         inbox: Inbox,
         announce: Arc<dyn Announce>,
+        recall: Arc<dyn Recall>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let one = NonZeroU32::MIN;
@@ -120,6 +152,7 @@ impl Persister {
             store,
             inbox,
             announce,
+            recall,
             metrics,
             queue: VecDeque::new(),
             held: HashSet::new(),
@@ -232,9 +265,15 @@ impl Persister {
     }
 
     fn read_back(&mut self, unstored: &Unstored) {
-        match kept(&unstored.envelope) {
+        let what = match &unstored.from {
+            Kept::Envelope(envelope) => kept(envelope).map_err(|error| error.to_string()),
+            Kept::Item { account, source, item, received_at } => {
+                self.recall.keep(*account, *source, item, *received_at)
+            }
+        };
+        match what {
             Ok(what) => self.take(Store { event: unstored.id, what }),
-            Err(error) => tracing::error!(event = %unstored.id, %error, "a logged envelope can't be read"),
+            Err(error) => tracing::error!(event = %unstored.id, error, "what is to be stored can't be read"),
         }
     }
 }
@@ -285,10 +324,15 @@ async fn insert(store: &store::Store, batch: &[Store]) -> Outcome {
 /// Writes all of these or says why not. What was written before it failed is written again, which changes nothing.
 async fn write_rows(store: &store::Store, batch: &[Store]) -> Result<Done, StoreError> {
     let (mut leads, mut happenings) = (Vec::new(), Vec::new());
+    let (mut campaigns, mut prospects, mut costs, mut alerts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for row in batch {
         match &row.what {
             Keep::Lead(lead) => leads.push((**lead).clone()),
             Keep::Happening(happening) => happenings.push(happening.clone()),
+            Keep::Prospect(prospect) => prospects.push((**prospect).clone()),
+            Keep::Campaign(campaign) => campaigns.push((**campaign).clone()),
+            Keep::Cost(cost) => costs.push((**cost).clone()),
+            Keep::Alert(alert) => alerts.push((**alert).clone()),
             Keep::Nothing => {}
         }
     }
@@ -296,6 +340,11 @@ async fn write_rows(store: &store::Store, batch: &[Store]) -> Result<Done, Store
         store.insert_leads(&leads).await?;
     }
     let chats = if happenings.is_empty() { Vec::new() } else { store.apply_happenings(&happenings).await? };
+    // Leads and costs name campaigns.
+    store.keep_campaigns(&campaigns).await?;
+    store.keep_prospects(&prospects).await?;
+    store.keep_costs(&costs).await?;
+    store.keep_alerts(&alerts).await?;
     let messages = happenings.iter().filter(|happening| matches!(happening, Happening::Message(_))).count();
     let finished = batch.iter().map(|row| row.event).collect();
     Ok(Done { finished, refused: Vec::new(), leads: leads.len(), messages, chats })
@@ -307,9 +356,9 @@ async fn finish(inbox: &Inbox, finished: Vec<EventId>, refused: &[(EventId, Stri
         tracing::error!(%error, "stored, but the inbox could not be told");
     }
     for (event, why) in refused {
-        tracing::error!(%event, why, "the store refuses a lead; it is parked");
+        tracing::error!(%event, why, "the store refuses what an event leaves; it is parked");
         if let Err(error) = inbox.park(*event, ParkReason::NotStorable, why.clone()).await {
-            tracing::error!(%event, %error, "a refused lead could not be parked");
+            tracing::error!(%event, %error, "a refused event could not be parked");
         }
     }
 }

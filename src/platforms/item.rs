@@ -64,6 +64,16 @@ pub fn id(value: Option<&Value>) -> Option<String> {
     text(value).filter(|id| id.len() <= LONGEST_ID && !id.contains(char::is_control))
 }
 
+/// A number, or a text that is one.
+pub fn number(value: Option<&Value>) -> Option<f64> {
+    let number = match value? {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
+}
+
 /// Whether a flag is set, however it is written.
 pub fn flag(value: Option<&Value>) -> bool {
     value.is_some_and(|value| Flag::of(value).0)

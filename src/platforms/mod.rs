@@ -13,6 +13,7 @@ pub mod meta;
 mod one_call;
 #[cfg(test)]
 pub(crate) mod one_site;
+pub mod prospecting;
 pub mod unipile;
 pub mod website;
 mod words;
@@ -29,7 +30,8 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    fn because(reason: impl Into<String>) -> Self {
+    /// For this reason.
+    pub fn because(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
     }
 }

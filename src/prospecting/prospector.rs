@@ -12,7 +12,7 @@ use super::{turns::Turns, work};
 use crate::{
     config,
     domain::AccountId,
-    outbox,
+    exports, outbox,
     platforms::{mail::MailDomains, website::Websites},
     realtime::Publish,
     store::{Case, Store, StoreError},
@@ -35,6 +35,8 @@ pub struct Context {
     pub publish: Recipient<Publish>,
     /// Whoever tells others of changes in the store.
     pub outbox: Recipient<outbox::Wake>,
+    /// Whoever makes files of campaigns that are completed.
+    pub exports: exports::Desk,
     /// Reads websites.
     pub websites: Websites,
     /// Knows which domains take mail.

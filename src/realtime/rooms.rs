@@ -17,6 +17,7 @@ pub fn type_bit(name: &str) -> u32 {
         // Apart from the messages: the origin's client, which gets those, knows nothing of these.
         "message:pending" | "message:sent" | "message:failed" => 1 << 8,
         "lead:enriched" => 1 << 9,
+        "campaign:lifecycle" => 1 << 10,
         "cost:alert" => 1 << 11,
         "presence" => 1 << 4,
         "typing" => 1 << 5,

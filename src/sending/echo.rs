@@ -50,6 +50,7 @@ pub(super) fn message(send: &Outgoing, source: &Source, chat: &Chat) -> Option<M
     let read = match source.kind {
         SourceKind::Meta => meta::read(&item, owner(source), &source.external_id, send.updated_at, Arrival::Sent),
         SourceKind::Unipile => unipile::read(&item, owner(source), send.updated_at, Arrival::Sent),
+        SourceKind::Prospecting => return None,
     };
     match read {
         Ok(Happening::Message(message)) => Some(*message),
@@ -69,6 +70,8 @@ fn item(send: &Outgoing, source: &Source, chat: &Chat, platform_id: &str) -> Val
             "chat_id": chat.platform_id, "provider_chat_id": chat.provider_id, "message_id": platform_id,
             "message": send.text, "timestamp": clock::rfc3339(send.updated_at), "is_sender": true, "attachments": [],
         }),
+        // It has no chats.
+        SourceKind::Prospecting => json!({}),
     };
     item[SENT_BY_HUB] = true.into();
     item

@@ -63,6 +63,7 @@ pub(super) async fn ask(context: &Context, source: &Source, chat: &Chat, text: &
                 Err(unipile::SendError::Unknown(error)) => Outcome::Unknown(error.to_string()),
             }
         }
+        SourceKind::Prospecting => no_api(source),
     };
     Metrics::count(&context.metrics.platform_calls, outcome.word());
     outcome
@@ -86,6 +87,7 @@ pub(super) async fn mark_read(context: &Context, source: &Source, platform_id: &
             let told = clients.unipile.workspace(url, &source.token).mark_read(platform_id).await;
             told.map_err(|error| error.to_string())
         }
+        SourceKind::Prospecting => Ok(()),
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) fn usable(source: Option<&Source>) -> Result<&Source, Reason> {
     if !source.enabled {
         return Err(Reason::new("source_disabled", "The source of this chat is disabled: enable it first."));
     }
+    if source.kind == SourceKind::Prospecting {
+        return Err(Reason::new("no_chats", "A prospecting database takes no messages."));
+    }
     if source.kind == SourceKind::Unipile && source.api_url.is_none() {
         let words = "The hub does not know where this account's Unipile is: a manager of the hub tells it with \
                      `leadwire source set-dsn`.";

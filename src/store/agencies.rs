@@ -64,6 +64,14 @@ impl Store {
         run!(self, Change, |c, q| q::agencies::add_account(c, &row).await)?;
         Ok(account)
     }
+
+    /// Removes an agency with all that it has.
+    ///
+    /// # Errors
+    /// [`super::StoreError::NotFound`] if there is none.
+    pub async fn remove_agency(&self, agency: AgencyId) -> Result<()> {
+        run!(self, Change, |c, q| q::agencies::remove(c, agency).await)
+    }
 }
 
 impl From<AgencyRow> for Agency {

@@ -1,5 +1,7 @@
 //! Deliveries as people see them: what went to an endpoint, what is parked, and making deliveries again.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::{engine::run, error::Result, handle::Store, types::At};
@@ -72,6 +74,28 @@ pub struct DeliveryFilter {
     pub until: Option<Timestamp>,
 }
 
+/// What is on its way to an endpoint, and what became of the newest of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Deliveries that are not over.
+    pub pending: i64,
+    /// Those of them that have failed so far.
+    pub retrying: i64,
+    /// Given up.
+    pub parked: i64,
+    /// The newest delivery's.
+    pub last_attempt: Option<ListedAttempt>,
+}
+
+impl Traffic {
+    /// The endpoint does not take what it gets.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        let failed = |attempt: &ListedAttempt| !attempt.status.is_some_and(|status| (200..300).contains(&status));
+        self.retrying > 0 || self.last_attempt.as_ref().is_some_and(failed)
+    }
+}
+
 /// Several parked deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedDeliveries {
@@ -124,6 +148,15 @@ impl Store {
     ) -> Result<Vec<Delivery>> {
         let filter = filter.clone();
         run!(self, Read, |c, q| q::deliveries::list(c, endpoint, &filter, before, limit).await)
+    }
+
+    /// What is on its way to these endpoints; of one that never got anything there is nothing.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn traffic(&self, endpoints: &[EndpointId]) -> Result<HashMap<EndpointId, Traffic>> {
+        let endpoints = endpoints.to_vec();
+        run!(self, Read, |c, q| q::deliveries::traffic(c, &endpoints).await)
     }
 
     /// What is parked of these accounts.

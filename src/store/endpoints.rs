@@ -16,7 +16,10 @@ use super::{
     types::{At, Json, Word},
     vault::{Place, Vault},
 };
-use crate::domain::{AccountId, AgencyId, EndpointId, Timestamp, clock, delivery::Endpoint};
+use crate::domain::{
+    AccountId, AgencyId, EndpointId, SourceId, Timestamp, clock,
+    delivery::{Endpoint, OWN_SCHEME, OWN_TYPES},
+};
 
 /// An endpoint to be added.
 #[derive(Debug, Clone)]
@@ -62,6 +65,8 @@ pub struct Target {
     pub token: Option<SecretString>,
     /// Sign each delivery: the newest, and for a while the one before.
     pub secrets: Vec<SecretString>,
+    /// The source whose endpoint it is, if it is the hub's own.
+    pub own: Option<SourceId>,
 }
 
 /// A row of `endpoints`.
@@ -83,6 +88,7 @@ pub(super) struct EndpointRow {
     pub previous_until: Option<At>,
     pub created_at: At,
     pub updated_at: At,
+    pub source_id: Option<Word<SourceId>>,
 }
 
 /// What a change makes of a row; the secrets sealed.
@@ -144,6 +150,7 @@ impl Store {
             previous_until: None,
             created_at: now,
             updated_at: now,
+            source_id: None,
         };
         run!(self, Change, |c, q| q::endpoints::add(c, &row).await).and_then(Endpoint::try_from)
     }
@@ -207,6 +214,29 @@ impl Store {
     }
 }
 
+/// The hub's own endpoint of a prospecting source. Nothing is signed on the way to it.
+pub(super) fn own(vault: &Vault, source: SourceId, account: AccountId, agency: AgencyId) -> Result<EndpointRow> {
+    let (id, now) = (EndpointId::generate(), At(clock::now()));
+    Ok(EndpointRow {
+        id: Word(id),
+        agency_id: Word(agency),
+        account_id: Some(Word(account)),
+        url: format!("{OWN_SCHEME}{source}"),
+        description: "The hub itself".to_owned(),
+        types: Json(OWN_TYPES.as_slice().into()),
+        ordered: true,
+        enabled: true,
+        disabled_reason: None,
+        token: None,
+        secret: vault.seal(place(&id.to_string(), "secret"), &SecretString::default())?,
+        previous_secret: None,
+        previous_until: None,
+        created_at: now,
+        updated_at: now,
+        source_id: Some(Word(source)),
+    })
+}
+
 fn place<'a>(row: &'a str, column: &'a str) -> Place<'a> {
     Place { table: "endpoints", row, column }
 }
@@ -222,6 +252,7 @@ impl TryFrom<EndpointRow> for Endpoint {
             agency: row.agency_id.0,
             account: row.account_id.map(|account| account.0),
             url: row.url,
+            own: row.source_id.is_some(),
             description: row.description,
             ordered: row.ordered,
             enabled: row.enabled,
@@ -241,5 +272,6 @@ pub(super) fn target(vault: &Vault, row: EndpointRow, now: Timestamp) -> Result<
     let previous = row.previous_secret.as_ref().filter(|_| row.previous_until.is_some_and(|until| until.0 > now));
     let secrets = std::iter::once(&row.secret).chain(previous);
     let secrets = secrets.map(|sealed| vault.open(place(&name, "secret"), sealed)).collect::<Result<_>>()?;
-    Ok(Target { token, secrets, endpoint: row.try_into()? })
+    let own = row.source_id.map(|source| source.0);
+    Ok(Target { token, secrets, own, endpoint: row.try_into()? })
 }

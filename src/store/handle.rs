@@ -52,6 +52,15 @@ impl Store {
         run!(self, Read, |c, q| q::ping(c).await)
     }
 
+    /// Connections to the database, idle ones as well.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        match self.engine() {
+            Engine::Postgres(pool) => pool.connections(),
+            Engine::Sqlite(files) => files.connections(),
+        }
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         &self.inner.engine
     }

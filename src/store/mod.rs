@@ -13,6 +13,7 @@
 //! does not decide who may see which account; that is `auth`.
 
 mod agencies;
+mod campaigns;
 mod chats;
 mod check;
 mod costs;
@@ -29,6 +30,7 @@ mod leads;
 mod messages;
 mod migrate;
 mod outbox;
+mod prospecting;
 mod prospects;
 mod schema;
 mod sends;
@@ -38,9 +40,13 @@ mod types;
 mod users;
 mod vault;
 
+pub use campaigns::{
+    CampaignFilter, CampaignPage, ExportFile, ExportFilter, ExportedLead, ListedFile, NewCampaign, ProcessingSummary,
+    Stepped,
+};
 pub use chats::{Changed, ChatChange, ChatFilter, ChatPage};
-pub use costs::{AlertFilter, AlertPage, CostsDue, DailyCosts, SpendingSummary, ThresholdChange};
-pub use deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay};
+pub use costs::{AlertFilter, AlertPage, CostsDue, DailyCosts, NewCost, SpendingSummary, ThresholdChange};
+pub use deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay, Traffic};
 pub use endpoints::{EndpointChange, NewEndpoint, Target};
 pub use enrichments::{Case, Cost, Ending, Enrichment, StageDone, Then, Threshold};
 pub use error::{Result, StoreError};
@@ -48,7 +54,8 @@ pub use handle::Store;
 pub use leads::{Cursor, LeadChanges, LeadFilter, LeadPage, ParseCursorError};
 pub use messages::{Attendee, MessageFilter, MessagePage};
 pub use outbox::{Attempt, Claimed, Due, Outcome, Settled};
-pub use prospects::{Again, KnownProspect, ProspectCursor, ProspectFilter, ProspectPage};
+pub use prospecting::LoggedLifecycle;
+pub use prospects::{Again, KnownProspect, PageCursor, ProspectFilter, ProspectPage};
 pub use sends::{Admission, OpenSend};
 pub use sources::NewSource;
 pub use users::NewUser;

@@ -139,6 +139,15 @@ impl Store {
         run!(self, Append, |c, q| q::outbox::settle(c, &settled, now).await)
     }
 
+    /// Keeps that all of these deliveries to one endpoint were made in one attempt. Told twice changes nothing.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn settle_together(&self, endpoint: EndpointId, rows: Vec<i64>, attempt: Attempt) -> Result<()> {
+        let now = At(clock::now());
+        run!(self, Append, |c, q| q::outbox::settle_together(c, endpoint, &rows, &attempt, now).await)
+    }
+
     /// Keeps a test of an endpoint as its own delivery, claimed already.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{
     check,
+    endpoints::own,
     engine::run,
     error::{Result, StoreError},
     handle::Store,
@@ -55,7 +56,7 @@ pub(super) struct SourceRow {
 }
 
 impl Store {
-    /// Connects a source to an account; it routes at once.
+    /// Connects a source to an account; it routes at once. A prospecting source gets the hub's own endpoint with it.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if it is connected already, to whichever account; [`StoreError::NotFound`] if there is
@@ -65,9 +66,37 @@ impl Store {
         check::key("name", &source.name)?;
         let (id, account) = (SourceId::generate(), source.account);
         let agency = run!(self, Read, |c, q| q::agencies::agency_of(c, account).await)?;
+        let endpoint = (source.kind == SourceKind::Prospecting).then(|| own(self.vault(), id, account, agency));
+        let endpoint = endpoint.transpose()?;
         let row = seal(self.vault(), id, agency, source)?;
-        run!(self, Change, |c, q| q::sources::add(c, &row).await)?;
+        run!(self, Change, |c, q| q::sources::add(c, &row, endpoint.as_ref()).await)?;
         Ok(id)
+    }
+
+    /// Sees to it that the hub is told what happens in its own tables of an account: by a prospecting source, which no token
+    /// opens unless it gets one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such account.
+    pub async fn watch_own_tables(&self, account: AccountId) -> Result<()> {
+        if run!(self, Read, |c, q| q::sources::is_prospecting(c, account).await)? {
+            return Ok(());
+        }
+        let source = NewSource {
+            account,
+            kind: SourceKind::Prospecting,
+            external_id: account.to_string(),
+            name: "Prospecting".to_owned(),
+            token: SecretString::default(),
+            app_secrets: Vec::new(),
+            verify_token: None,
+            api_url: None,
+        };
+        match self.add_source(source).await {
+            // Somebody else was quicker.
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Replaces the token that opens the platform's API.

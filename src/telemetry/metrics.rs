@@ -1,10 +1,15 @@
 //! Every metric of the hub, by name. Base units; no label that grows with tenants.
 
+use std::{sync::atomic::AtomicU64, time::Instant};
+
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
+
+/// Parts of the start, in their order.
+const BOOTED: [&str; 3] = ["store", "inbox", "actors"];
 
 /// The one label that a metric may have: a word from a short list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -20,6 +25,17 @@ pub struct Staged {
     pub stage: &'static str,
     /// How it went.
     pub outcome: &'static str,
+}
+
+/// A request to the API or for the page.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Requested {
+    /// `GET`, `POST` and so on; `other` for one that is none of these.
+    pub method: &'static str,
+    /// As it is registered, with the names of its parts: `/api/leads/{id}`; `none` if there is no such route.
+    pub route: String,
+    /// Of the answer.
+    pub status: u16,
 }
 
 /// A counter for each word of a short list.
@@ -45,6 +61,7 @@ pub struct Metrics {
     pub delivery_seconds: Histogram,
     pub delivery_delay_seconds: Histogram,
     pub cost_alerts: Counters,
+    pub campaign_exports: Counters,
     pub enrichment_seconds: Family<Staged, Histogram>,
     pub website_calls: Counter,
     pub registrations: Counters,
@@ -67,6 +84,16 @@ pub struct Metrics {
     pub store_seconds: Histogram,
     pub inbox_bytes: Gauge,
     pub directory_age: Gauge,
+    pub http_seconds: Family<Requested, Histogram>,
+    pub campaigns: Counters,
+    pub prospect_score: Histogram,
+    pub api_cost: Family<Labelled, Counter<f64, AtomicU64>>,
+    pub store_connections: Gauge,
+    pub store_ping_seconds: Histogram,
+    pub healthy: Family<Labelled, Gauge>,
+    pub boot_seconds: Family<Labelled, Gauge<f64, AtomicU64>>,
+    pub uptime_seconds: Gauge,
+    began: Instant,
 }
 
 /// 0.5 ms to 16 s, each twice the one before.
@@ -101,6 +128,7 @@ impl Metrics {
             delivery_seconds: seconds(),
             delivery_delay_seconds: seconds(),
             cost_alerts: Counters::default(),
+            campaign_exports: Counters::default(),
             enrichment_seconds: Family::new_with_constructor(seconds),
             website_calls: Counter::default(),
             registrations: Counters::default(),
@@ -122,6 +150,16 @@ impl Metrics {
             store_seconds: seconds(),
             inbox_bytes: Gauge::default(),
             directory_age: Gauge::default(),
+            http_seconds: Family::new_with_constructor(seconds),
+            campaigns: Counters::default(),
+            prospect_score: Histogram::new((1..=10).map(|ten| f64::from(ten * 10))),
+            api_cost: Family::default(),
+            store_connections: Gauge::default(),
+            store_ping_seconds: seconds(),
+            healthy: Family::default(),
+            boot_seconds: Family::default(),
+            uptime_seconds: Gauge::default(),
+            began: Instant::now(),
         };
         all.register();
         all
@@ -145,6 +183,7 @@ impl Metrics {
         r.register_with_unit("delivery", "How long endpoints take to answer", Unit::Seconds, self.delivery_seconds.clone());
         r.register_with_unit("delivery_delay", "From a change in the database until an endpoint has it", Unit::Seconds, self.delivery_delay_seconds.clone());
         r.register("cost_alerts", "Alerts that costs have raised, by type of threshold", self.cost_alerts.clone());
+        r.register("campaign_exports", "Campaigns whose files were to be made, by outcome", self.campaign_exports.clone());
         r.register_with_unit("enrichment_stage", "How long stages of enrichment take, by stage and outcome", Unit::Seconds, self.enrichment_seconds.clone());
         r.register("website_calls", "Requests to websites of prospects", self.website_calls.clone());
         r.register("webhook_registrations", "Webhooks at platforms that were looked at, by outcome", self.registrations.clone());
@@ -166,6 +205,29 @@ impl Metrics {
         r.register_with_unit("store_batch", "How long batches to the store take", Unit::Seconds, self.store_seconds.clone());
         r.register_with_unit("inbox_size", "Size of what the inbox holds", Unit::Bytes, self.inbox_bytes.clone());
         r.register_with_unit("directory_age", "Since the directory was last known to be current", Unit::Seconds, self.directory_age.clone());
+        r.register_with_unit("http_request", "Requests to the API and for the page, by method, route and status", Unit::Seconds, self.http_seconds.clone());
+        r.register("campaigns", "What happened to campaigns, by event", self.campaigns.clone());
+        r.register("prospect_score", "Scores of prospects whose enrichment has ended", self.prospect_score.clone());
+        r.register("api_cost", "What the hub has spent at others' APIs, in units of money, by service", self.api_cost.clone());
+        r.register("store_connections", "Connections to the database", self.store_connections.clone());
+        r.register_with_unit("store_ping", "How long the database takes to answer that it is there", Unit::Seconds, self.store_ping_seconds.clone());
+        r.register("healthy", "1 while a part works, else 0", self.healthy.clone());
+        r.register_with_unit("boot", "How long the hub took to start, by part, and all together", Unit::Seconds, self.boot_seconds.clone());
+        r.register_with_unit("uptime", "Since the hub was started", Unit::Seconds, self.uptime_seconds.clone());
+        r.register("build", "Which hub this is", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    }
+
+    /// Whether a part works.
+    pub fn set_healthy(&self, what: &'static str, is_healthy: bool) {
+        self.healthy.get_or_create(&Labelled { what }).set(i64::from(is_healthy));
+    }
+
+    /// A part has started, as long ago as the one before it; `all` is since the beginning.
+    pub fn booted(&self, what: &'static str) {
+        let before: f64 = BOOTED.iter().map(|what| self.boot_seconds.get_or_create(&Labelled { what }).get()).sum();
+        let since = self.began.elapsed().as_secs_f64();
+        let took = if what == "all" { since } else { since - before };
+        self.boot_seconds.get_or_create(&Labelled { what }).set(took);
     }
 
     /// Adds one to a word's counter.
@@ -176,6 +238,7 @@ impl Metrics {
     /// Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> String {
+        self.uptime_seconds.set(i64::try_from(self.began.elapsed().as_secs()).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);
@@ -195,5 +258,15 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("leadwire_inbox_accepted_events_total{what=\"lead\"} 1"), "{text}");
         assert!(text.contains("leadwire_webhook_acknowledge_seconds_bucket"), "{text}");
+        assert!(text.contains(concat!("leadwire_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")), "{text}");
+    }
+
+    #[test]
+    fn the_parts_of_a_start_add_up() {
+        let metrics = Metrics::new();
+        BOOTED.iter().chain(&["all"]).for_each(|what| metrics.booted(what));
+        let took = |what| metrics.boot_seconds.get_or_create(&Labelled { what }).get();
+        let parts: f64 = BOOTED.map(took).iter().sum();
+        assert!(parts > 0.0 && took("all") >= parts, "{parts}");
     }
 }

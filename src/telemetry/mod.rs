@@ -8,7 +8,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use crate::config::{LogFormat, Telemetry};
 
-pub use metrics::{Labelled, Metrics, Staged};
+pub use metrics::{Labelled, Metrics, Requested, Staged};
 
 /// Starts logging to standard error. A second call changes nothing.
 ///

@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
-use loadtest::{client::Socket, hub::Tenant};
+use loadtest::{
+    client::Socket,
+    hub::Tenant,
+    platform::{Received, Receiver},
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -144,4 +148,74 @@ async fn resumed(house: &House, tenant: usize, after: &Value) -> Result<Value> {
     let since = after["position"].as_str().unwrap_or("0-0");
     socket.send(&json!({"type": "subscribe", "room": tenant.room(), "since": since})).await?;
     socket.next_of("cost:alert", Duration::from_secs(3)).await
+}
+
+const TOKEN: &str = "token-of-a-prospecting-database";
+const ALERT: &str = include_str!("../../src/inbound/providers/prospecting/samples/alert_daily.json");
+
+#[tokio::test]
+async fn an_alert_goes_out_whoever_raised_it_with_the_embedded_database() -> Result<()> {
+    goes_out(None).await
+}
+
+#[tokio::test]
+async fn an_alert_goes_out_whoever_raised_it_with_postgresql() -> Result<()> {
+    postgres::with_database(|database| async move { goes_out(Some(database.url())).await }).await
+}
+
+async fn goes_out(store: Option<&str>) -> Result<()> {
+    let house = House::open_with(|setup| {
+        let setup = setup.set("outbox.allow_private", json!(["127.0.0.0/8"]));
+        store.map_or(setup.clone(), |url| setup.store_url(url))
+    })
+    .await?;
+    let receiver = Receiver::start()?;
+    let endpoint = json!({"url": receiver.url("/crm"), "types": ["cost_alert"], "account": house.tenants[0].account});
+    let (status, added) = house.ask(0, Method::POST, "/api/endpoints", endpoint).await?;
+    ensure!(status.is_success(), "{added}");
+    let (mut mine, mut others) = (house.session(0).await?, house.session(1).await?);
+
+    write(&house, store, &cost(&house.tenants[0], "55.0")).await?;
+    let told = mine.next_of("cost:alert", PATIENCE).await?["payload"].clone();
+    let [got] = received(&receiver, 1).await?.try_into().map_err(|all| anyhow!("{all:?}"))?;
+    let alert = got.json();
+    ensure!(got.header("x-webhook-type") == "cost_alert" && got.header("x-alert-id") == told["alert_id"], "{got:?}");
+    ensure!(alert["alert_id"] == told["alert_id"] && alert["alert_type"] == "daily_spend_threshold", "{alert}");
+    ensure!(alert["current_value"] == 55.0 && alert["alert_data"]["total_daily_spend"] == 55.0, "{alert}");
+    ensure!(alert["account_id"] == house.tenants[0].account && alert["severity"] == "warning", "{alert}");
+
+    // Another system's alert is one like those that the hub raises: pushed, kept, sent on, resolved. Once.
+    let source = house.hub.add_prospecting(&house.tenants[0].account, TOKEN).await?;
+    let post = || house.hub.http().post(house.hub.url("/api/webhooks/cost-alert")).bearer_auth(TOKEN).body(ALERT);
+    until("the source", PATIENCE, || async {
+        let status = post().send().await?.status();
+        Ok(if status == StatusCode::OK { Ok(()) } else { Err(format!("{source}: {status}")) })
+    })
+    .await?;
+    let told = mine.next_of("cost:alert", PATIENCE).await?["payload"].clone();
+    ensure!(told["threshold_name"] == "daily_spend_limit" && told["alert_type"] == "daily_spend", "{told}");
+    ensure!(told["timestamp"] == "2026-11-21T21:52:35.727Z" && told["severity"] == "warning", "{told}");
+    ensure!(post().send().await?.status() == StatusCode::OK);
+    let got = received(&receiver, 2).await?.pop().context("nothing")?;
+    ensure!(got.header("x-alert-id") == told["alert_id"] && got.json()["current_value"] == 55.0, "{got:?}");
+    let (_, page) = house.ask(0, Method::GET, "/api/cost-alerts", json!({})).await?;
+    ensure!(page["items"].as_array().map(Vec::len) == Some(2), "{page}");
+    let resolve = format!("/api/webhooks/cost-alert/resolve/{}", told["alert_id"].as_str().context("no id")?);
+    let (_, resolved) = house.ask(0, Method::POST, &resolve, json!({})).await?;
+    ensure!(resolved["status"] == "resolved", "{resolved}");
+
+    // What the other agency hears of first is its own.
+    write(&house, store, &cost(&house.tenants[1], "70")).await?;
+    let envelope = others.next_of("cost:alert", PATIENCE).await?;
+    ensure!(envelope["account"] == house.tenants[1].account, "{envelope}");
+    ensure!(receiver.count() == 2, "{} came", receiver.count());
+    Ok(())
+}
+
+async fn received(receiver: &Receiver, count: usize) -> Result<Vec<Received>> {
+    until("what goes out", PATIENCE, || async {
+        let all = receiver.received("/crm");
+        Ok(if all.len() >= count { Ok(all) } else { Err(format!("{} of {count}", all.len())) })
+    })
+    .await
 }

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod away;
+mod campaigns;
 mod client;
 mod costs;
 mod crash;
+mod databases;
 mod flow;
 mod hostile;
 mod life;

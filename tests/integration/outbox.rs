@@ -175,6 +175,28 @@ async fn an_endpoint_that_is_gone_is_disabled_told_of_and_gets_what_it_missed_by
 }
 
 #[tokio::test]
+async fn what_was_claimed_ahead_does_not_go_to_an_endpoint_that_is_gone() -> Result<()> {
+    let (house, receiver) =
+        (House::open_with(|setup| hasty(setup).set("outbox.at_once", 1)).await?, Receiver::start()?);
+    let (endpoint, _) = house.endpoint(0, &receiver.url("/crm"), json!({"types": ["lead_enrichment"]})).await?;
+    receiver.answer("/crm", [200, 200, 200, 200, 200, 410].map(Answer::of));
+    let tenant = &house.tenants[0];
+    let mut other = SqliteConnection::establish(&house.hub.data_dir().join("store.sqlite3").to_string_lossy())?;
+    other.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON")?;
+    other.batch_execute(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+         INSERT INTO enhanced_leads (agency_id, account_id, name) SELECT '{}', '{}', 'Business ' || i FROM n",
+        tenant.agency, tenant.account
+    ))?;
+    house.wants_attention(0, "undelivered", 55).await?;
+    ask(&house.hub, tenant, Method::PUT, &endpoint, json!({"enabled": true})).await?;
+    ask(&house.hub, tenant, Method::POST, &format!("{endpoint}/replay"), json!({"state": "parked"})).await?;
+    house.all_are(0, &endpoint, "delivered", 60).await?;
+    ensure!(receiver.count() == 61, "{} came: each once, and one twice that was told 410", receiver.count());
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_endpoint_that_was_away_gets_everything_when_it_is_back() -> Result<()> {
     let (house, receiver) = (House::open_with(hasty).await?, Receiver::start()?);
     let line = Proxy::start(receiver.address())?;

@@ -12,13 +12,13 @@ use leadwire::{
 use loadtest::{
     client::Socket,
     hub::Setup,
-    platform::{Lead, meta::Webhook},
+    platform::{Lead, NameServer, meta::Webhook},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 
-use crate::support::{House, PATIENCE, name_server::NameServer, postgres, site::Site, until};
+use crate::support::{House, PATIENCE, postgres, site::Site, until};
 
 const STAGES: [&str; 4] = ["pre_validation", "discovery", "validation", "scoring"];
 
@@ -103,7 +103,7 @@ async fn a_prospect_goes_through_four_stages_that_dashboards_see_with_postgresql
 }
 
 async fn four_stages(store: Option<String>) -> Result<()> {
-    let names_of = NameServer::start().await?;
+    let names_of = NameServer::start()?;
     let site = Site::open("127.0.0.1", PAGES, Duration::ZERO).await?;
     let change = settings(names_of.address());
     let house = House::open_with(|setup| {
@@ -156,7 +156,7 @@ async fn four_stages(store: Option<String>) -> Result<()> {
 
 #[tokio::test]
 async fn too_little_known_ends_it_after_the_first_stage_and_a_broken_site_and_name_server_do_not() -> Result<()> {
-    let names_of = NameServer::start().await?;
+    let names_of = NameServer::start()?;
     let house = House::open_with(settings(names_of.address())).await?;
     let mut session = house.session(0).await?;
     house.add_prospects(0, &[json!({"name": "Somebody"})]).await?;
@@ -212,7 +212,7 @@ async fn a_kill_between_stages_resumes_at_the_stage_and_nothing_is_done_or_told_
 
 #[tokio::test]
 async fn one_account_with_five_hundred_prospects_does_not_keep_the_others_single_one_waiting() -> Result<()> {
-    let names_of = NameServer::start().await?;
+    let names_of = NameServer::start()?;
     let slow = Site::open("127.0.0.1", PAGES, Duration::from_millis(20)).await?;
     let own = Site::open("127.0.0.2", PAGES, Duration::ZERO).await?;
     let house = House::open_with(settings(names_of.address())).await?;
@@ -242,7 +242,7 @@ async fn one_account_with_five_hundred_prospects_does_not_keep_the_others_single
 
 #[tokio::test]
 async fn a_lead_that_names_its_business_becomes_a_prospect_if_the_account_wants_it() -> Result<()> {
-    let names_of = NameServer::start().await?;
+    let names_of = NameServer::start()?;
     let site = Site::open("127.0.0.1", PAGES, Duration::ZERO).await?;
     let house = House::open_with(settings(names_of.address())).await?;
     let account = house.tenants[0].account.clone();
@@ -274,7 +274,7 @@ async fn a_lead_that_names_its_business_becomes_a_prospect_if_the_account_wants_
 
 #[tokio::test]
 async fn a_domain_takes_mail_by_its_mx_or_its_host_and_not_if_it_says_so() -> Result<()> {
-    let names_of = NameServer::start().await?;
+    let names_of = NameServer::start()?;
     let domains = |server: std::net::SocketAddr| {
         let mut settings = Settings::parse("").unwrap().prospecting;
         (settings.nameserver, settings.dns_timeout) = (Some(server), Duration::from_millis(500));

@@ -119,6 +119,15 @@ impl Hub {
         self.run(&arguments, &[("LEADWIRE_TOKEN", key)]).await
     }
 
+    /// Connects a prospecting database to an account; its webhooks carry this token. The source's id.
+    ///
+    /// # Errors
+    /// If the command fails.
+    pub async fn add_prospecting(&self, account: &str, token: &str) -> Result<String> {
+        let arguments = ["source", "add", "prospecting", "--account", account, "--name", "Prospecting"];
+        self.run(&arguments, &[("LEADWIRE_APP_SECRET", token)]).await
+    }
+
     /// Replaces the token of a source.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! client burns is taken from what it measures.
 
 mod bare;
+mod campaigns;
 mod child;
 mod deliveries;
 mod events;

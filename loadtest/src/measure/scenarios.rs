@@ -10,10 +10,11 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 use toml::{Spanned, Table, Value, de::DeTable};
 
-use super::{Common, Report, deliveries, fanout, ingest, run as leads, storm, target};
+use super::{Common, Report, campaigns, deliveries, fanout, ingest, run as leads, storm, target};
 
 /// Those that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("campaigns", include_str!("../../scenarios/campaigns.toml")),
     ("connect-storm", include_str!("../../scenarios/connect-storm.toml")),
     ("deliveries", include_str!("../../scenarios/deliveries.toml")),
     ("deliveries-crash", include_str!("../../scenarios/deliveries-crash.toml")),
@@ -104,6 +105,7 @@ pub fn run(options: &Run) -> Result<Option<Report>> {
         Kind::ConnectStorm(keys) => storm::measure(options, name, keys),
         Kind::Target(keys) => target::measure(options, name, keys),
         Kind::Deliveries(keys) => deliveries::measure(options, name, keys),
+        Kind::Campaigns(keys) => campaigns::measure(options, name, keys),
     }
     .map(Some)
 }
@@ -174,6 +176,7 @@ enum Kind {
     Target(Box<target::Scenario>),
     /// Rows on their way to an endpoint.
     Deliveries(deliveries::Scenario),
+    Campaigns(campaigns::Scenario),
 }
 
 /// The keys of a kind.
@@ -205,7 +208,8 @@ fn parse(text: &str) -> Result<Scenario> {
         "connect-storm" => Kind::ConnectStorm(keys(table, text)?),
         "target" => Kind::Target(Box::new(keys(table, text)?)),
         "deliveries" => Kind::Deliveries(keys(table, text)?),
-        other => bail!("kind = \"{other}\": use leads, ingest, fanout, connect-storm, target or deliveries"),
+        "campaigns" => Kind::Campaigns(keys(table, text)?),
+        other => bail!("kind = \"{other}\": use leads, ingest, fanout, connect-storm, target, deliveries or campaigns"),
     };
     Ok(Scenario { about, keys })
 }

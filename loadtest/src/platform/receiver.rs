@@ -107,7 +107,7 @@ impl Receiver {
 
     /// Where it listens.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.served.address()
     }
 

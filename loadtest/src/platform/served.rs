@@ -12,7 +12,8 @@ use actix_web::{App, HttpServer, dev::ServerHandle, web::ServiceConfig};
 
 /// A running server. It stops when it is dropped.
 pub(super) struct Served {
-    address: SocketAddr,
+    /// One at least.
+    addresses: Vec<SocketAddr>,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -25,21 +26,37 @@ impl Served {
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
         beside: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
+        Self::start_at(vec![bind], workers, routes, beside)
+    }
+
+    /// Starts it at several addresses.
+    pub(super) fn start_at(
+        bind: Vec<SocketAddr>,
+        workers: usize,
+        routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+        beside: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Self> {
         let (started, wait) = mpsc::channel();
-        let serve = move || serve(bind, workers, routes, beside, &started);
+        let serve = move || serve(&bind, workers, routes, beside, &started);
         let thread = thread::Builder::new().name("simulator".to_owned()).spawn(serve)?;
-        let (address, handle) = wait.recv().map_err(|_| io::Error::other("the simulator's thread ended at once"))??;
-        Ok(Self { address, handle, thread: Some(thread) })
+        let (addresses, handle) =
+            wait.recv().map_err(|_| io::Error::other("the simulator's thread ended at once"))??;
+        Ok(Self { addresses, handle, thread: Some(thread) })
     }
 
     /// Where it listens.
-    pub(super) const fn address(&self) -> SocketAddr {
-        self.address
+    pub(super) fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// The same, where it listens at several.
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// `http://127.0.0.1:<port>`
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
     }
 }
 
@@ -53,10 +70,10 @@ impl Drop for Served {
     }
 }
 
-type Started = io::Result<(SocketAddr, ServerHandle)>;
+type Started = io::Result<(Vec<SocketAddr>, ServerHandle)>;
 
 fn serve(
-    bind: SocketAddr,
+    bind: &[SocketAddr],
     workers: usize,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     beside: impl FnOnce(),
@@ -74,9 +91,9 @@ fn serve(
             Err(error) => return drop(started.send(Err(error))),
         };
         beside();
-        let address = server.addrs().first().copied().unwrap_or(bind);
+        let addresses = server.addrs();
         let running = server.run();
-        if started.send(Ok((address, running.handle()))).is_ok()
+        if started.send(Ok((addresses, running.handle()))).is_ok()
             && let Err(error) = running.await
         {
             tracing::error!(%error, "the simulator's server ended");

@@ -146,6 +146,10 @@ async fn a_test_goes_the_way_of_events_and_answers_what_the_endpoint_says() {
     assert_eq!((&delivery["state"], &delivery["id"]), (&json!("cancelled"), &tested["id"]), "{listed}");
     assert_eq!(delivery["attempts"][0]["status"], 418);
     assert!(hub.state.store.outbox_due().await.unwrap().endpoints.is_empty(), "a test is not tried again");
+    let shown = hub.by("lw_manager", Method::GET, &format!("/api/endpoints/{id}"), Value::Null).await.body;
+    let health = &shown["endpoint"]["health"];
+    assert_eq!((&health["state"], &health["last_attempt"]["status"]), (&json!("failing"), &json!(418)), "{shown}");
+    assert_eq!((&health["pending"], &health["parked"], &health["paused_until"]), (&json!(0), &json!(0), &Value::Null));
 }
 
 #[actix_web::test]

@@ -28,7 +28,7 @@ use crate::{
         envelope::{Envelope, Position},
         send::{Outgoing, Reason, SendState},
     },
-    outbox, prospecting,
+    exports, outbox, prospecting,
     realtime::{Publish, PublishError},
     sending::{Desk, Read, Wake},
     store::{NewUser, Store, Vault},
@@ -181,6 +181,7 @@ fn outbox_desk(store: Store) -> outbox::Desk {
         settings: Arc::new(settings),
         store,
         wake: Asleep.start().recipient(),
+        pauses: outbox::Pauses::default(),
         metrics: Arc::new(Metrics::new()),
     }
 }
@@ -237,6 +238,7 @@ impl Hub {
             directory,
             desk,
             outbox,
+            exports: exports::Desk::default(),
             prospecting,
             publisher,
             attention,

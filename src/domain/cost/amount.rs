@@ -34,6 +34,13 @@ impl Amount {
         Self::ratio(self.0, count.checked_mul(Self::PARTS)?)
     }
 
+    /// `None` for what is no number, or one beyond [`Self::MAX`].
+    #[must_use]
+    pub fn of(number: f64) -> Option<Self> {
+        let amount = Self::from_f64(number);
+        (number.is_finite() && (-Self::MAX.0..=Self::MAX.0).contains(&amount.0)).then_some(amount)
+    }
+
     /// As JSON and the embedded database write it; exact up to two hundred million million.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "no amount is so large")]
@@ -96,12 +103,7 @@ impl FromStr for Amount {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number: f64 = text.trim().parse().map_err(|_| ParseAmountError)?;
-        let amount = Self::from_f64(number);
-        if number.is_finite() && (-Self::MAX.0..=Self::MAX.0).contains(&amount.0) {
-            Ok(amount)
-        } else {
-            Err(ParseAmountError)
-        }
+        Self::of(number).ok_or(ParseAmountError)
     }
 }
 

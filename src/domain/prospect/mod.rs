@@ -118,6 +118,12 @@ impl Prospect {
         }
     }
 
+    /// Whether it is worth a call: the hub found so, or whoever told of it.
+    #[must_use]
+    pub fn qualifies(&self) -> bool {
+        self.is_qualified == Some(true) || self.status == status::QUALIFIED
+    }
+
     /// The whole address on one line, if there is one.
     #[must_use]
     pub fn full_address(&self) -> Option<String> {

@@ -1,4 +1,5 @@
-//! Messages and what becomes of them: read and published in order. Nothing is fetched for them, so none waits for a lead.
+//! Messages and what becomes of them, and what prospecting databases tell: read and published in order. Nothing is fetched
+//! for them, so none waits for a lead.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,7 +18,7 @@ use crate::{
         message::{Arrival, ChangeKind, Happening, Owner},
     },
     inbox::ParkReason,
-    platforms::{Unreadable, meta, unipile},
+    platforms::{Unreadable, meta, prospecting, unipile},
 };
 
 /// So often what happened to a message that has not come yet is put off, each time for twice as long: a minute in all.
@@ -87,9 +88,13 @@ fn read(event: &Event, source: &Source) -> Result<Ready, String> {
             let (state, reason) = unipile::account_state(&event.item)?;
             return Ok(Ready::Health(SourceHealth { source: source.id, state, reason }));
         }
+        if event.kind.is_prospecting() {
+            return prospecting::read(&event.item, owner, event.received_at).map(Ready::Told);
+        }
         let happening = match source.kind {
             SourceKind::Meta => meta::read(&event.item, owner, &source.external_id, event.received_at, arrival),
             SourceKind::Unipile => unipile::read(&event.item, owner, event.received_at, arrival),
+            SourceKind::Prospecting => return Err(Unreadable::because("it is no event of a prospecting database")),
         };
         happening.map(Ready::Happening)
     };

@@ -1,6 +1,6 @@
 //! `AccountSupervisor`: one account's events, in order, within its budget.
 //!
-//! Fetches leads, reads messages, publishes, hands to the persister. Its mailbox and its line are bounded: full means that the event stays in
+//! Fetches leads, reads messages and what prospecting databases tell, publishes, hands to the persister. Its mailbox and its line are bounded: full means that the event stays in
 //! the inbox and is read back when there is room.
 
 mod conversation;
@@ -30,10 +30,11 @@ use crate::{
     domain::{
         AccountId, EventId, SourceId, Timestamp, clock,
         directory::{Source, Watch},
-        envelope::{Body, NewLead, Origin, SourceHealth, SourceState},
+        envelope::{Body, LeadUpdated, NewLead, Origin, SourceHealth, SourceState},
         event::{Event, EventKind},
         lead::Lead,
         message::Happening,
+        prospecting::Told,
     },
     inbox::{Inbox, ParkReason},
     persistence::{Keep, Store},
@@ -105,24 +106,36 @@ enum Ready {
     Lead(Box<Lead>, Origin),
     Happening(Happening),
     Health(SourceHealth),
+    Told(Told),
 }
 
 impl Ready {
-    /// What is shown and what is kept.
-    fn into_parts(self) -> (Body, Keep) {
+    /// What is shown, if anything is, and what is kept.
+    fn into_parts(self) -> (Option<Body>, Keep) {
         match self {
             Self::Lead(lead, source) => {
                 let body = NewLead { lead: (*lead).clone(), timestamp: clock::now(), source };
-                (Body::NewLead(Box::new(body)), Keep::Lead(lead))
+                (Some(Body::NewLead(Box::new(body))), Keep::Lead(lead))
             }
             Self::Happening(happening) => {
                 let body = match happening.clone() {
                     Happening::Message(message) => Body::NewMessage(message),
                     Happening::Change(change) => Body::MessageChanged(change),
                 };
-                (body, Keep::Happening(happening))
+                (Some(body), Keep::Happening(happening))
             }
-            Self::Health(health) => (Body::SourceHealth(health), Keep::Nothing),
+            Self::Health(health) => (Some(Body::SourceHealth(health)), Keep::Nothing),
+            Self::Told(told) => {
+                let body = match &told {
+                    Told::Prospect(told) => {
+                        told.update().map(|lead| Body::LeadUpdated(LeadUpdated { lead, deleted: false }))
+                    }
+                    Told::Campaign(told) => told.lifecycle().map(|told| Body::CampaignLifecycle(Box::new(told))),
+                    Told::Alert(alert) => Some(Body::CostAlert(Box::new((**alert).clone().raised()))),
+                    Told::Cost(_) => None,
+                };
+                (body, told.into())
+            }
         }
     }
 }

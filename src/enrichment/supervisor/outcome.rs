@@ -19,9 +19,10 @@ use crate::{
         envelope::{Body, Envelope, Origin, SourceHealth, SourceState},
         event::Event,
         lead::Lead,
+        prospecting::LIFECYCLE,
     },
     inbox::{InboxError, ParkReason},
-    persistence::Store,
+    persistence::{Keep, Store},
     platforms::meta::{self, Fetched, GraphError, PauseScope, Remedy},
     realtime::Publish,
     telemetry::Metrics,
@@ -129,12 +130,14 @@ impl AccountSupervisor {
         self.note_health(source.id, state, detail, ctx);
     }
 
-    /// Push first; the persister gets it when the push is in the log.
+    /// Push first; the persister gets it when the push is in the log. What is not shown is kept all the same.
     pub(super) fn publish(&mut self, id: EventId, ready: Ready, ctx: &mut Actors<Self>) {
         if let Ready::Health(health) = &ready {
             self.health.insert(health.source, health.state);
         }
         let (body, what) = ready.into_parts();
+        let Some(body) = body else { return self.pass(id, what, ctx) };
+        self.count(&body);
         let envelope = Envelope { id, account: self.account, timestamp: clock::now(), body };
         let publishing = self.context.publish.send(Publish { envelope, event: Some(id) });
         ctx.spawn(publishing.into_actor(self).map(move |outcome, supervisor, ctx| {
@@ -145,6 +148,34 @@ impl AccountSupervisor {
                 }
                 Ok(Err(error)) => tracing::error!(event = %id, %error, "pushed, but not logged; tried again"),
                 Err(error) => tracing::warn!(event = %id, %error, "not pushed; the event is read back later"),
+            }
+            supervisor.settle(id);
+            supervisor.advance(ctx);
+        }));
+    }
+
+    fn count(&self, body: &Body) {
+        let metrics = &self.context.metrics;
+        match body {
+            Body::CampaignLifecycle(told) => {
+                let what = LIFECYCLE.iter().find(|event| **event == told.lifecycle_event).unwrap_or(&"other");
+                Metrics::count(&metrics.campaigns, what);
+            }
+            Body::CostAlert(_) => Metrics::count(&metrics.cost_alerts, "told"),
+            _ => {}
+        }
+    }
+
+    fn pass(&mut self, id: EventId, what: Keep, ctx: &mut Actors<Self>) {
+        let inbox = self.context.inbox.clone();
+        let passing = async move { inbox.pass(id).await };
+        ctx.spawn(passing.into_actor(self).map(move |outcome, supervisor, ctx| {
+            match outcome {
+                Ok(()) => {
+                    // Full: the persister reads it from the inbox when it has room.
+                    let _ = supervisor.context.persist.try_send(Store { event: id, what });
+                }
+                Err(error) => tracing::error!(event = %id, %error, "not passed on; tried again"),
             }
             supervisor.settle(id);
             supervisor.advance(ctx);

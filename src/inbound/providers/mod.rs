@@ -4,6 +4,7 @@
 //! platform's handshake, checks its signature and takes a body apart into events.
 
 pub mod meta;
+pub mod prospecting;
 mod raw;
 mod routing;
 mod secret;
@@ -12,15 +13,19 @@ pub mod unipile;
 #[cfg(test)]
 mod mutations;
 
+use std::borrow::Cow;
+
 use secrecy::SecretString;
+use serde_json::Value;
 
 use crate::domain::{
-    directory::Directory,
+    Timestamp,
+    directory::{Directory, Source},
     event::{NewEvent, Scope, SourceKind},
 };
 
 /// Every provider.
-pub static ALL: &[&dyn Provider] = &[&meta::Meta, &unipile::Unipile];
+pub static ALL: &[&dyn Provider] = &[&meta::Meta, &unipile::Unipile, &prospecting::Prospecting];
 
 /// The provider that a URL calls `name`.
 #[must_use]
@@ -33,8 +38,21 @@ pub trait Provider: Sync {
     /// The kind of source that it serves; also its name in URLs.
     fn kind(&self) -> SourceKind;
 
-    /// What the platform is answered on its webhooks.
-    fn answers(&self) -> Answers;
+    /// The largest body at an address, if the platform has a limit of its own there.
+    fn largest(&self, _path: &str) -> Option<usize> {
+        None
+    }
+
+    /// The answer to a webhook that is kept.
+    fn accepted(&self, post: Post<'_, '_>, kept: Kept) -> Answer;
+
+    /// The answer to a webhook whose signature is missing or wrong.
+    fn bad_signature(&self, path: &str) -> Answer;
+
+    /// The answer to a verified webhook that is not taken, because it lacks what its address demands.
+    fn objection(&self, _post: Post<'_, '_>) -> Option<Answer> {
+        None
+    }
 
     /// Answers the request with which a platform finds out whether the endpoint is ours: the body to send, as plain
     /// text, for a raw `query` string that knows `token`. An empty `token` is one that nobody set: nobody knows it.
@@ -48,19 +66,54 @@ pub trait Provider: Sync {
     fn verify<'h>(&self, secrets: &[SecretString], header: &dyn Fn(&str) -> Option<&'h [u8]>, body: &[u8]) -> bool;
 
     /// Takes a verified body apart: one event for each thing that happened, in the body's order, each on its own, so
-    /// that a bad one hides no other. There is always at least one: what can't be understood is kept as a record.
-    fn split(&self, body: &[u8], directory: &Directory, scope: Scope) -> Vec<NewEvent>;
+    /// that a bad one hides no other. There is always at least one: what can't be understood is kept as a record. `of` is
+    /// the source whose own address or token was used, if it was one's own.
+    fn split(&self, body: &[u8], directory: &Directory, scope: Scope, of: Option<&Source>) -> Vec<NewEvent>;
 }
 
-/// Bodies of the answers to webhooks, plain text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answers {
-    /// With 200: it is kept.
-    pub accepted: &'static str,
-    /// The signature is missing or wrong.
-    pub bad_signature: &'static str,
-    /// The HTTP status of that.
-    pub bad_signature_status: u16,
+/// A webhook, as far as its answer may depend on it.
+#[derive(Clone, Copy)]
+pub struct Post<'p, 'h> {
+    /// The address.
+    pub path: &'p str,
+    /// Looks a header up by its name in lower case.
+    pub header: &'p dyn Fn(&str) -> Option<&'h [u8]>,
+    /// The bytes exactly as they came.
+    pub body: &'p [u8],
+}
+
+/// A webhook was made durable.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// When.
+    pub at: Timestamp,
+    /// How long that took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// An answer to a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether the body is told to be JSON, and not plain text.
+    pub is_json: bool,
+    /// The body.
+    pub body: Cow<'static, str>,
+}
+
+impl Answer {
+    /// In plain text.
+    #[must_use]
+    pub const fn plain(status: u16, body: &'static str) -> Self {
+        Self { status, is_json: false, body: Cow::Borrowed(body) }
+    }
+
+    /// In JSON.
+    #[must_use]
+    pub fn json(status: u16, body: &Value) -> Self {
+        Self { status, is_json: true, body: body.to_string().into() }
+    }
 }
 
 /// Why a handshake is refused. Its text is the answer's body.

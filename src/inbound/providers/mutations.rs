@@ -4,19 +4,20 @@
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::{Map, Value, json};
 
-use super::ALL;
+use super::{ALL, Kept, Post, Provider, prospecting};
 use crate::{
     domain::{
         AccountId, AgencyId, SourceId, clock,
         directory::{Directory, Source},
         event::{EventKind, Scope, SourceKind},
         message::{Arrival, Happening, Owner},
+        prospecting::Told,
     },
     platforms,
 };
 
 const PAGE: &str = "987987987";
-const SAMPLES: [&str; 12] = [
+const SAMPLES: [&str; 25] = [
     include_str!("meta/samples/messenger.json"),
     include_str!("meta/samples/instagram.json"),
     include_str!("unipile/samples/message_received.json"),
@@ -29,6 +30,19 @@ const SAMPLES: [&str; 12] = [
     include_str!("unipile/samples/message_edited.json"),
     include_str!("unipile/samples/message_deleted.json"),
     include_str!("unipile/samples/account_status.json"),
+    include_str!("prospecting/samples/lead_insert.json"),
+    include_str!("prospecting/samples/lead_status.json"),
+    include_str!("prospecting/samples/lead_nested.json"),
+    include_str!("prospecting/samples/alert_daily.json"),
+    include_str!("prospecting/samples/alert_nested.json"),
+    include_str!("prospecting/samples/campaign_completed.json"),
+    include_str!("prospecting/samples/campaign_nested.json"),
+    include_str!("prospecting/samples/campaign_progress.json"),
+    include_str!("prospecting/samples/own_lead.json"),
+    include_str!("prospecting/samples/own_cost.json"),
+    include_str!("prospecting/samples/row_lead.json"),
+    include_str!("prospecting/samples/row_campaign.json"),
+    include_str!("prospecting/samples/row_cost.json"),
 ];
 
 /// Values that readers stumble over, and any other.
@@ -98,7 +112,11 @@ fn body() -> impl Strategy<Value = Value> {
 }
 
 fn directory() -> Directory {
-    let claimed = [(SourceKind::Meta, PAGE), (SourceKind::Unipile, "aCc7LqW2Rqa0eSbwIKX9hw")];
+    let claimed = [
+        (SourceKind::Meta, PAGE),
+        (SourceKind::Unipile, "aCc7LqW2Rqa0eSbwIKX9hw"),
+        (SourceKind::Prospecting, "acc_00000000000000000000000001"),
+    ];
     let sources = claimed.map(|(kind, external_id)| Source {
         id: SourceId::derive(&[external_id.as_bytes()]),
         agency: AgencyId::derive(&[b"agency"]),
@@ -140,6 +158,26 @@ fn read(item: &str) {
         }
     }
     let _ = platforms::unipile::account_state(item);
+    let told = match platforms::prospecting::read(item, owner, received_at) {
+        Ok(Told::Prospect(told)) => json!(told.update()),
+        Ok(Told::Campaign(told)) => json!(told.lifecycle()),
+        Ok(Told::Cost(told)) => json!(told.cost),
+        Ok(Told::Alert(told)) => json!(told),
+        Err(_) => json!(null),
+    };
+    assert!(!told.to_string().contains("\\u0000"), "{told}");
+}
+
+/// Answers a body at every address.
+fn answer(provider: &dyn Provider, body: &[u8]) {
+    let kept = Kept { at: clock::from_micros(0), took_ms: 1 };
+    for path in prospecting::DOORS.into_iter().chain(["/webhook/x/src_1"]) {
+        let post = Post { path, header: &|_| None, body };
+        let answers = [Some(provider.accepted(post, kept)), provider.objection(post)];
+        for answer in answers.into_iter().flatten().filter(|answer| answer.is_json) {
+            serde_json::from_str::<Value>(&answer.body).unwrap();
+        }
+    }
 }
 
 proptest! {
@@ -152,9 +190,11 @@ proptest! {
         let cut = &text.as_bytes()[..cut.index(text.len() + 1)];
         read(&String::from_utf8_lossy(cut));
         for provider in ALL {
-            for event in [provider.split(text.as_bytes(), &directory, Scope::Hub), provider.split(cut, &directory, Scope::Hub)].concat() {
+            answer(*provider, text.as_bytes());
+            answer(*provider, cut);
+            for event in [provider.split(text.as_bytes(), &directory, Scope::Hub, None), provider.split(cut, &directory, Scope::Hub, None)].concat() {
                 prop_assert!(!event.platform_id.is_empty());
-                if event.kind == EventKind::Message {
+                if event.kind == EventKind::Message || event.kind.is_prospecting() {
                     read(&event.item);
                 }
             }

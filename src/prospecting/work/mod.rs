@@ -25,7 +25,7 @@ use crate::{
     outbox,
     realtime::Publish,
     store::{Case, Cost, Ending, Result, StageDone, Then},
-    telemetry::Staged,
+    telemetry::{Labelled, Staged},
 };
 
 /// A stage that was begun so often and never ended is not begun again: the hub died of it.
@@ -55,8 +55,12 @@ pub(super) async fn enrich(context: &Context, mut case: Case) -> u32 {
         if tell {
             // Full: it is awake.
             let _ = context.outbox.try_send(outbox::Wake);
+            context.exports.wake();
         }
         if kept.enrichment.finished_at.is_some() {
+            if let Some(score) = kept.prospect.confidence_score {
+                context.metrics.prospect_score.observe(score.into());
+            }
             return calls;
         }
         case = *kept;
@@ -82,6 +86,7 @@ async fn stage(context: &Context, case: Case) -> StageDone {
     let labels = Staged { stage: stage.as_str(), outcome };
     context.metrics.enrichment_seconds.get_or_create(&labels).observe(took.as_secs_f64());
     let paid = f64::from(calls) * context.settings.website_cost;
+    context.metrics.api_cost.get_or_create(&Labelled { what: WEBSITE }).inc_by(paid);
     let costs = if paid > 0.0 { vec![Cost { service: WEBSITE, amount: paid }] } else { Vec::new() };
     let threshold = case.threshold.unwrap_or(context.settings.quality_threshold);
     let Work { prospect, findings, .. } = work;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub(super) use row::{AlertRow, ThresholdRow};
 
-use super::{check, engine::run, error::Result, handle::Store, messages::Tenancy, types::At};
+use super::{check, engine::run, error::Result, handle::Store, messages::Tenancy, prospecting::CostRow, types::At};
 use crate::domain::{
     AccountId, AgencyId, AlertId, ThresholdId, Timestamp, clock,
     cost::{Amount, CallLimits, Comparison, CostAlert, Threshold, ThresholdKind},
@@ -93,7 +93,37 @@ pub struct DailyCosts {
     pub services: BTreeMap<String, Amount>,
 }
 
+/// What a call of another's API has cost.
+#[derive(Debug, Clone)]
+pub struct NewCost {
+    /// The tenant.
+    pub agency: AgencyId,
+    /// Who pays.
+    pub account: AccountId,
+    /// Which API.
+    pub api_service: String,
+    /// How much.
+    pub cost: Amount,
+    /// For which campaign.
+    pub campaign: Option<String>,
+    /// For which lead.
+    pub lead: Option<String>,
+}
+
 impl Store {
+    /// Records what a call has cost; its id.
+    ///
+    /// # Errors
+    /// [`super::StoreError::Rejected`] if a text can't be stored; [`super::StoreError::NotFound`] if there is no such account
+    /// or campaign.
+    pub async fn add_cost(&self, new: NewCost) -> Result<String> {
+        check::filled("api_service", &new.api_service)?;
+        let row = CostRow::new(new, At(clock::now()));
+        let id = row.id.clone();
+        run!(self, Change, |c, q| q::api_costs::add(c, &row).await)?;
+        Ok(id)
+    }
+
     /// What there is to do now; three questions that indexes answer.
     ///
     /// # Errors
@@ -125,6 +155,18 @@ impl Store {
     /// As above.
     pub async fn unannounced_alerts(&self) -> Result<Vec<CostAlert>> {
         run!(self, Read, |c, q| q::costs::unannounced(c).await)
+    }
+
+    /// Keeps alerts of other databases, which dashboards know of, all or nothing; keeping one again changes nothing.
+    ///
+    /// # Errors
+    /// [`super::StoreError::Rejected`] if the account of one is gone.
+    pub async fn keep_alerts(&self, alerts: &[CostAlert]) -> Result<()> {
+        if alerts.is_empty() {
+            return Ok(());
+        }
+        let (alerts, now) = (alerts.to_vec(), At(clock::now()));
+        run!(self, Append, |c, q| q::costs::keep(c, &alerts, now).await)
     }
 
     /// Dashboards know of these.

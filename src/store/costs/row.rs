@@ -123,3 +123,29 @@ impl From<AlertRow> for CostAlert {
         }
     }
 }
+
+impl From<CostAlert> for AlertRow {
+    fn from(alert: CostAlert) -> Self {
+        Self {
+            id: Word(alert.id),
+            agency_id: Word(alert.agency),
+            account_id: Word(alert.account),
+            threshold_id: alert.threshold.map(Word),
+            threshold_name: alert.threshold_name,
+            threshold_type: alert.threshold_type,
+            threshold_value: Figure(alert.threshold_value),
+            alert_value: Figure(alert.alert_value),
+            severity: Word(alert.severity),
+            api_service: alert.api_service,
+            campaign_id: alert.campaign_id,
+            time_period: alert.time_period,
+            alert_data: Json(alert.alert_data),
+            window_number: None,
+            created_at: At(alert.created_at),
+            announced_at: alert.announced_at.map(At),
+            resolved_at: alert.resolved_at.map(At),
+            resolution_note: alert.resolution_note,
+            resolved_by: alert.resolved_by,
+        }
+    }
+}

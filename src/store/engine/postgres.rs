@@ -57,6 +57,11 @@ impl Pool {
         Ok(Self { idle, server })
     }
 
+    /// How many there are, idle ones as well.
+    pub fn connections(&self) -> usize {
+        self.idle.status().size
+    }
+
     /// A connection of the pool. One that closed while it was idle is replaced unseen; one that is dead without our
     /// knowing is found by [`Self::is_lost`], or here when the work can't be done twice.
     pub async fn checkout(&self, lane: Lane) -> Result<Object<Conn>> {
@@ -183,10 +188,11 @@ pub(in crate::store) mod dialect {
     }
     pub(in crate::store) use unlocked;
 
-    /// Rows that nobody else works on until the transaction ends; whoever does is waited for.
+    /// Rows that nobody else works on until the transaction ends; whoever does is waited for. Rows that name them may be
+    /// added meanwhile: two that add one and then lock the same row would otherwise wait for each other.
     macro_rules! locked {
         ($query:expr) => {
-            $query.for_update()
+            $query.for_no_key_update()
         };
     }
     pub(in crate::store) use locked;
@@ -200,6 +206,10 @@ pub(in crate::store) mod dialect {
 
     /// In which hour since 1970 `created_at` is.
     pub(in crate::store) const HOUR: &str = "CAST(floor(extract(epoch FROM created_at) / 3600) AS BIGINT)";
+
+    /// How long a campaign was at work.
+    pub(in crate::store) const SECONDS_TAKEN: &str =
+        "CAST(extract(epoch FROM completed_at - started_at) AS DOUBLE PRECISION)";
 
     /// Leads that have the text in one of the fields that people search, in any case.
     pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {

@@ -38,6 +38,11 @@ pub(in crate::store) struct Files {
 }
 
 impl Files {
+    /// How many there are, idle ones as well.
+    pub fn connections(&self) -> usize {
+        self.writer.status().size + self.readers.status().size
+    }
+
     /// Opens the file, which is made (for its owner alone) if it isn't there. `readers` connections read.
     pub async fn open(path: &Path, readers: usize, limit: Duration) -> Result<Self> {
         create(path).map_err(|error| StoreError::Address(format!("{}: {error}", path.display())))?;
@@ -171,6 +176,9 @@ pub(in crate::store) mod dialect {
 
     /// In which hour since 1970 `created_at` is.
     pub(in crate::store) const HOUR: &str = "created_at / 3600000000";
+
+    /// How long a campaign was at work.
+    pub(in crate::store) const SECONDS_TAKEN: &str = "(completed_at - started_at) / 1000000.0";
 
     /// Leads that have the text in one of the fields that people search, in any case.
     pub(in crate::store) fn mentions(text: &str) -> Box<dyn BoxableExpression<leads::table, DB, SqlType = Bool>> {

@@ -3,7 +3,7 @@
 mod page;
 mod row;
 
-pub use page::{ProspectCursor, ProspectFilter, ProspectPage};
+pub use page::{PageCursor, ProspectFilter, ProspectPage};
 pub(super) use row::ProspectRow;
 
 use serde_json::Value;

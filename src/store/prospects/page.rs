@@ -19,7 +19,7 @@ pub struct ProspectFilter {
     /// Prospects on the page.
     pub limit: u32,
     /// Where the page before ended.
-    pub cursor: Option<ProspectCursor>,
+    pub cursor: Option<PageCursor>,
 }
 
 /// Prospects, newest first.
@@ -28,17 +28,17 @@ pub struct ProspectPage {
     /// What was found.
     pub prospects: Vec<Prospect>,
     /// Where the next page goes on; none if this is the last.
-    pub next: Option<ProspectCursor>,
+    pub next: Option<PageCursor>,
 }
 
-/// The last prospect of a page. Opaque to clients: its text is base 64 of the moment and the id.
+/// The last row of a page that has the newest first. Opaque to clients: its text is base 64 of the moment and the id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProspectCursor {
+pub struct PageCursor {
     pub(in crate::store) created_at: Timestamp,
     pub(in crate::store) id: String,
 }
 
-impl fmt::Display for ProspectCursor {
+impl fmt::Display for PageCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = self.created_at.timestamp_micros().to_be_bytes().to_vec();
         bytes.extend(self.id.as_bytes());
@@ -46,7 +46,7 @@ impl fmt::Display for ProspectCursor {
     }
 }
 
-impl FromStr for ProspectCursor {
+impl FromStr for PageCursor {
     type Err = ParseCursorError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -67,10 +67,10 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_its_text_and_nonsense_is_refused() {
-        let cursor = ProspectCursor { created_at: clock::from_micros(1_795_000_000_123_456), id: "lead_1".to_owned() };
+        let cursor = PageCursor { created_at: clock::from_micros(1_795_000_000_123_456), id: "lead_1".to_owned() };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
         for text in ["", "x", "####", "AAAA", &"_".repeat(20), &"/".repeat(32)] {
-            assert_eq!(text.parse::<ProspectCursor>(), Err(ParseCursorError), "{text}");
+            assert_eq!(text.parse::<PageCursor>(), Err(ParseCursorError), "{text}");
         }
     }
 }

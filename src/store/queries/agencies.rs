@@ -10,7 +10,7 @@ use crate::{
         Result, StoreError,
         agencies::{AccountRow, AgencyRow},
         enrichments::Threshold,
-        error::explain,
+        error::{explain, found},
         schema::{accounts, agencies},
         types::Word,
     },
@@ -28,6 +28,15 @@ pub(in crate::store) async fn add_account(c: &mut Conn, row: &AccountRow) -> Res
     write_tx!(c, async |c| {
         let added = diesel::insert_into(accounts::table).values(row).execute(c).await;
         added.map_err(explain("this account exists already", "agency"))?;
+        bump(c).await
+    })
+    .await
+}
+
+pub(in crate::store) async fn remove(c: &mut Conn, agency: AgencyId) -> Result<()> {
+    write_tx!(c, async |c| {
+        let removed = diesel::delete(agencies::table.find(Word(agency))).execute(c).await?;
+        found(removed, "agency")?;
         bump(c).await
     })
     .await

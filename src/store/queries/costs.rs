@@ -136,6 +136,17 @@ async fn look_again(c: &mut Conn, id: ThresholdId, again: Option<At>) -> Result<
     Ok(())
 }
 
+pub(in crate::store) async fn keep(c: &mut Conn, alerts: &[CostAlert], now: At) -> Result<()> {
+    write_tx!(c, async |c| {
+        for alert in alerts {
+            let row = AlertRow { announced_at: Some(now), ..alert.clone().into() };
+            diesel::insert_into(cost_alert_history::table).values(&row).on_conflict_do_nothing().execute(c).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 pub(in crate::store) async fn unannounced(c: &mut Conn) -> Result<Vec<CostAlert>> {
     let rows = cost_alert_history::table.filter(cost_alert_history::announced_at.is_null());
     let rows = rows.order(cost_alert_history::id).limit(TOLD).select(AlertRow::as_select());

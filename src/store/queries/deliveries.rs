@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use diesel::{
     dsl::{count_star, sql},
     prelude::*,
+    sql_types::{BigInt, Bool, Nullable},
 };
 use diesel_async::RunQueryDsl;
 
@@ -13,7 +14,7 @@ use crate::{
     domain::{AccountId, EndpointId, EventId, ReplayId, delivery::DeliveryState},
     store::{
         Result,
-        deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay},
+        deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay, Traffic},
         schema::{deliveries, delivery_attempts, outbox, replays},
         types::{At, Moment, Word},
     },
@@ -94,6 +95,45 @@ fn delivery(row: Row, attempts: &mut HashMap<i64, Vec<ListedAttempt>>) -> Delive
     }
 }
 
+pub(in crate::store) async fn traffic(c: &mut Conn, of: &[EndpointId]) -> Result<HashMap<EndpointId, Traffic>> {
+    type Row = (Word<EndpointId>, i64, Option<i64>);
+    let mut all: HashMap<EndpointId, Traffic> = HashMap::new();
+    let words: Vec<_> = of.iter().copied().map(Word).collect();
+    let pending = deliveries::table
+        .filter(deliveries::finished_at.is_null())
+        .filter(deliveries::endpoint_id.eq_any(words.clone()))
+        .group_by(deliveries::endpoint_id)
+        .select((
+            deliveries::endpoint_id,
+            count_star(),
+            sql::<Nullable<BigInt>>("sum(CASE WHEN failures > 0 THEN 1 ELSE 0 END)"),
+        ));
+    for (endpoint, pending, retrying) in pending.load::<Row>(c).await? {
+        let traffic = all.entry(endpoint.0).or_default();
+        (traffic.pending, traffic.retrying) = (pending, retrying.unwrap_or_default());
+    }
+    let parked = deliveries::table
+        .filter(sql::<Bool>("state = 'parked'"))
+        .filter(deliveries::endpoint_id.eq_any(words))
+        .group_by(deliveries::endpoint_id)
+        .select((deliveries::endpoint_id, count_star()));
+    for (endpoint, parked) in parked.load::<(Word<EndpointId>, i64)>(c).await? {
+        all.entry(endpoint.0).or_default().parked = parked;
+    }
+    for endpoint in of {
+        // The key's own order: of the newest delivery that was tried, and not of all of them the latest try.
+        let newest = delivery_attempts::table
+            .filter(delivery_attempts::endpoint_id.eq(Word(*endpoint)))
+            .order((delivery_attempts::outbox_id.desc(), delivery_attempts::attempt.desc()))
+            .select(delivery_attempts::outbox_id);
+        if let Some(newest) = newest.first::<i64>(c).await.optional()? {
+            let last = attempts(c, *endpoint, &[newest]).await?.remove(&newest);
+            all.entry(*endpoint).or_default().last_attempt = last.and_then(|mut attempts| attempts.pop());
+        }
+    }
+    Ok(all)
+}
+
 async fn attempts(c: &mut Conn, endpoint: EndpointId, of: &[i64]) -> Result<HashMap<i64, Vec<ListedAttempt>>> {
     type Row = (i64, i32, At, i32, Option<i32>, Option<String>, Option<String>);
     let rows = delivery_attempts::table
@@ -123,7 +163,7 @@ pub(in crate::store) async fn parked(c: &mut Conn, accounts: &[AccountId]) -> Re
     let accounts: Vec<_> = accounts.iter().copied().map(Word).collect();
     let key = (deliveries::account_id, deliveries::endpoint_id, deliveries::reason);
     let rows = deliveries::table
-        .filter(sql::<diesel::sql_types::Bool>("state = 'parked'"))
+        .filter(sql::<Bool>("state = 'parked'"))
         .filter(deliveries::account_id.eq_any(accounts))
         .group_by(key)
         .select((

@@ -15,14 +15,30 @@ use crate::{
     },
 };
 
+/// Endpoints of an agency: each event costs a row for each that wants it.
+const MOST: i64 = 100;
+
 pub(in crate::store) async fn add(c: &mut Conn, row: &EndpointRow) -> Result<EndpointRow> {
     write_tx!(c, async |c| {
-        let added = diesel::insert_into(endpoints::table).values(row).execute(c).await;
-        added.map_err(explain("this endpoint exists already", "account"))?;
-        subscribe(c, row).await?;
+        let of_agency =
+            endpoints::table.filter(endpoints::agency_id.eq(row.agency_id)).filter(endpoints::source_id.is_null());
+        if of_agency.count().get_result::<i64>(c).await? >= MOST {
+            let why = format!(
+                "an agency has {MOST} endpoints at most: remove one that is not needed, or let one take more types"
+            );
+            return Err(StoreError::Rejected(why));
+        }
+        insert(c, row).await?;
         Ok(row.clone())
     })
     .await
+}
+
+/// With what it wants. Part of a transaction.
+pub(super) async fn insert(c: &mut Conn, row: &EndpointRow) -> Result<()> {
+    let added = diesel::insert_into(endpoints::table).values(row).execute(c).await;
+    added.map_err(explain("this endpoint exists already", "account"))?;
+    subscribe(c, row).await
 }
 
 pub(in crate::store) async fn all(c: &mut Conn, agency: AgencyId) -> Result<Vec<EndpointRow>> {

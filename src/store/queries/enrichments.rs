@@ -2,22 +2,20 @@
 //!
 //! Locks are taken in one order: the enrichment, the prospect, the campaign, its progress.
 
-use diesel::{
-    dsl::{exists, sql},
-    prelude::*,
-    sql_types::Double,
-};
+use std::collections::BTreeSet;
+
+use diesel::{dsl::exists, prelude::*};
 use diesel_async::RunQueryDsl;
 
 use super::{
-    Conn,
+    Conn, campaign_steps,
     dialect::{insert_enrichments, locked, unlocked, write_tx},
     progress,
     prospects::within,
 };
 use crate::{
     domain::{
-        AccountId, AgencyId,
+        AccountId, AgencyId, campaign, clock,
         cost::Amount,
         prospect::{Findings, Prospect, Stage, status},
     },
@@ -30,20 +28,36 @@ use crate::{
     },
 };
 
-/// Why the enrichments of a campaign end that is cancelled.
-const CANCELLED: &str = "campaign_cancelled";
-
-/// Has prospects enriched that are there, except those for which that was asked before; so many are new. Part of the
-/// transaction that writes them.
+/// Has prospects enriched that are there, except those for which that was asked before; so many are new. Those of a
+/// campaign that is pending wait for it. Part of the transaction that writes them.
 pub(in crate::store) async fn enqueue(c: &mut Conn, leads: &[String], now: At) -> Result<usize> {
+    type Found = (String, Word<AgencyId>, Word<AccountId>, Option<String>);
     let found = enhanced_leads::table.filter(enhanced_leads::id.eq_any(leads)).select((
         enhanced_leads::id,
         enhanced_leads::agency_id,
         enhanced_leads::account_id,
+        enhanced_leads::campaign_id,
     ));
-    let found: Vec<(String, Word<AgencyId>, Word<AccountId>)> = found.load(c).await?;
-    let rows = found.into_iter().map(|(id, agency, account)| EnrichmentRow::new(id, agency.0, account.0, now));
+    let found: Vec<Found> = found.load(c).await?;
+    let named: BTreeSet<&String> = found.iter().filter_map(|(.., campaign)| campaign.as_ref()).collect();
+    // Whoever begins one of these waits here, and then finds what waits for it.
+    let unbegun = campaigns::table
+        .filter(campaigns::id.eq_any(named))
+        .filter(campaigns::status.eq(campaign::status::PENDING))
+        .filter(campaigns::external_id.is_null())
+        .order(campaigns::id)
+        .select(campaigns::id);
+    let unbegun: BTreeSet<String> = locked!(unbegun).load(c).await?.into_iter().collect();
+    let rows = found.into_iter().map(|(id, agency, account, campaign)| {
+        let waits = campaign.is_some_and(|campaign| unbegun.contains(&campaign));
+        EnrichmentRow::new(id, agency.0, account.0, if waits { end_of_time() } else { now })
+    });
     insert_enrichments(c, rows.collect()).await
+}
+
+/// When those are due that wait for their campaign to begin. The trigger `campaigns_begun` knows it as well.
+fn end_of_time() -> At {
+    At(clock::from_micros(253_370_764_800_000_000))
 }
 
 pub(in crate::store) async fn of(c: &mut Conn, lead: &str) -> Result<Option<Enrichment>> {
@@ -82,7 +96,7 @@ pub(in crate::store) async fn claim(c: &mut Conn, account: AccountId, now: At, u
             if let Some(campaign) = &prospect.campaign
                 && is_cancelled(c, campaign).await?
             {
-                give_up(c, campaign, now).await?;
+                campaign_steps::end_open(c, campaign, campaign_steps::CANCELLED, now).await?;
                 continue;
             }
             row.attempts += 1;
@@ -105,30 +119,7 @@ pub(in crate::store) async fn claim(c: &mut Conn, account: AccountId, now: At, u
 
 async fn is_cancelled(c: &mut Conn, campaign: &str) -> Result<bool> {
     let state = campaigns::table.find(campaign).select(campaigns::status).first::<String>(c).await.optional()?;
-    Ok(state.is_some_and(|state| state == "cancelled"))
-}
-
-/// Ends all that is to be done for a campaign.
-async fn give_up(c: &mut Conn, campaign: &str, now: At) -> Result<()> {
-    let of = || enhanced_leads::table.filter(enhanced_leads::campaign_id.eq(campaign));
-    let open = enrichments::table
-        .filter(enrichments::lead_id.eq_any(of().select(enhanced_leads::id)))
-        .filter(enrichments::finished_at.is_null());
-    let set = (
-        enrichments::finished_at.eq(Some(now)),
-        enrichments::claimed_until.eq(None::<At>),
-        enrichments::reason.eq(Some(CANCELLED)),
-    );
-    diesel::update(open).set(set).execute(c).await?;
-    let begun = of().filter(enhanced_leads::status.eq(status::PROCESSING)).select(enhanced_leads::id);
-    let begun: Vec<String> = begun.load(c).await?;
-    let set = (
-        enhanced_leads::status.eq(status::NEW),
-        enhanced_leads::processing_stage.eq(None::<String>),
-        enhanced_leads::updated_at.eq(now),
-    );
-    diesel::update(enhanced_leads::table.filter(enhanced_leads::id.eq_any(begun))).set(set).execute(c).await?;
-    Ok(())
+    Ok(state.is_some_and(|state| state == campaign::status::CANCELLED))
 }
 
 pub(in crate::store) async fn settle(c: &mut Conn, done: &StageDone, now: At) -> Result<Option<Box<Case>>> {
@@ -166,6 +157,7 @@ pub(in crate::store) async fn settle(c: &mut Conn, done: &StageDone, now: At) ->
             write_ending(c, &done.prospect, ending, row.cost, now).await?;
         }
         if let Some(campaign) = &done.prospect.campaign {
+            let paid = Amount::from_f64(paid);
             let step = progress::Step { campaign, prospect: &done.prospect, paid, is_over: is_over.is_some() };
             progress::count(c, step, &mut row.counted_as, now).await?;
         }
@@ -222,7 +214,7 @@ async fn write_ending(c: &mut Conn, prospect: &Prospect, ending: &Ending, cost: 
     let set = (
         enriched_leads::website_validated.eq(ending.website_validated),
         enriched_leads::email_validated.eq(ending.email_validated),
-        enriched_leads::processing_cost.eq(Some(cost)),
+        enriched_leads::processing_cost.eq(Some(Figure(Amount::from_f64(cost)))),
         enriched_leads::enrichment_completed_at.eq(Some(now)),
         enriched_leads::enrichment_data.eq(Some(Json(ending.enrichment_data.clone()))),
         enriched_leads::error_message.eq(ending.error.clone()),
@@ -273,9 +265,4 @@ pub(in crate::store) async fn again(
         Ok(Some(Again::Begun(Box::new(prospect))))
     })
     .await
-}
-
-/// A sum of money as both engines read it.
-pub(super) fn money(column: &str) -> diesel::expression::SqlLiteral<Double> {
-    sql(&format!("CAST({column} AS DOUBLE PRECISION)"))
 }

@@ -2,6 +2,10 @@
 //! and says what `Conn`, `DB` and `dialect` are.
 
 pub(in crate::store) mod agencies;
+pub(in crate::store) mod api_costs;
+pub(in crate::store) mod campaign_steps;
+pub(in crate::store) mod campaigns;
+pub(in crate::store) mod campaigns_told;
 pub(in crate::store) mod chats;
 pub(in crate::store) mod cost_hours;
 pub(in crate::store) mod cost_records;
@@ -10,6 +14,7 @@ pub(in crate::store) mod deliveries;
 pub(in crate::store) mod directory;
 pub(in crate::store) mod endpoints;
 pub(in crate::store) mod enrichments;
+pub(in crate::store) mod exports;
 pub(in crate::store) mod happenings;
 pub(in crate::store) mod issuers;
 pub(in crate::store) mod keys;
@@ -18,6 +23,7 @@ pub(in crate::store) mod messages;
 pub(in crate::store) mod outbox;
 pub(in crate::store) mod progress;
 pub(in crate::store) mod prospects;
+pub(in crate::store) mod prospects_told;
 pub(in crate::store) mod sends;
 pub(in crate::store) mod sources;
 pub(in crate::store) mod tokens;

@@ -168,12 +168,12 @@ pub(in crate::store) async fn settle(c: &mut Conn, settled: &[Settled], now: At)
             if let Some(attempt) = &one.attempt {
                 add_attempt(c, one, attempt).await?;
             }
-            match one.outcome {
-                Outcome::Delivered => delivered.entry(one.endpoint).or_default().push(one.claimed.row),
-                _ => conclude(c, one, now).await?,
+            if one.outcome == Outcome::Delivered {
+                delivered.entry(one.endpoint).or_default().push(one.claimed.row);
             }
         }
-        // What is delivered is delivered, whoever has claimed it since.
+        // What is delivered is delivered, whoever has claimed it since. First, for an endpoint that is gone has all parked that
+        // is not over.
         for (endpoint, rows) in delivered {
             let waits = deliveries::table
                 .filter(deliveries::endpoint_id.eq(Word(endpoint)))
@@ -181,6 +181,50 @@ pub(in crate::store) async fn settle(c: &mut Conn, settled: &[Settled], now: At)
                 .filter(deliveries::finished_at.is_null());
             diesel::update(waits).set(finish(DeliveryState::Delivered, None, now)).execute(c).await?;
         }
+        for one in settled.iter().filter(|one| one.outcome != Outcome::Delivered) {
+            conclude(c, one, now).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+pub(in crate::store) async fn settle_together(
+    c: &mut Conn,
+    endpoint: EndpointId,
+    rows: &[i64],
+    attempt: &Attempt,
+    now: At,
+) -> Result<()> {
+    write_tx!(c, async |c| {
+        let made = deliveries::table
+            .filter(deliveries::endpoint_id.eq(Word(endpoint)))
+            .filter(deliveries::outbox_id.eq_any(rows))
+            .filter(deliveries::finished_at.is_null())
+            .select((
+                deliveries::endpoint_id,
+                deliveries::outbox_id,
+                deliveries::attempts,
+                attempt.url.as_str().into_sql::<Text>(),
+                At(attempt.started_at).into_sql::<Moment>(),
+                attempt.duration_ms.into_sql::<Integer>(),
+                attempt.status.map(i32::from).into_sql::<Nullable<Integer>>(),
+            ));
+        let columns = (
+            delivery_attempts::endpoint_id,
+            delivery_attempts::outbox_id,
+            delivery_attempts::attempt,
+            delivery_attempts::url,
+            delivery_attempts::started_at,
+            delivery_attempts::duration_ms,
+            delivery_attempts::status,
+        );
+        made.insert_into(delivery_attempts::table).into_columns(columns).execute(c).await?;
+        let waits = deliveries::table
+            .filter(deliveries::endpoint_id.eq(Word(endpoint)))
+            .filter(deliveries::outbox_id.eq_any(rows))
+            .filter(deliveries::finished_at.is_null());
+        diesel::update(waits).set(finish(DeliveryState::Delivered, None, now)).execute(c).await?;
         Ok(())
     })
     .await

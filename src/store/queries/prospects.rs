@@ -16,7 +16,7 @@ use crate::{
     },
     store::{
         Result, StoreError,
-        prospects::{KnownProspect, ProspectCursor, ProspectFilter, ProspectPage, ProspectRow},
+        prospects::{KnownProspect, PageCursor, ProspectFilter, ProspectPage, ProspectRow},
         schema::{accounts, campaigns, enhanced_leads, enriched_leads, leads},
         types::{At, Json, Word},
     },
@@ -97,7 +97,7 @@ pub(in crate::store) async fn page(
         if let Some(status) = &filter.status {
             query = query.filter(enhanced_leads::status.eq(status));
         }
-        if let Some(ProspectCursor { created_at, id }) = &filter.cursor {
+        if let Some(PageCursor { created_at, id }) = &filter.cursor {
             let older = enhanced_leads::created_at.lt(At(*created_at));
             let same = enhanced_leads::created_at.eq(At(*created_at)).and(enhanced_leads::id.lt(id));
             query = query.filter(enhanced_leads::created_at.le(At(*created_at))).filter(older.or(same));
@@ -115,7 +115,7 @@ pub(in crate::store) async fn page(
     let more = found.len() > size;
     found.truncate(size);
     let next = found.last().filter(|_| more);
-    let next = next.map(|last| ProspectCursor { created_at: last.created_at.0, id: last.id.clone() });
+    let next = next.map(|last| PageCursor { created_at: last.created_at.0, id: last.id.clone() });
     Ok(ProspectPage { prospects: found.into_iter().map(Prospect::from).collect(), next })
 }
 

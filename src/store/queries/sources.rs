@@ -3,11 +3,12 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::{Conn, dialect::write_tx, directory::bump};
+use super::{Conn, dialect::write_tx, directory::bump, endpoints};
 use crate::{
-    domain::SourceId,
+    domain::{AccountId, SourceId, event::SourceKind},
     store::{
         Result,
+        endpoints::EndpointRow,
         error::{explain, found},
         schema::sources,
         sources::SourceRow,
@@ -15,13 +16,23 @@ use crate::{
     },
 };
 
-pub(in crate::store) async fn add(c: &mut Conn, row: &SourceRow) -> Result<()> {
+pub(in crate::store) async fn add(c: &mut Conn, row: &SourceRow, endpoint: Option<&EndpointRow>) -> Result<()> {
     write_tx!(c, async |c| {
         let added = diesel::insert_into(sources::table).values(row).execute(c).await;
         added.map_err(explain("this source is connected already", "account"))?;
+        if let Some(endpoint) = endpoint {
+            endpoints::insert(c, endpoint).await?;
+        }
         bump(c).await
     })
     .await
+}
+
+/// Whether the account has a prospecting source.
+pub(in crate::store) async fn is_prospecting(c: &mut Conn, account: AccountId) -> Result<bool> {
+    let of = sources::table.filter(sources::account_id.eq(Word(account)));
+    let of = of.filter(sources::kind.eq(Word(SourceKind::Prospecting)));
+    Ok(diesel::select(diesel::dsl::exists(of)).get_result(c).await?)
 }
 
 pub(in crate::store) async fn set_token(c: &mut Conn, source: SourceId, sealed: &[u8]) -> Result<()> {

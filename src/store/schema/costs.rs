@@ -14,6 +14,7 @@ diesel::table! {
         lead_id -> Nullable<Text>,
         created_at -> Moment,
         evaluated_at -> Nullable<Moment>,
+        external_id -> Nullable<Text>,
     }
 }
 

@@ -4,7 +4,7 @@ mod costs;
 mod prospecting;
 
 pub use costs::*;
-pub use prospecting::{campaign_processing_status, campaigns, enhanced_leads, enriched_leads, enrichments};
+pub use prospecting::*;
 
 diesel::table! {
     use diesel::sql_types::Text;
@@ -284,6 +284,7 @@ diesel::table! {
         previous_until -> Nullable<Moment>,
         created_at -> Moment,
         updated_at -> Moment,
+        source_id -> Nullable<Text>,
     }
 }
 

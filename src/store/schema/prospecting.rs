@@ -1,22 +1,34 @@
-//! The tables of prospecting. Money is `NUMERIC` on PostgreSQL: written as a float, and cast where it is read.
+//! The tables of prospecting.
 
 diesel::table! {
-    use diesel::sql_types::{BigInt, Double, Nullable, Text};
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::types::{Document, Exact, Moment};
 
     campaigns (id) {
         id -> Text,
         agency_id -> Text,
         account_id -> Text,
+        name -> Text,
+        user_id -> Nullable<Text>,
+        search_query -> Nullable<Text>,
+        location -> Nullable<Text>,
+        business_type -> Nullable<Text>,
         target_count -> Nullable<BigInt>,
+        budget_limit -> Nullable<Exact>,
         status -> Text,
+        status_reason -> Nullable<Text>,
         leads_found -> BigInt,
-        total_cost -> Double,
+        total_cost -> Exact,
+        created_at -> Moment,
+        external_id -> Nullable<Text>,
+        exported_at -> Nullable<Moment>,
+        export_metadata -> Nullable<Document>,
     }
 }
 
 diesel::table! {
-    use diesel::sql_types::{BigInt, Double, Nullable, Text};
-    use crate::store::types::Moment;
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::types::{Exact, Moment};
 
     campaign_processing_status (campaign_id) {
         campaign_id -> Text,
@@ -27,13 +39,47 @@ diesel::table! {
         processed_leads -> BigInt,
         qualified_leads -> BigInt,
         error_leads -> BigInt,
-        processing_cost -> Double,
+        processing_cost -> Exact,
         started_at -> Nullable<Moment>,
         completed_at -> Nullable<Moment>,
         estimated_completion -> Nullable<Moment>,
         current_stage -> Nullable<Text>,
-        stage_progress -> Double,
+        stage_progress -> Exact,
         updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::store::types::{Document, Moment};
+
+    campaign_lifecycle_log (id) {
+        id -> Text,
+        agency_id -> Text,
+        account_id -> Text,
+        campaign_id -> Text,
+        lifecycle_event -> Text,
+        previous_state -> Nullable<Text>,
+        new_state -> Text,
+        event_data -> Document,
+        triggered_by -> Text,
+        created_at -> Moment,
+        processed_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Text};
+    use crate::store::types::Moment;
+
+    campaign_exports (campaign_id, name) {
+        campaign_id -> Text,
+        agency_id -> Text,
+        account_id -> Text,
+        name -> Text,
+        content -> Binary,
+        size -> BigInt,
+        made_at -> Moment,
     }
 }
 
@@ -73,12 +119,13 @@ diesel::table! {
         is_qualified -> Nullable<Bool>,
         created_at -> Moment,
         updated_at -> Moment,
+        external_id -> Nullable<Text>,
     }
 }
 
 diesel::table! {
-    use diesel::sql_types::{Bool, Double, Nullable, Text};
-    use crate::store::types::{Document, Moment};
+    use diesel::sql_types::{Bool, Nullable, Text};
+    use crate::store::types::{Document, Exact, Moment};
 
     /// The same rows: what an enrichment leaves there when it ends. A table has 32 columns at most here.
     #[sql_name = "enhanced_leads"]
@@ -86,7 +133,7 @@ diesel::table! {
         id -> Text,
         website_validated -> Nullable<Bool>,
         email_validated -> Nullable<Bool>,
-        processing_cost -> Nullable<Double>,
+        processing_cost -> Nullable<Exact>,
         enrichment_completed_at -> Nullable<Moment>,
         enrichment_data -> Nullable<Document>,
         error_message -> Nullable<Text>,
@@ -115,3 +162,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(enhanced_leads, enrichments);
+diesel::allow_tables_to_appear_in_same_query!(campaigns, campaign_processing_status);

@@ -3,6 +3,7 @@
 //! PostgreSQL is used when `LEADWIRE_TEST_POSTGRES` names a server on which databases may be made
 //! (`postgres://user:password@127.0.0.1:5432/postgres`); each test makes a database of its own and drops it.
 
+mod campaigns;
 mod conversations;
 mod cost;
 mod directory;
@@ -13,6 +14,7 @@ mod migrations;
 mod others;
 mod outage;
 mod outbox;
+mod prospecting;
 mod prospects;
 mod sends;
 mod spending;

@@ -28,7 +28,7 @@ on_both_engines! {
     prospects_are_listed_by_account_and_go_with_it,
 }
 
-fn soon() -> Timestamp {
+pub(super) fn soon() -> Timestamp {
     clock::now() + TimeDelta::minutes(1)
 }
 
@@ -36,7 +36,7 @@ fn prospect(account: &Account, id: &str) -> Prospect {
     Prospect::new(id.to_owned(), account.agency, account.id, format!("Grill {id}"), clock::now())
 }
 
-fn done(of: impl Into<Box<Case>>, change: impl FnOnce(&mut Prospect), then: Then) -> Arc<StageDone> {
+pub(super) fn done(of: impl Into<Box<Case>>, change: impl FnOnce(&mut Prospect), then: Then) -> Arc<StageDone> {
     let of = *of.into();
     let mut prospect = of.prospect.clone();
     change(&mut prospect);
@@ -47,7 +47,7 @@ fn done(of: impl Into<Box<Case>>, change: impl FnOnce(&mut Prospect), then: Then
     Arc::new(StageDone { of, prospect, findings, costs: Vec::new(), then })
 }
 
-fn ended() -> Then {
+pub(super) fn ended() -> Then {
     Then::Ended(Box::new(Ending {
         error: None,
         reason: None,
@@ -58,17 +58,17 @@ fn ended() -> Then {
 }
 
 impl Bench {
-    async fn add(&self, account: &Account, ids: &[&str], campaign: Option<&str>) {
+    pub(super) async fn add(&self, account: &Account, ids: &[&str], campaign: Option<&str>) {
         let of = |id: &&str| Prospect { campaign: campaign.map(str::to_owned), ..prospect(account, id) };
         self.store.add_prospects(&ids.iter().map(of).collect::<Vec<_>>()).await.unwrap();
     }
 
-    async fn claim_next(&self, account: AccountId) -> Option<Case> {
+    pub(super) async fn claim_next(&self, account: AccountId) -> Option<Case> {
         self.store.claim_enrichment(account, soon()).await.unwrap()
     }
 
     /// Claims the account's next and ends it with this status.
-    async fn end_next(&self, account: AccountId, status: &str) {
+    pub(super) async fn end_next(&self, account: AccountId, status: &str) {
         let case = self.claim_next(account).await.unwrap();
         let kept = self.store.settle_stage(done(case, |it| status.clone_into(&mut it.status), ended())).await.unwrap();
         assert!(kept.unwrap().enrichment.finished_at.is_some());
@@ -84,7 +84,7 @@ impl Bench {
         .await;
     }
 
-    async fn events(&self) -> Vec<String> {
+    pub(super) async fn events(&self) -> Vec<String> {
         self.lines("SELECT lifecycle_event AS line FROM campaign_lifecycle_log ORDER BY created_at, id").await
     }
 }

@@ -1,7 +1,6 @@
 //! What several of these tests need: a house to test in, ways to ask it, and bounded waits.
 
 pub mod browser;
-pub mod name_server;
 pub mod postgres;
 pub mod site;
 

@@ -13,9 +13,9 @@ mod tests;
 
 use secrecy::SecretString;
 
-use super::{Answers, HandshakeError, Provider, raw, routing, secret};
+use super::{Answer, HandshakeError, Kept, Post, Provider, raw, routing, secret};
 use crate::domain::{
-    directory::Directory,
+    directory::{Directory, Source},
     event::{NewEvent, Scope, SourceKind},
 };
 
@@ -28,8 +28,12 @@ impl Provider for Meta {
         SourceKind::Meta
     }
 
-    fn answers(&self) -> Answers {
-        Answers { accepted: "EVENT_RECEIVED", bad_signature: "Invalid signature", bad_signature_status: 403 }
+    fn accepted(&self, _: Post<'_, '_>, _: Kept) -> Answer {
+        Answer::plain(200, "EVENT_RECEIVED")
+    }
+
+    fn bad_signature(&self, _: &str) -> Answer {
+        Answer::plain(403, "Invalid signature")
     }
 
     fn handshake(&self, query: &str, token: &SecretString) -> Result<String, HandshakeError> {
@@ -40,7 +44,7 @@ impl Provider for Meta {
         header(verify::SIGNATURE).is_some_and(|signature| verify::signed(secrets, signature, body))
     }
 
-    fn split(&self, body: &[u8], directory: &Directory, scope: Scope) -> Vec<NewEvent> {
+    fn split(&self, body: &[u8], directory: &Directory, scope: Scope, _: Option<&Source>) -> Vec<NewEvent> {
         translate::split(body, directory, scope)
     }
 }

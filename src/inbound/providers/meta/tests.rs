@@ -41,7 +41,7 @@ fn directory(pages: &[&str]) -> Directory {
 }
 
 fn split(body: impl AsRef<[u8]>) -> Vec<NewEvent> {
-    Meta.split(body.as_ref(), &directory(&["987987987", "153125381133"]), Scope::Hub)
+    Meta.split(body.as_ref(), &directory(&["987987987", "153125381133"]), Scope::Hub, None)
 }
 
 fn one(body: impl AsRef<[u8]>) -> NewEvent {
@@ -101,7 +101,7 @@ fn a_page_that_nobody_claimed_parks_its_leads_for_the_scope_they_came_in() {
     assert_eq!(event.fate, Fate::Unrouted { scope: Scope::Hub });
     assert_eq!(event.id, NewEvent::key("unrouted:hub:5", SourceKind::Meta, "321321321", EventKind::Lead));
     let stranger = Scope::Agency(AgencyId::derive(&[b"stranger"]));
-    let events = Meta.split(ORGANIC.as_bytes(), &directory(&["987987987"]), stranger);
+    let events = Meta.split(ORGANIC.as_bytes(), &directory(&["987987987"]), stranger, None);
     assert_eq!(events[0].fate, Fate::Unrouted { scope: stranger });
     assert_ne!(events[0].id, one(ORGANIC).id);
 }
@@ -161,7 +161,7 @@ fn instagram_comes_as_messaging_and_as_changes() {
         events[1].id,
         NewEvent::key("unrouted:hub:17841400000000001", SourceKind::Meta, "ig_2", EventKind::Message)
     );
-    let claimed = Meta.split(INSTAGRAM.as_bytes(), &directory(&["17841400000000001"]), Scope::Hub);
+    let claimed = Meta.split(INSTAGRAM.as_bytes(), &directory(&["17841400000000001"]), Scope::Hub, None);
     assert!(claimed.iter().all(|event| event.fate == work("17841400000000001")));
 }
 
@@ -279,12 +279,12 @@ fn a_thousand_changes_of_many_pages_all_come_out_each_to_its_own() {
     };
     let body = format!(r#"{{"object":"page","entry":[{}]}}"#, pages.iter().map(entry).collect::<Vec<_>>().join(","));
     let known: Vec<_> = pages.iter().map(String::as_str).collect();
-    let events = Meta.split(body.as_bytes(), &directory(&known), Scope::Hub);
+    let events = Meta.split(body.as_bytes(), &directory(&known), Scope::Hub, None);
     assert_eq!(events.len(), 1_000);
     assert!(events.iter().all(|event| event.fate == work(&event.external_id)));
     assert!(events.iter().all(|event| event.platform_id.starts_with(&event.external_id)));
     assert_eq!(events.iter().map(|event| event.id).collect::<HashSet<_>>().len(), 1_000);
-    assert_eq!(events, Meta.split(body.as_bytes(), &directory(&known), Scope::Hub), "a redelivery is the same");
+    assert_eq!(events, Meta.split(body.as_bytes(), &directory(&known), Scope::Hub, None), "a redelivery is the same");
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn garbage_is_always_some_record_and_never_a_panic() {
                 break;
             }
         }
-        let events = Meta.split(&body, &directory, Scope::Hub);
+        let events = Meta.split(&body, &directory, Scope::Hub, None);
         assert!(!events.is_empty(), "round {round}");
         for event in events {
             assert!(!event.platform_id.is_empty(), "round {round}");

@@ -12,9 +12,9 @@ mod tests;
 
 use secrecy::SecretString;
 
-use super::{Answers, HandshakeError, Provider, raw, routing, secret};
+use super::{Answer, HandshakeError, Kept, Post, Provider, raw, routing, secret};
 use crate::domain::{
-    directory::Directory,
+    directory::{Directory, Source},
     event::{NewEvent, Scope, SourceKind},
 };
 
@@ -28,12 +28,12 @@ impl Provider for Unipile {
     }
 
     /// The message inbox that agencies switch over from answers the same.
-    fn answers(&self) -> Answers {
-        Answers {
-            accepted: r#"{"status":"success"}"#,
-            bad_signature: "Invalid Unipile-Auth",
-            bad_signature_status: 401,
-        }
+    fn accepted(&self, _: Post<'_, '_>, _: Kept) -> Answer {
+        Answer::plain(200, r#"{"status":"success"}"#)
+    }
+
+    fn bad_signature(&self, _: &str) -> Answer {
+        Answer::plain(401, "Invalid Unipile-Auth")
     }
 
     /// There is none.
@@ -45,7 +45,7 @@ impl Provider for Unipile {
         header(verify::SECRET).is_some_and(|given| verify::known(secrets, given))
     }
 
-    fn split(&self, body: &[u8], directory: &Directory, scope: Scope) -> Vec<NewEvent> {
+    fn split(&self, body: &[u8], directory: &Directory, scope: Scope, _: Option<&Source>) -> Vec<NewEvent> {
         translate::split(body, directory, scope)
     }
 }

@@ -1,0 +1,2 @@
+DROP TRIGGER cost_alert_history_to_outbox ON cost_alert_history;
+DROP FUNCTION outbox_cost_alerts;

@@ -1,0 +1,1 @@
+DROP TRIGGER cost_alert_history_to_outbox;

@@ -1,0 +1,111 @@
+//! Campaigns, as databases tell of them, and what happened to them.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Conn,
+    dialect::{locked, write_tx},
+};
+use crate::{
+    domain::{
+        AccountId,
+        message::Owner,
+        prospecting::{CampaignTold, Lifecycle, RecordId},
+    },
+    store::{
+        Result,
+        prospecting::{CampaignRow, LogRow, LoggedLifecycle, ProgressRow},
+        schema::{campaign_lifecycle_log as log, campaign_processing_status as progress, campaigns},
+        types::{At, Word},
+    },
+};
+
+/// Keeps what was told of campaigns.
+pub(in crate::store) async fn keep(c: &mut Conn, told: &[CampaignTold], now: At) -> Result<()> {
+    write_tx!(c, async |c| {
+        for one in told {
+            match &one.event {
+                Some(event) if one.id.is_own() => note_processed(c, one.owner, event, now).await?,
+                _ if one.id.is_own() => {}
+                _ => upsert(c, one, now).await?,
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Sees to it that a campaign of another database is there, for what names it: it may come later.
+pub(super) async fn name(c: &mut Conn, owner: Owner, id: &RecordId, now: At) -> Result<()> {
+    if !id.is_own() {
+        let row = CampaignRow::named(owner, id, now);
+        diesel::insert_into(campaigns::table).values(&row).on_conflict_do_nothing().execute(c).await?;
+    }
+    Ok(())
+}
+
+async fn note_processed(c: &mut Conn, owner: Owner, event: &Lifecycle, now: At) -> Result<()> {
+    let row = log::table
+        .filter(log::id.eq(&event.log_id))
+        .filter(log::account_id.eq(Word(owner.account)))
+        .filter(log::agency_id.eq(Word(owner.agency)))
+        .filter(log::processed_at.is_null());
+    diesel::update(row).set(log::processed_at.eq(Some(now))).execute(c).await?;
+    Ok(())
+}
+
+async fn upsert(c: &mut Conn, told: &CampaignTold, now: At) -> Result<()> {
+    name(c, told.owner, &told.id, now).await?;
+    let row = campaigns::table
+        .filter(campaigns::id.eq(&told.id.id))
+        .filter(campaigns::account_id.eq(Word(told.owner.account)))
+        .filter(campaigns::agency_id.eq(Word(told.owner.agency)));
+    let mut row: CampaignRow = locked!(row.select(CampaignRow::as_select())).first(c).await?;
+    let newest = log::table.filter(log::campaign_id.eq(&told.id.id)).order(log::created_at.desc());
+    let newest: Option<At> = newest.select(log::created_at).first(c).await.optional()?;
+    let is_newest = newest.is_none_or(|newest| newest.0 <= told.at);
+    row.take(told, is_newest);
+    diesel::update(campaigns::table.find(&row.id)).set(&row).execute(c).await?;
+    if is_newest && (told.event.is_some() || told.progress.is_some()) {
+        advance(c, told, &row).await?;
+    }
+    if let Some(event) = &told.event {
+        let entry = LogRow::new(told, event, &row.status, now);
+        diesel::insert_into(log::table).values(&entry).on_conflict_do_nothing().execute(c).await?;
+    }
+    Ok(())
+}
+
+async fn advance(c: &mut Conn, told: &CampaignTold, of: &CampaignRow) -> Result<()> {
+    let known = progress::table.find(&told.id.id).select(ProgressRow::as_select());
+    let known: Option<ProgressRow> = known.first(c).await.optional()?;
+    let is_new = known.is_none();
+    let mut row = known.unwrap_or_else(|| ProgressRow::unbegun(of, At(told.at)));
+    row.take(told);
+    if is_new {
+        diesel::insert_into(progress::table).values(&row).execute(c).await?;
+    } else {
+        diesel::update(progress::table.find(&told.id.id)).set(&row).execute(c).await?;
+    }
+    Ok(())
+}
+
+pub(in crate::store) async fn lifecycle(
+    c: &mut Conn,
+    accounts: &[AccountId],
+    campaign: &str,
+    limit: u32,
+) -> Result<Vec<LoggedLifecycle>> {
+    let accounts: Vec<_> = accounts.iter().copied().map(Word).collect();
+    let named = campaigns::id.eq(campaign).or(campaigns::external_id.eq(Some(campaign)));
+    let meant = campaigns::table.filter(campaigns::account_id.eq_any(&accounts)).filter(named);
+    let meant: Vec<String> = meant.select(campaigns::id).load(c).await?;
+    let rows = log::table
+        .filter(log::account_id.eq_any(&accounts))
+        .filter(log::campaign_id.eq_any(meant))
+        .order((log::created_at.desc(), log::id.desc()))
+        .limit(limit.into());
+    let rows: Vec<LogRow> = rows.select(LogRow::as_select()).load(c).await?;
+    Ok(rows.into_iter().map(LoggedLifecycle::from).collect())
+}
