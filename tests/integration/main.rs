@@ -5,6 +5,7 @@
 mod away;
 mod campaigns;
 mod client;
+mod contrib;
 mod costs;
 mod crash;
 mod databases;
