@@ -84,6 +84,15 @@ export interface Payloads {
     alert_data: Record<string, unknown>;
     timestamp: string;
   };
+  "campaign:lifecycle": {
+    campaign_id: string;
+    campaign_name: string | null;
+    lifecycle_event: string;
+    previous_state?: string;
+    new_state?: string;
+    progress: Record<string, unknown> | null;
+    timestamp: string;
+  };
   "source:health": {
     source: string;
     state: "healthy" | "throttled" | "token_invalid" | "failing";

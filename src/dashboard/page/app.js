@@ -5,6 +5,9 @@ import { recognise, user } from "./model/session.js";
 import { opened, view } from "./model/route.js";
 import { listenToKeys } from "./views/keys.js";
 import { Attention } from "./views/attention.js";
+import { Campaigns } from "./views/campaigns.js";
+import { Costs } from "./views/costs.js";
+import { Endpoints } from "./views/endpoints.js";
 import { Header } from "./views/header.js";
 import { Inbox } from "./views/inbox.js";
 import { List } from "./views/list.js";
@@ -15,18 +18,20 @@ import { Switch } from "./views/switch.js";
 import { Mark } from "./views/icons.js";
 import { Toasts } from "./views/toasts.js";
 
+const VIEWS = { leads: List, inbox: Inbox, campaigns: Campaigns, costs: Costs, endpoints: Endpoints };
+
 function Dashboard() {
   useEffect(goLive, []);
   useEffect(listenToKeys, []);
-  const inbox = view.value === "inbox";
+  const Shown = VIEWS[view.value];
   return html`
-    <div class=${`frame ${inbox ? "with-inbox" : ""} ${opened.value ? "with-panel" : ""}`}>
+    <div class=${`frame with-${view.value} ${opened.value ? "with-panel" : ""}`}>
       <${Header} />
       <${Switch} />
       <${Rail} />
       <main class="main" id="main">
         <${Attention} />
-        ${inbox ? html`<${Inbox} />` : html`<${List} />`}
+        <${Shown} />
       </main>
       ${opened.value && html`<${Panel} id=${opened.value} key=${opened.value} />`}
       <${Toasts} />

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use loadtest::hub::PASSWORD;
+use serde_json::json;
 use tempfile::TempDir;
 use thirtyfour::{LoggingPrefsLogLevel, prelude::*};
 use tokio::{
@@ -23,6 +24,8 @@ use tokio::{
 
 use super::{PATIENCE, left_out};
 
+/// In the profile.
+const DOWNLOADS: &str = "downloads";
 const POLL: Duration = Duration::from_millis(50);
 
 /// Where chromedriver is; `None` if there is none and none was asked for.
@@ -82,7 +85,7 @@ impl Drop for Driver {
 pub struct Browser {
     /// For what is asked only here and there.
     pub driver: WebDriver,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -105,10 +108,17 @@ impl Browser {
             wanted.add_arg(flag)?;
         }
         wanted.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+        let downloads = profile.path().join(DOWNLOADS);
+        wanted.add_experimental_option("prefs", json!({"download.default_directory": downloads}))?;
         wanted.set_browser_log_level(LoggingPrefsLogLevel::All)?;
         let driver = WebDriver::new(&driver.url, wanted).await?;
         driver.goto(url).await?;
-        Ok(Self { driver, _profile: profile })
+        Ok(Self { driver, profile })
+    }
+
+    /// Where it keeps what is downloaded.
+    pub fn downloads(&self) -> PathBuf {
+        self.profile.path().join(DOWNLOADS)
     }
 
     /// The first element that the selector finds and that is shown, once there is one.

@@ -3,7 +3,11 @@ import { connect } from "../../client/leadwire.js";
 import { signal } from "../vendor.js";
 import { forgetAttention, readAttention, sourceHealth } from "./attention.js";
 import { chatUpdated, forgetChats, heard, markWhatIsRead, readingChats, rereadChats } from "./chats.js";
+import { enriched, happened, readCampaign } from "./campaign.js";
+import { forgetCampaigns, lived, readCampaigns, readingCampaigns } from "./campaigns.js";
 import { becameOf, readMessages, readingMessages, spoken } from "./conversation.js";
+import { alerted, forgetCosts, kindName, readAlerts } from "./costs.js";
+import { forgetEndpoints } from "./endpoints.js";
 import { arrived, changed, forget, gone, read, reading } from "./feed.js";
 import { readSends, sendUpdated } from "./outbox.js";
 import { followPeople, readPeople } from "./people.js";
@@ -38,6 +42,9 @@ export function goLive() {
       void readPeople();
       void readSends();
       readAttention();
+      void readAlerts();
+      if (readingCampaigns.value !== "first") void readCampaigns();
+      void readCampaign();
     }, TOGETHER);
   };
   let patience = setTimeout(() => {
@@ -69,6 +76,15 @@ export function goLive() {
     if (chat.id === openedChat.value && readingMessages.value === "error") void readMessages();
   });
   hub.on("source:health", sourceHealth);
+  hub.on("cost:alert", (alert, envelope) => {
+    alerted(alert, envelope);
+    toast({ kind: "alert", title: text(alert.threshold_name), body: [kindName(alert.alert_type), accounts.value.length > 1 && accountName(envelope.account)].filter(Boolean).join(" · ") });
+  });
+  hub.on("campaign:lifecycle", (told) => {
+    lived(told);
+    happened(told);
+  });
+  hub.on("lead:enriched", enriched);
   hub.on("resync", reread);
   hub.on("subscribed", ({ room }) => {
     if (room !== "dashboard" || entered) return;
@@ -104,6 +120,9 @@ export function goLive() {
     forget();
     forgetChats();
     forgetAttention();
+    forgetCampaigns();
+    forgetCosts();
+    forgetEndpoints();
     dismissAll();
     unseen.value = 0;
   };
@@ -123,6 +142,11 @@ async function backOrGoodbye() {
     void read(true);
     forgetChats();
     rereadChats();
+    forgetCampaigns();
+    void readCampaigns();
+    forgetCosts();
+    void readAlerts();
+    forgetEndpoints();
   }
   if (known && Date.now() - lastReturn > 15_000) {
     lastReturn = Date.now();

@@ -14,6 +14,8 @@ const names = computed(() => new Map(accounts.value.map(({ id, name }) => [id, n
 
 export const accountName = (id) => names.value.get(id) ?? "";
 export const mayEdit = (account) => (roles.value.get(account) ?? 0) >= RANK.agent;
+/** The accounts that this person works on. */
+export const edited = computed(() => accounts.value.filter(({ role }) => RANK[role] >= RANK.agent));
 /** The accounts whose sources this person looks after. */
 export const operated = computed(() => accounts.value.filter(({ role }) => RANK[role] >= RANK.manager));
 

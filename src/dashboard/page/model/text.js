@@ -97,3 +97,22 @@ const MESSENGERS = { LINKEDIN: "LinkedIn", WHATSAPP: "WhatsApp", TWITTER: "X" };
 
 /** `INSTAGRAM` as people write it. @param {unknown} kind */
 export const messenger = (kind) => MESSENGERS[text(kind)] ?? label(text(kind).toLowerCase());
+
+const amount = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const small = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+/** Money; the hub knows no currency. Less than one is told to four places. @param {unknown} value */
+export const money = (value) => (Math.abs(Number(value)) < 1 ? small : amount).format(Number(value) || 0);
+
+/** @param {unknown} ms */
+export const duration = (ms) => {
+  const took = Number(ms) || 0;
+  return took < 1000 ? `${Math.round(took)} ms` : `${(took / 1000).toLocaleString(undefined, { maximumFractionDigits: 1 })} s`;
+};
+
+const UNITS = ["bytes", "kB", "MB", "GB"];
+/** @param {unknown} bytes */
+export const size = (bytes) => {
+  let [left, unit] = [Number(bytes) || 0, 0];
+  for (; left >= 1000 && unit < UNITS.length - 1; unit += 1) left /= 1000;
+  return `${left.toLocaleString(undefined, { maximumFractionDigits: left < 10 && unit ? 1 : 0 })} ${UNITS[unit]}`;
+};

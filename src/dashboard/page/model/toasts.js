@@ -6,9 +6,9 @@ const small = matchMedia("(max-width: 760px)");
 const shown = signal(small.matches ? 1 : 3);
 small.addEventListener("change", () => (shown.value = small.matches ? 1 : 3));
 
-const STAYS = { lead: 6000, error: 9000 };
+const STAYS = { lead: 6000, alert: 9000, error: 9000 };
 
-/** @typedef {{ key: number, kind: "lead" | "error", title: string, body?: string, lead?: string, until: number }} Toast */
+/** @typedef {{ key: number, kind: "lead" | "alert" | "error", title: string, body?: string, lead?: string, until: number }} Toast */
 
 /** @type {import("../vendor.js").Signal<Toast[]>} */
 const all = signal([]);

@@ -10,6 +10,9 @@ const STATES = {
   token_invalid: "A source needs a new token",
   failing: "A source is failing",
   parked: "Parked events",
+  undelivered: "Webhooks that were not delivered",
+  webhooks_missing: "A platform's webhooks don't come",
+  sync_failing: "A platform can't be read",
 };
 
 const title = (item) => STATES[item.state] ?? "Something needs attention";

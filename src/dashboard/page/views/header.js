@@ -96,5 +96,5 @@ export function Header() {
 
 const skip = (event) => {
   event.preventDefault();
-  document.querySelector(".row-link, .chat-link")?.focus();
+  document.querySelector(".row-link, .chat-link, .item-link, .main h1")?.focus();
 };

@@ -35,3 +35,7 @@ export const Clock = () => html`<${Icon} size="14"><circle cx="8" cy="8" r="5.5"
 export const Send = () => html`<${Icon}><path d="M13.5 2.5 7 9M13.5 2.5 9.2 13.5 7 9 2.5 6.8Z" /><//>`;
 export const Tick = () => html`<${Icon} size="14"><path d="m3 8.5 3.2 3L13 4.5" /><//>`;
 export const Leave = () => html`<${Icon}><path d="M6.5 2.5h-3a1 1 0 0 0-1 1v9a1 1 0 0 0 1 1h3M10.5 11l3-3-3-3M13.5 8h-7" /><//>`;
+export const Target = () => html`<${Icon}><circle cx="8" cy="8" r="5.75" /><circle cx="8" cy="8" r="2.25" /><path d="M8 .75v2M8 13.25v2M.75 8h2M13.25 8h2" /><//>`;
+export const Coins = () => html`<${Icon}><ellipse cx="8" cy="4" rx="5" ry="2.25" /><path d="M3 4v4c0 1.25 2.25 2.25 5 2.25S13 9.25 13 8V4M3 8v4c0 1.25 2.25 2.25 5 2.25s5-1 5-2.25V8" /><//>`;
+export const Plug = () => html`<${Icon}><path d="M5.5 1.75v3M10.5 1.75v3M3.5 4.75h9V7a4.5 4.5 0 0 1-9 0ZM8 11.5v3" /><//>`;
+export const Download = () => html`<${Icon}><path d="M8 2.5v8M4.5 7.5 8 11l3.5-3.5M2.5 13.5h11" /><//>`;

@@ -1,13 +1,16 @@
-// The keyboard: j and k or the arrows move through the list, l and i switch to the leads and the inbox, / searches, r
-// replies, Escape steps back.
-import { close, open, opened, openedChat, show, view } from "../model/route.js";
+// The keyboard: j and k or the arrows move through the list, a letter switches to another view, / searches, r replies, Escape
+// steps back.
+import { close, goTo, hasOpened, openedChat, show, view } from "../model/route.js";
+import { operated } from "../model/session.js";
 
 const typing = (element) => element?.matches?.("input, textarea, select, [contenteditable]");
 
 /** What the list on screen is made of, and what opens it. */
-const ITEM = ".row, .chat";
-const LINK = ".row-link, .chat-link";
-const OPENED = ".row.opened .row-link, .chat.opened .chat-link";
+const ITEM = ".row, .chat, .item";
+const LINK = ".row-link, .chat-link, .item-link";
+const OPENED = ".row.opened .row-link, .chat.opened .chat-link, .item.opened .item-link";
+/** The letter that leads to each view. */
+const LETTERS = { l: "leads", i: "inbox", c: "campaigns", o: "costs", e: "endpoints" };
 
 function move(by) {
   const links = [...document.querySelectorAll(LINK)];
@@ -17,16 +20,15 @@ function move(by) {
   const at = marked ? links.indexOf(marked) + by : 0;
   const next = links[Math.max(0, Math.min(links.length - 1, at))];
   next.focus();
-  const item = next.closest(ITEM);
-  item.scrollIntoView({ block: "nearest" });
-  if (opened.value || openedChat.value) open(item.dataset.id);
+  next.closest(ITEM).scrollIntoView({ block: "nearest" });
+  if (hasOpened.value) goTo(next.getAttribute("href"));
 }
 
 function stepBack() {
   const active = document.activeElement;
   if (active?.matches?.("#search, .composer textarea")) {
     active.blur();
-  } else if (opened.value || openedChat.value) {
+  } else if (hasOpened.value) {
     const link = document.querySelector(OPENED);
     close();
     link?.focus({ preventScroll: true });
@@ -37,6 +39,8 @@ function stepBack() {
 
 function press(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  // A dialog has the keyboard to itself.
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") return stepBack();
   if (typing(event.target)) {
     if (event.key === "ArrowDown" && event.target.id === "search") {
@@ -48,11 +52,11 @@ function press(event) {
   const steps = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
   if (event.key in steps) {
     // Inside the opened lead the arrows scroll, as everywhere.
-    if (event.key.startsWith("Arrow") && event.target.closest?.(".panel, .conversation")) return;
+    if (event.key.startsWith("Arrow") && event.target.closest?.(".panel, .conversation, .detail")) return;
     event.preventDefault();
     move(steps[event.key]);
-  } else if (event.key === "l" || event.key === "i") {
-    show(event.key === "i" ? "inbox" : "leads");
+  } else if (event.key in LETTERS) {
+    if (event.key !== "e" || operated.value.length) show(LETTERS[event.key]);
   } else if (event.key === "r" && openedChat.value) {
     event.preventDefault();
     document.querySelector(".composer textarea")?.focus();

@@ -3,7 +3,8 @@ import { fetchApart, find, keep } from "../model/feed.js";
 import { close } from "../model/route.js";
 import { accountName, accounts } from "../model/session.js";
 import { emailLink, label, phoneLink, text } from "../model/text.js";
-import { Check, Close, Copy, Mail, Phone } from "./icons.js";
+import { CopyButton } from "./copy.js";
+import { Close, Mail, Phone } from "./icons.js";
 import { Notes } from "./notes.js";
 import { Ago } from "./row.js";
 import { Status } from "./status.js";
@@ -20,24 +21,6 @@ function useLead(id) {
     return () => (wanted = false);
   }, [id, missing]);
   return lead ?? (problem || undefined);
-}
-
-function CopyButton({ value, what }) {
-  const [done, setDone] = useState(false);
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(value);
-      setDone(true);
-      setTimeout(setDone, 1600, false);
-    } catch {
-      // No clipboard without https: the text can still be selected.
-    }
-  };
-  return html`
-    <button type="button" class="icon-button small" onClick=${copy} aria-label=${done ? "Copied" : `Copy ${what}`} title=${`Copy ${what}`}>
-      ${done ? html`<${Check} />` : html`<${Copy} />`}
-    </button>
-  `;
 }
 
 function Way({ what, value, link, icon }) {

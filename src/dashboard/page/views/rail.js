@@ -1,5 +1,8 @@
 import { html } from "../vendor.js";
+import { campaignFilter, narrowCampaigns, STATUS_WORDS } from "../model/campaigns.js";
 import { chatFilter, narrowChats } from "../model/chats.js";
+import { costAccount, narrowCosts } from "../model/costs.js";
+import { endpointAccount } from "../model/endpoints.js";
 import { filter, narrow } from "../model/feed.js";
 import { view } from "../model/route.js";
 import { accountName, accounts } from "../model/session.js";
@@ -35,17 +38,37 @@ const Shown = () => html`
   </div>
 `;
 
+const standing = (value, words, tone) => html`
+  <${Choice} key=${value} pressed=${campaignFilter.value.status === value} pick=${() => narrowCampaigns({ status: value })} dot=${tone}>${words}<//>
+`;
+
+const Standings = () => html`
+  <div class="choices" role="group" aria-label="Status">
+    <h2>Status</h2>
+    ${standing("", "All campaigns", "dot-all")}
+    ${Object.entries(STATUS_WORDS).map(([value, [words, tone]]) => standing(value, words, `tone-${tone}`))}
+  </div>
+`;
+
+/** Each view's filter, and how its account is read and chosen. */
+const FILTERS = {
+  leads: [Statuses, () => filter.value.account, (account) => narrow({ account })],
+  inbox: [Shown, () => chatFilter.value.account, (account) => narrowChats({ account })],
+  campaigns: [Standings, () => campaignFilter.value.account_id, (account_id) => narrowCampaigns({ account_id })],
+  costs: [null, () => costAccount.value, narrowCosts],
+  endpoints: [null, () => endpointAccount.value, (account) => (endpointAccount.value = account)],
+};
+
 /** What to show: by status or state and, for people with several accounts, by account. */
 export function Rail() {
-  const inbox = view.value === "inbox";
+  const [Choices, account, pick] = FILTERS[view.value];
+  const several = accounts.value.length > 1;
+  const other = view.value === "leads" ? "inbox" : "leads";
   return html`
-    <nav class="rail" aria-label="Filters">
-      ${inbox ? html`<${Shown} />` : html`<${Statuses} />`}
-      ${accounts.value.length > 1 &&
-      (inbox
-        ? html`<${Accounts} account=${chatFilter.value.account} pick=${(account) => narrowChats({ account })} />`
-        : html`<${Accounts} account=${filter.value.account} pick=${(account) => narrow({ account })} />`)}
-      <p class="hints" aria-hidden="true"><kbd>j</kbd><kbd>k</kbd> move<span></span><kbd>${inbox ? "l" : "i"}</kbd> ${inbox ? "leads" : "inbox"}<span></span><kbd>esc</kbd> close</p>
+    <nav class=${`rail ${Choices || several ? "" : "bare"}`} aria-label="Filters">
+      ${Choices && html`<${Choices} />`}
+      ${several && html`<${Accounts} account=${account()} pick=${pick} />`}
+      <p class="hints" aria-hidden="true"><kbd>j</kbd><kbd>k</kbd> move<span></span><kbd>${other[0]}</kbd> ${other}<span></span><kbd>esc</kbd> close</p>
     </nav>
   `;
 }

@@ -3,11 +3,13 @@ import { open } from "../model/route.js";
 import { dismiss, dismissAll, hiddenToasts, hold, toasts } from "../model/toasts.js";
 import { Close } from "./icons.js";
 
+const KINDS = { lead: "New lead", alert: "Cost alert", error: "Something went wrong" };
+
 const Toast = ({ toast: { key, kind, title, body, lead } }) => html`
   <li class=${`toast toast-${kind}`}>
     <span class="toast-node"></span>
     <div class="toast-words">
-      <span class="toast-kind">${kind === "lead" ? "New lead" : "Something went wrong"}</span>
+      <span class="toast-kind">${KINDS[kind]}</span>
       ${lead
         ? html`<button type="button" class="toast-title" onClick=${() => (open(lead), dismiss(key))}><bdi>${title}</bdi></button>`
         : html`<strong class="toast-title"><bdi>${title}</bdi></strong>`}
