@@ -20,6 +20,7 @@ mod serve;
 mod source;
 mod table;
 mod token;
+mod trial;
 mod user;
 
 use std::{future::Future, path::PathBuf, process::ExitCode};
@@ -49,6 +50,8 @@ pub enum Command {
     Serve,
     /// Run the hub with a simulated platform and leads that flow, to look at.
     Demo,
+    /// Check a hub that runs: that database events are noted, delivered and worked on.
+    Check(trial::Check),
     /// What was accepted and is not finished.
     #[command(subcommand)]
     Inbox(inbox::Inbox),
@@ -99,6 +102,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve => serve::run(settings()?),
         Command::Demo => demo::run(settings()?),
+        Command::Check(check) => wait(check.run(&settings()?)),
         Command::Inbox(command) => wait(command.run(&settings()?)),
         Command::Agency(command) => wait(command.run(&settings()?)),
         Command::Account(command) => wait(command.run(&settings()?)),
