@@ -52,6 +52,8 @@ pub(super) struct Cast {
     pub(super) pages: [DemoPage; 3],
     /// Both users.
     pub(super) logins: [DemoLogin; 2],
+    /// The second account, for which businesses are looked for.
+    pub(super) prospecting: AccountId,
     /// What the webhooks of [`UNIPILE_ACCOUNT`], which the first account has, carry.
     pub(super) unipile_secret: String,
 }
@@ -86,6 +88,7 @@ impl Cast {
                 page(store, &known, (accounts[1], 101_550_000_000_003), "Harbor Roofing, South").await?,
             ],
             logins,
+            prospecting: accounts[1],
             unipile_secret,
         })
     }

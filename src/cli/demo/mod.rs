@@ -1,7 +1,8 @@
-//! `leadwire demo`: the hub with a simulated Meta and Unipile beside it, an agency with two accounts, and leads and messages
-//! that flow. Replies reach the simulated platforms, which tell of them as the real ones do.
+//! `leadwire demo`: the hub with a simulated Meta and Unipile beside it, an agency with two accounts, leads and messages that
+//! flow, and a campaign that finds businesses. Replies reach the simulated platforms, which tell of them as the real ones do.
 
 mod cast;
+mod prospecting;
 mod talk;
 mod traffic;
 
@@ -16,6 +17,7 @@ use secrecy::ExposeSecret;
 use super::{database, serve, wait};
 use crate::{app, config::Settings, domain::clock};
 use cast::{Cast, UNIPILE_ACCOUNT, UNIPILE_KEY};
+use prospecting::Prospecting;
 use talk::Talk;
 
 /// How long the simulated Graph API takes to answer.
@@ -24,6 +26,8 @@ const LATENCY: Duration = Duration::from_millis(120);
 /// Runs hub and platform until SIGTERM or Ctrl-C. What is in the data folder stays, so a second start goes on.
 pub(super) fn run(mut settings: Settings) -> anyhow::Result<()> {
     let simulator = Simulator::start(platform::Settings { latency: LATENCY, ..platform::Settings::default() })?;
+    let prospecting = Prospecting::start()?;
+    prospecting.configure(&mut settings)?;
     let key = settings.master_key()?;
     let workspace = Workspace::start(UNIPILE_KEY)?;
     let app_secret = hex::encode(key.derive("demo app secret"));
@@ -60,6 +64,7 @@ pub(super) fn run(mut settings: Settings) -> anyhow::Result<()> {
             page.echo_to(Some(echo.clone()));
         }
         actix_rt::spawn(talk.flow());
+        actix_rt::spawn(prospecting.flow(address, cast.clone()));
         actix_rt::spawn(traffic::flow(address, app_secret, pages, cast, announcement));
     };
     let outcome = app::run(settings, ready, serve::stop_signal());
