@@ -9,7 +9,10 @@ use super::{
     enrichments,
 };
 use crate::{
-    domain::prospecting::ProspectTold,
+    domain::{
+        prospect::status,
+        prospecting::{ProspectTold, rank},
+    },
     store::{
         Result,
         prospecting::ProspectRow,
@@ -18,16 +21,20 @@ use crate::{
     },
 };
 
-/// Keeps what was told of leads, and has those enriched that are new. The hub's own rows come by here as well, each after it
-/// was committed: nothing of them is to be written but that.
+/// Keeps what was told of leads, and has those enriched that are not yet. The hub's own rows come by here as well, each
+/// after it was committed: nothing of them is to be written but that.
 pub(in crate::store) async fn keep(c: &mut Conn, told: &[ProspectTold], now: At) -> Result<()> {
     write_tx!(c, async |c| {
         for one in told.iter().filter(|one| !one.id.is_own()) {
             upsert(c, one, now).await?;
         }
-        // A status is told of one that somebody works with already.
+        // A status is told of one that somebody works with already; and what comes enriched needs nothing.
         let fresh: Vec<String> = told.iter().filter(|one| one.status.is_none()).map(|one| one.id.id.clone()).collect();
-        enrichments::enqueue(c, &fresh, now).await?;
+        let known = enhanced_leads::table.filter(enhanced_leads::id.eq_any(fresh));
+        let known: Vec<(String, String)> = known.select((enhanced_leads::id, enhanced_leads::status)).load(c).await?;
+        let is_raw = |(id, status): (String, String)| (rank(&status) < rank(status::ENRICHED)).then_some(id);
+        let raw: Vec<String> = known.into_iter().filter_map(is_raw).collect();
+        enrichments::enqueue(c, &raw, now).await?;
         Ok(())
     })
     .await

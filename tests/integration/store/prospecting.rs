@@ -23,6 +23,7 @@ use super::{
 
 on_both_engines! {
     leads_of_another_database_are_rows_whichever_way_they_are_told,
+    leads_that_come_enriched_are_not_enriched_again,
     what_names_a_campaign_may_come_before_it,
     campaigns_of_another_database_are_logged_as_told_and_by_no_trigger,
     of_the_hubs_own_campaigns_it_is_noted_that_they_were_told,
@@ -89,6 +90,19 @@ async fn leads_of_another_database_are_rows_whichever_way_they_are_told(bench: B
     let gone = Account { id: leadwire::domain::AccountId::generate(), ..account.clone() };
     let refused = bench.store.keep_prospects(&[lead(&gone, "1", "new", 1)]).await.unwrap_err();
     assert!(refused.is_rejected(), "{refused}");
+}
+
+async fn leads_that_come_enriched_are_not_enriched_again(bench: Bench) {
+    let account = bench.account().await;
+    let inserted = |status: &str| ProspectTold { status: None, ..lead(&account, status, status, 1) };
+    let told = ["new", "pending", "discovered", "error", "enriched", "validated", "qualified"].map(inserted);
+    bench.store.keep_prospects(&told).await.unwrap();
+    let queued = "SELECT external_id AS line FROM enrichments JOIN enhanced_leads l ON l.id = enrichments.lead_id ORDER BY external_id";
+    assert_eq!(bench.lines(queued).await, ["discovered", "error", "new", "pending"]);
+    // Whoever asks for it gets it all the same.
+    let qualified = &told[6].id.id;
+    bench.store.enrich_again(account.agency, &[account.id], qualified).await.unwrap();
+    assert_eq!(bench.lines(queued).await, ["discovered", "error", "new", "pending", "qualified"]);
 }
 
 async fn what_names_a_campaign_may_come_before_it(bench: Bench) {
