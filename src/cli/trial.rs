@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail, ensure};
+use chrono::TimeDelta;
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -16,7 +17,7 @@ use super::{BadInput, database};
 use crate::{
     config::Settings,
     domain::{
-        AccountId, AgencyId, EndpointId, LeadId,
+        AccountId, AgencyId, EndpointId, LeadId, Timestamp,
         campaign::Step,
         clock,
         cost::Amount,
@@ -24,11 +25,13 @@ use crate::{
         directory::Directory,
         prospect::{Prospect, status},
     },
-    store::{AlertFilter, DeliveryFilter, NewCampaign, NewCost, Stepped, Store},
+    store::{AlertFilter, DeliveryFilter, NewCampaign, NewCost, Stepped, Store, StoreError},
 };
 
-/// By this name an agency of a check that was cut off is found again.
-const AGENCY: &str = "Leadwire check";
+/// Agencies of checks begin so; then comes when the check began.
+const AGENCY: &str = "Leadwire check ";
+/// No check takes as long: an agency as old is of one that was cut off.
+const ABANDONED: TimeDelta = TimeDelta::hours(1);
 /// Between two looks at what is waited for.
 const LOOK: Duration = Duration::from_millis(100);
 /// Of an account that has just been made there is little.
@@ -69,7 +72,7 @@ impl Check {
         }
         let (store, directory) = database::with_directory(settings).await?;
         sweep(&store, &directory).await?;
-        let agency = store.add_agency(AGENCY).await?.id;
+        let agency = store.add_agency(&format!("{AGENCY}{}", clock::rfc3339(clock::now()))).await?.id;
         let patience = Duration::from_secs(self.patience.max(1));
         let checked = async {
             let trial = Trial::begin(store.clone(), http, url, patience, agency).await?;
@@ -87,8 +90,15 @@ impl Check {
 
 /// Removes what a check has left that was cut off.
 async fn sweep(store: &Store, directory: &Directory) -> anyhow::Result<()> {
-    for agency in directory.agencies.values().filter(|agency| agency.name == AGENCY) {
-        store.remove_agency(agency.id).await?;
+    for agency in directory.agencies.values() {
+        let began = agency.name.strip_prefix(AGENCY).and_then(|began| began.parse::<Timestamp>().ok());
+        if began.is_some_and(|began| clock::now() - began > ABANDONED) {
+            match store.remove_agency(agency.id).await {
+                // Another check has removed it.
+                Ok(()) | Err(StoreError::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
     Ok(())
 }
@@ -107,7 +117,7 @@ impl Trial {
         patience: Duration,
         agency: AgencyId,
     ) -> anyhow::Result<Self> {
-        let account = store.add_account(agency, AGENCY).await?.id;
+        let account = store.add_account(agency, AGENCY.trim_end()).await?.id;
         store.watch_own_tables(account).await?;
         let endpoint = store.endpoints(agency).await?.first().context("the source has no endpoint")?.id;
         Ok(Self { store, http, url, patience, agency, account, endpoint })

@@ -23,6 +23,7 @@ mod replies;
 mod store;
 mod support;
 mod tenancy;
+mod trial;
 mod unipile;
 mod unipile_replies;
 mod wire;
