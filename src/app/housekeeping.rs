@@ -54,13 +54,13 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
     };
     let interval = settings.inbox.prune_interval;
     let (inbox, metrics, receiver) = (hub.inbox.clone(), Arc::clone(&hub.metrics), Arc::clone(&hub.receiver));
-    let (store, directory) = (hub.store.clone(), hub.directory.clone());
+    // In a task of its own: a database that is slow to answer must not keep the inbox from being pruned.
+    actix_rt::spawn(look(hub.store.clone(), hub.directory.clone(), Arc::clone(&hub.metrics)));
     actix_rt::spawn(async move {
         let mut pruned = Instant::now();
         let mut crowded = false;
         loop {
             tokio::time::sleep(LOOK * 5).await;
-            look(&store, &directory, &metrics).await;
             metrics.receiving_bytes.set(i64::try_from(receiver.waiting_bytes()).unwrap_or(i64::MAX));
             let size = inbox.size().await;
             metrics.set_healthy("inbox", size.is_ok());
@@ -82,14 +82,17 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
     });
 }
 
-/// Whether the parts work that may be away while the hub runs.
-async fn look(store: &Store, directory: &Watch, metrics: &Metrics) {
-    let began = Instant::now();
-    let answers = store.ping().await.is_ok();
-    metrics.store_ping_seconds.observe(began.elapsed().as_secs_f64());
-    metrics.set_healthy("store", answers);
-    metrics.set_healthy("directory", directory.borrow().is_some());
-    metrics.store_connections.set(i64::try_from(store.connections()).unwrap_or(i64::MAX));
+/// Looks again and again whether the parts work that may be away while the hub runs.
+async fn look(store: Store, directory: Watch, metrics: Arc<Metrics>) {
+    loop {
+        tokio::time::sleep(LOOK * 5).await;
+        let began = Instant::now();
+        let answers = store.ping().await.is_ok();
+        metrics.store_ping_seconds.observe(began.elapsed().as_secs_f64());
+        metrics.set_healthy("store", answers);
+        metrics.set_healthy("directory", directory.borrow().is_some());
+        metrics.store_connections.set(i64::try_from(store.connections()).unwrap_or(i64::MAX));
+    }
 }
 
 /// Removes from the store what is past its time, a piece at a time.

@@ -34,7 +34,7 @@ pub(super) async fn make(client: &Client, settings: &Outbox, target: &Target, cl
         ("x-webhook-type", claimed.kind.clone()),
         ("x-webhook-attempt", claimed.attempt.to_string()),
     ];
-    headers.extend(Named::of(&claimed.payload).headers());
+    headers.extend(Named::of(&claimed).headers());
     let url = &target.endpoint.url;
     let post = Post { url, headers: &headers, token: target.token.as_ref(), body: &claimed.payload };
     let answer = client.post(post).await;
@@ -66,8 +66,11 @@ struct Named {
 }
 
 impl Named {
-    fn of(payload: &str) -> Self {
-        serde_json::from_str(payload).unwrap_or_default()
+    fn of(claimed: &Claimed) -> Self {
+        match claimed.kind.as_str() {
+            "cost_alert" | "campaign_lifecycle" => serde_json::from_str(&claimed.payload).unwrap_or_default(),
+            _ => Self::default(),
+        }
     }
 
     /// The campaign is named there of what happened to one, not of its leads and costs.
