@@ -206,13 +206,13 @@ impl AttentionSource for Attentive {
 }
 
 fn undelivered(parked: &ParkedDeliveries) -> AttentionItem {
-    let endpoint = parked.endpoint;
+    let endpoint = &parked.endpoint;
     let reason = match parked.reason.as_str() {
         "endpoint_gone" => format!(
-            "Endpoint {endpoint} answered that it is gone, so it was disabled: enable it or add another, then replay \
+            "The endpoint {endpoint} answered that it is gone, so it was disabled: enable it or add another, then replay \
              these."
         ),
-        _ => format!("Endpoint {endpoint} did not take these for too long: replay them when it works again."),
+        _ => format!("The endpoint {endpoint} did not take these for too long: replay them when it works again."),
     };
     let (kind, account, oldest) = ("undelivered".to_owned(), parked.account, Some(parked.oldest));
     AttentionItem { kind, account, source: None, reason, count: parked.count, oldest }

@@ -101,8 +101,8 @@ impl Traffic {
 pub struct ParkedDeliveries {
     /// Whose.
     pub account: AccountId,
-    /// Where they were to go.
-    pub endpoint: EndpointId,
+    /// Where they were to go, for people.
+    pub endpoint: String,
     /// Why they are parked.
     pub reason: String,
     /// How many.

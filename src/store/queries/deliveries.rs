@@ -8,6 +8,7 @@ use diesel::{
     sql_types::{BigInt, Bool, Nullable},
 };
 use diesel_async::RunQueryDsl;
+use url::Url;
 
 use super::{Conn, DB, dialect::write_tx};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     store::{
         Result,
         deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay, Traffic},
-        schema::{deliveries, delivery_attempts, outbox, replays},
+        schema::{deliveries, delivery_attempts, endpoints, outbox, replays},
         types::{At, Moment, Word},
     },
 };
@@ -174,16 +175,29 @@ pub(in crate::store) async fn parked(c: &mut Conn, accounts: &[AccountId]) -> Re
             sql::<Moment>("min(since)"),
         ));
     let rows: Vec<Row> = rows.load(c).await?;
+    let named = endpoints::table.filter(endpoints::id.eq_any(rows.iter().map(|row| row.1)));
+    let named = named.select((endpoints::id, endpoints::description, endpoints::url));
+    let named: Vec<(Word<EndpointId>, String, String)> = named.load(c).await?;
+    let name = |(id, description, url): (Word<EndpointId>, String, String)| {
+        (id.0, if description.is_empty() { host(&url) } else { description })
+    };
+    let named: HashMap<EndpointId, String> = named.into_iter().map(name).collect();
     let parked = |(account, endpoint, reason, count, oldest): Row| {
         Some(ParkedDeliveries {
             account: account?.0,
-            endpoint: endpoint.0,
+            endpoint: named.get(&endpoint.0)?.clone(),
             reason: reason.unwrap_or_default(),
             count: u64::try_from(count).unwrap_or(0),
             oldest: oldest.0,
         })
     };
     Ok(rows.into_iter().filter_map(parked).collect())
+}
+
+/// Where an address leads; the rest of it may be a secret.
+fn host(url: &str) -> String {
+    let url = url.parse::<Url>().ok();
+    url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned()
 }
 
 pub(in crate::store) async fn finished(
