@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use futures_util::future::{join, join_all};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_postgres::{Client, NoTls};
@@ -105,12 +106,16 @@ async fn run(options: &Run, name: &str, scenario: &Scenario, database: &Database
     let driver = tokio::spawn(connection);
     let step = progress::step("businesses are looked at");
     let began = Instant::now();
-    let mut written = HashMap::new();
-    for tenant in &tenants {
-        write(&client, tenant, &town.businesses(), &mut written).await?;
-    }
     let watching = sockets.into_iter().zip(&tenants).map(|(socket, tenant)| watch(socket, tenant));
-    let seen = futures_util::future::join_all(watching).await;
+    let writing = async {
+        let mut written = HashMap::new();
+        for tenant in &tenants {
+            write(&client, tenant, &town.businesses(), &mut written).await?;
+        }
+        anyhow::Ok(written)
+    };
+    let (seen, written) = join(join_all(watching), writing).await;
+    let written = written?;
     let took = began.elapsed();
     drop((step, client));
     driver.await??;
