@@ -123,10 +123,10 @@ impl House {
         .await;
     }
 
-    /// The hub's resident memory, in bytes.
+    /// The hub's own memory that is resident, in bytes; pages of its program come as they are first used.
     fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.hub.pid().unwrap())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
     }
 }
