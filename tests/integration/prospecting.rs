@@ -16,7 +16,7 @@ use loadtest::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::UdpSocket;
+use tokio::{net::UdpSocket, process::Command};
 
 use crate::support::{House, PATIENCE, postgres, site::Site, until};
 
@@ -295,4 +295,47 @@ async fn a_domain_takes_mail_by_its_mx_or_its_host_and_not_if_it_says_so() -> Re
     ensure!(matches!(domains(silent.local_addr()?).ask("harbor.example").await, Mail::Unknown(_)));
     ensure!(began.elapsed() < Duration::from_secs(5));
     Ok(())
+}
+
+/// What a program may do that is not the hub's, with the SQLite that its system has.
+const PROGRAM: &str = r"
+import sqlite3, sys
+store, agency, account, campaign = sys.argv[1:]
+rows = sqlite3.connect(store, timeout=20)
+rows.execute('PRAGMA foreign_keys = ON')
+whose = {'agency': agency, 'account': account, 'campaign': campaign}
+with rows:
+    for name in ('Grill', 'Roofing'):
+        rows.execute('''INSERT INTO enhanced_leads (agency_id, account_id, campaign_id, name)
+                        VALUES (:agency, :account, :campaign, :name)''', {**whose, 'name': name})
+    rows.execute('''INSERT INTO api_costs (agency_id, account_id, campaign_id, api_service, cost)
+                    VALUES (:agency, :account, :campaign, 'places', 0.02)''', whose)
+with rows:
+    rows.execute('UPDATE enhanced_leads SET owner_name = name WHERE campaign_id = :campaign', whose)
+    rows.execute('''UPDATE campaigns SET status = 'processing' WHERE id = :campaign''', whose)
+print(sqlite3.sqlite_version)
+";
+
+#[tokio::test]
+async fn what_a_program_writes_with_the_sqlite_of_its_system_is_worked_on() -> Result<()> {
+    let names_of = NameServer::start()?;
+    let house = House::open_with(settings(names_of.address())).await?;
+    let tenant = &house.tenants[0];
+    let made = house.hub.http().post(house.hub.url("/api/campaigns")).bearer_auth(&tenant.token);
+    let made: Value = made.json(&json!({"name": "Written"})).send().await?.error_for_status()?.json().await?;
+    let campaign = made["campaign"]["id"].as_str().context("no id")?;
+    let store = house.hub.data_dir().join("store.sqlite3");
+    let mut python = Command::new("python3");
+    let output = python.args(["-c", PROGRAM]).arg(store).args([&tenant.agency, &tenant.account, campaign]).output();
+    let output = output.await.context("python3 can't be started")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{said}");
+    println!("written with SQLite {}", String::from_utf8_lossy(&output.stdout).trim());
+    until("the end of both", PATIENCE, || async {
+        let known = house.ask_prospects(0, Method::GET, "", Value::Null).await?;
+        let filtered = |item: &&Value| item["status"] == "pre-validation-filtered";
+        let done = known["items"].as_array().map_or(0, |items| items.iter().filter(filtered).count());
+        Ok(if done == 2 { Ok(()) } else { Err(known.to_string()) })
+    })
+    .await
 }

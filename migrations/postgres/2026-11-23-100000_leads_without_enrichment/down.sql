@@ -1,0 +1,1 @@
+COMMENT ON COLUMN enhanced_leads.enrichment_data IS NULL;
