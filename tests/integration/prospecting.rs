@@ -11,7 +11,7 @@ use leadwire::{
 };
 use loadtest::{
     client::Socket,
-    hub::Setup,
+    hub::{Setup, Tenant},
     platform::{Lead, NameServer, meta::Webhook},
 };
 use reqwest::{Method, StatusCode};
@@ -52,6 +52,24 @@ impl House {
         let text = answer.text().await?;
         ensure!(status.is_success(), "{path}: {status} {text}");
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// A campaign that has not begun; its id.
+    async fn pending_campaign(&self) -> Result<String> {
+        let request = self.hub.http().post(self.hub.url("/api/campaigns")).bearer_auth(&self.tenants[0].token);
+        let made = request.json(&json!({"name": "Written"})).send().await?.error_for_status()?;
+        Ok(made.json::<Value>().await?["campaign"]["id"].as_str().context("no id")?.to_owned())
+    }
+
+    /// Waits until the tenant's two prospects were found to be known too little.
+    async fn both_are_filtered(&self) -> Result<()> {
+        until("the end of both", PATIENCE, || async {
+            let known = self.ask_prospects(0, Method::GET, "", Value::Null).await?;
+            let filtered = |item: &&Value| item["status"] == "pre-validation-filtered";
+            let done = known["items"].as_array().map_or(0, |items| items.iter().filter(filtered).count());
+            Ok(if done == 2 { Ok(()) } else { Err(known.to_string()) })
+        })
+        .await
     }
 
     /// Adds prospects; the id of the first.
@@ -320,22 +338,53 @@ print(sqlite3.sqlite_version)
 async fn what_a_program_writes_with_the_sqlite_of_its_system_is_worked_on() -> Result<()> {
     let names_of = NameServer::start()?;
     let house = House::open_with(settings(names_of.address())).await?;
-    let tenant = &house.tenants[0];
-    let made = house.hub.http().post(house.hub.url("/api/campaigns")).bearer_auth(&tenant.token);
-    let made: Value = made.json(&json!({"name": "Written"})).send().await?.error_for_status()?.json().await?;
-    let campaign = made["campaign"]["id"].as_str().context("no id")?;
+    let (tenant, campaign) = (&house.tenants[0], house.pending_campaign().await?);
     let store = house.hub.data_dir().join("store.sqlite3");
     let mut python = Command::new("python3");
-    let output = python.args(["-c", PROGRAM]).arg(store).args([&tenant.agency, &tenant.account, campaign]).output();
+    let output = python.args(["-c", PROGRAM]).arg(store).args([&tenant.agency, &tenant.account, &campaign]).output();
     let output = output.await.context("python3 can't be started")?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{said}");
     println!("written with SQLite {}", String::from_utf8_lossy(&output.stdout).trim());
-    until("the end of both", PATIENCE, || async {
-        let known = house.ask_prospects(0, Method::GET, "", Value::Null).await?;
-        let filtered = |item: &&Value| item["status"] == "pre-validation-filtered";
-        let done = known["items"].as_array().map_or(0, |items| items.iter().filter(filtered).count());
-        Ok(if done == 2 { Ok(()) } else { Err(known.to_string()) })
+    house.both_are_filtered().await
+}
+
+#[tokio::test]
+async fn what_a_program_writes_with_few_rights_in_postgresql_is_worked_on() -> Result<()> {
+    postgres::with_database(|database| async move {
+        let names_of = NameServer::start()?;
+        let house = House::open_with(|setup| settings(names_of.address())(setup).store_url(database.url())).await?;
+        let (Tenant { agency, account, .. }, campaign) = (&house.tenants[0], house.pending_campaign().await?);
+        // Roles are the whole server's.
+        let role = format!("writer_{}", std::process::id());
+        let owned = "campaigns, campaign_processing_status, enhanced_leads, api_costs";
+        let rows = format!(
+            "CREATE ROLE {role};
+             GRANT SELECT, INSERT, UPDATE ON {owned} TO {role};
+             SET ROLE {role};
+             -- No temporary table of theirs goes before the hub's.
+             CREATE TEMPORARY TABLE subscriptions (LIKE campaigns);
+             INSERT INTO enhanced_leads (agency_id, account_id, campaign_id, name)
+             SELECT '{agency}', '{account}', '{campaign}', name FROM (VALUES ('Grill'), ('Roofing')) names (name);
+             INSERT INTO api_costs (agency_id, account_id, campaign_id, api_service, cost)
+             VALUES ('{agency}', '{account}', '{campaign}', 'places', 0.02);
+             UPDATE campaigns SET status = 'processing' WHERE id = '{campaign}';
+             UPDATE campaign_processing_status SET stage_progress = 10 WHERE campaign_id = '{campaign}';"
+        );
+        postgres::admin(database.url(), &rows).await;
+        house.both_are_filtered().await?;
+        let hung = format!(
+            "SET ROLE {role};
+             CREATE TEMPORARY TABLE mine (LIKE enhanced_leads);
+             CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION outbox_new_prospect()"
+        );
+        let refused = tokio::spawn({
+            let url = database.url().to_owned();
+            async move { postgres::admin(&url, &hung).await }
+        });
+        ensure!(refused.await.is_err(), "whoever may write rows may not make events of other tables");
+        postgres::admin(database.url(), &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+        Ok(())
     })
     .await
 }

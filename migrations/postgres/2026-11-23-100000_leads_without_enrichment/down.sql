@@ -1,1 +1,0 @@
-COMMENT ON COLUMN enhanced_leads.enrichment_data IS NULL;
