@@ -1,11 +1,12 @@
 //! A campaign as its rows, and what is told of it.
 
 use diesel::prelude::*;
+use serde_json::{Value, json};
 
 use super::LoggedLifecycle;
 use crate::{
     domain::{
-        AccountId, AgencyId,
+        AccountId, AgencyId, clock,
         cost::Amount,
         message::Owner,
         prospecting::{CampaignTold, Lifecycle, Progress, RecordId},
@@ -91,6 +92,41 @@ impl CampaignRow {
         if let Some(created_at) = fields.created_at {
             self.created_at = At(created_at);
         }
+    }
+
+    /// What endpoints get of it: in the shape of what happens to the hub's own campaigns, and where it comes from.
+    pub fn passed_on(&self, told: &CampaignTold, event: &Lifecycle, progress: Option<&ProgressRow>) -> Value {
+        let time = |at: Option<At>| at.map(|at| clock::rfc3339(at.0));
+        let figure = |figure: Figure| figure.0.to_f64();
+        let progress = progress.map(|p| {
+            json!({
+                "status": p.status, "total_leads": p.total_leads, "processed_leads": p.processed_leads,
+                "qualified_leads": p.qualified_leads, "error_leads": p.error_leads,
+                "processing_cost": figure(p.processing_cost), "current_stage": p.current_stage,
+                "stage_progress": figure(p.stage_progress),
+                "completion_percentage": Amount::ratio(p.processed_leads * 100, p.total_leads).map_or(0.0, Amount::to_f64),
+                "started_at": time(p.started_at), "estimated_completion": time(p.estimated_completion),
+            })
+        });
+        let data = event.payload.get("event_data").filter(|data| data.is_object()).cloned().unwrap_or_else(|| {
+            json!({
+                "old_status": event.previous_state, "new_status": event.new_state,
+                "status_changed_at": clock::rfc3339(told.at), "leads_found": self.leads_found,
+                "total_cost": figure(self.total_cost),
+            })
+        });
+        json!({
+            "event_id": event.log_id, "account_id": self.account_id.0, "campaign_id": self.id, "external_id": self.external_id,
+            "lifecycle_event": event.name,
+            "campaign_info": {
+                "name": self.name, "status": self.status, "user_id": self.user_id, "search_query": self.search_query,
+                "location": self.location, "business_type": self.business_type, "target_count": self.target_count,
+                "budget_limit": self.budget_limit.map(figure), "created_at": clock::rfc3339(self.created_at.0),
+            },
+            "event_data": data,
+            "processing_status": progress,
+            "webhook_metadata": {"trigger_source": LogRow::TRIGGERED_BY, "trigger_time": clock::rfc3339(told.at)},
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Campaigns, as databases tell of them, and what happened to them.
 
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 use diesel_async::RunQueryDsl;
 
 use super::{
@@ -9,17 +9,23 @@ use super::{
 };
 use crate::{
     domain::{
-        AccountId,
+        AccountId, EventId,
         message::Owner,
         prospecting::{CampaignTold, Lifecycle, RecordId},
     },
     store::{
-        Result,
+        Result, StoreError,
         prospecting::{CampaignRow, LogRow, LoggedLifecycle, ProgressRow},
-        schema::{campaign_lifecycle_log as log, campaign_processing_status as progress, campaigns},
+        schema::{
+            campaign_lifecycle_log as log, campaign_processing_status as progress, campaigns, endpoints, outbox,
+            subscriptions,
+        },
         types::{At, Word},
     },
 };
+
+/// The type of event that endpoints ask for.
+const OUT: &str = "campaign_lifecycle";
 
 /// Keeps what was told of campaigns.
 pub(in crate::store) async fn keep(c: &mut Conn, told: &[CampaignTold], now: At) -> Result<()> {
@@ -72,8 +78,38 @@ async fn upsert(c: &mut Conn, told: &CampaignTold, now: At) -> Result<()> {
     }
     if let Some(event) = &told.event {
         let entry = LogRow::new(told, event, &row.status, now);
-        diesel::insert_into(log::table).values(&entry).on_conflict_do_nothing().execute(c).await?;
+        if diesel::insert_into(log::table).values(&entry).on_conflict_do_nothing().execute(c).await? == 1 {
+            pass_on(c, told, event, &row, now).await?;
+        }
     }
+    Ok(())
+}
+
+/// Puts it into the outbox if an endpoint wants it, besides the hub's own, which brought it.
+async fn pass_on(c: &mut Conn, told: &CampaignTold, event: &Lifecycle, of: &CampaignRow, now: At) -> Result<()> {
+    let wants = subscriptions::table
+        .inner_join(endpoints::table.on(endpoints::id.eq(subscriptions::endpoint_id)))
+        .filter(endpoints::source_id.is_null())
+        .filter(subscriptions::agency_id.eq(of.agency_id))
+        .filter(subscriptions::kind.eq(OUT))
+        .filter(subscriptions::account_id.is_null().or(subscriptions::account_id.eq(Some(of.account_id))));
+    if !diesel::select(exists(wants)).get_result(c).await? {
+        return Ok(());
+    }
+    let event_id = event.log_id.parse::<EventId>().map_err(|error| StoreError::Rejected(error.to_string()))?;
+    let known = progress::table.find(&of.id).select(ProgressRow::as_select());
+    let known: Option<ProgressRow> = known.first(c).await.optional()?;
+    let row = (
+        outbox::event_id.eq(Word(event_id)),
+        outbox::agency_id.eq(of.agency_id),
+        outbox::account_id.eq(Some(of.account_id)),
+        outbox::kind.eq(OUT),
+        outbox::subject.eq(&of.id),
+        outbox::record_id.eq(&of.id),
+        outbox::payload.eq(of.passed_on(told, event, known.as_ref()).to_string()),
+        outbox::created_at.eq(now),
+    );
+    diesel::insert_into(outbox::table).values(row).execute(c).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use leadwire::{
     domain::{
-        EndpointId, SourceId, clock,
+        EndpointId, EventId, SourceId, clock,
         cost::Amount,
         directory::Account,
         event::SourceKind,
@@ -57,7 +57,7 @@ fn lifecycle(account: &Account, id: &str, event: &str, status: &str, at: i64) ->
         owner: owner(account),
         id: RecordId::campaign(account.id, id.to_owned()),
         event: Some(Lifecycle {
-            log_id: format!("evt_{event}_{id}"),
+            log_id: EventId::derive(&[event.as_bytes(), id.as_bytes()]).to_string(),
             name: event.to_owned(),
             previous_state: None,
             new_state: Some(status.to_owned()),
@@ -123,6 +123,7 @@ async fn what_names_a_campaign_may_come_before_it(bench: Bench) {
 async fn campaigns_of_another_database_are_logged_as_told_and_by_no_trigger(bench: Bench) {
     let (account, foreign) = (bench.account().await, bench.account().await);
     bench.endpoint(&account, None, &["campaign_lifecycle"], false).await;
+    let id = RecordId::campaign(account.id, "7".to_owned()).id;
     let all = [
         lifecycle(&account, "7", "created", "running", 1),
         lifecycle(&account, "7", "completed", "completed", 3),
@@ -133,12 +134,26 @@ async fn campaigns_of_another_database_are_logged_as_told_and_by_no_trigger(benc
     }
     let log = "SELECT lifecycle_event || ' ' || triggered_by AS line FROM campaign_lifecycle_log ORDER BY created_at";
     assert_eq!(bench.lines(log).await, ["created webhook", "progress_update webhook", "completed webhook"]);
-    assert_eq!(bench.types().await, [""; 0], "its own database has told of it");
+    assert_eq!(bench.types().await, ["campaign_lifecycle"; 3]);
+    let sent = &bench.payloads().await[1];
+    assert_eq!(
+        (&sent["event_id"], &sent["account_id"]),
+        (&json!(all[1].event.as_ref().unwrap().log_id), &json!(account.id.to_string()))
+    );
+    assert_eq!((&sent["lifecycle_event"], &sent["external_id"]), (&json!("completed"), &json!("7")));
+    assert_eq!((&sent["campaign_id"], &sent["campaign_info"]["name"]), (&json!(id), &json!("San Diego")));
+    assert_eq!(
+        (&sent["processing_status"]["total_leads"], &sent["campaign_info"]["budget_limit"]),
+        (&json!(87), &json!(50.0))
+    );
+    assert_eq!(
+        (&sent["event_data"]["new_status"], &sent["event_data"]["total_cost"]),
+        (&json!("completed"), &json!(28.4999))
+    );
     let row = "SELECT status || ' ' || CAST(total_cost AS TEXT) AS line FROM campaigns";
     assert_eq!(bench.lines(row).await, ["completed 28.4999"]);
     let progress = "SELECT status || ' ' || total_leads AS line FROM campaign_processing_status";
     assert_eq!(bench.lines(progress).await, ["completed 87"]);
-    let id = RecordId::campaign(account.id, "7".to_owned()).id;
     for named in ["7", &id] {
         let found = bench.store.lifecycle(&[account.id], named, 2).await.unwrap();
         let events: Vec<&str> = found.iter().map(|event| event.lifecycle_event.as_str()).collect();

@@ -165,13 +165,15 @@ fn two_changes_are_two_events_and_two_spellings_of_one_are_one() {
 }
 
 #[test]
-fn the_hubs_own_word_of_anothers_lead_is_kept_and_not_told_again() {
-    let own = STATUS.replacen('{', &format!(r#"{{"event_id":"{}","account_id":"{ACCOUNT}","#, one(LEAD).id), 1);
-    assert_eq!(one(&own).fate, work(&first()));
-    let echo = own.replacen('{', r#"{"external_id":"7","#, 1);
-    assert_eq!(one(&echo).fate, Fate::Record { owner: Some((first().account, first().id)) });
-    let of_another_hub = split(&echo, &directory([second()]), Some(&second()));
-    assert_eq!(of_another_hub.fate, work(&second()), "it is news here");
+fn the_hubs_own_word_of_anothers_rows_is_kept_and_not_told_again() {
+    for told in [STATUS, CAMPAIGN] {
+        let own = told.replacen('{', &format!(r#"{{"event_id":"{}","account_id":"{ACCOUNT}","#, one(LEAD).id), 1);
+        assert_eq!(one(&own).fate, work(&first()));
+        let echo = own.replacen('{', r#"{"external_id":"7","#, 1);
+        assert_eq!(one(&echo).fate, Fate::Record { owner: Some((first().account, first().id)) });
+        let of_another_hub = split(&echo, &directory([second()]), Some(&second()));
+        assert_eq!(of_another_hub.fate, work(&second()), "it is news here");
+    }
 }
 
 #[test]

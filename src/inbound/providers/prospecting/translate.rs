@@ -65,7 +65,8 @@ fn event(routing: &Routing<'_>, object: &str, body: &Body<'_>, item: &str) -> Op
     };
     let platform_id = platform_id(body, shape, item)?;
     // The hub's own rows say that they came from another database: that has told of it before, and dashboards know.
-    let is_echo = shape == Shape::Status && body.external_id.is_some() && is_own(body, object);
+    let may_be_echo = matches!(shape, Shape::Status | Shape::Campaign);
+    let is_echo = may_be_echo && body.external_id.is_some() && is_own(body, object);
     let is_work = !is_echo
         && match shape {
             Shape::Row(_) => body.record.is_some(),
