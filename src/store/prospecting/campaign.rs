@@ -104,7 +104,7 @@ impl CampaignRow {
                 "qualified_leads": p.qualified_leads, "error_leads": p.error_leads,
                 "processing_cost": figure(p.processing_cost), "current_stage": p.current_stage,
                 "stage_progress": figure(p.stage_progress),
-                "completion_percentage": Amount::ratio(p.processed_leads * 100, p.total_leads).map_or(0.0, Amount::to_f64),
+                "completion_percentage": Amount::ratio(p.processed_leads.saturating_mul(100), p.total_leads).map_or(0.0, Amount::to_f64),
                 "started_at": time(p.started_at), "estimated_completion": time(p.estimated_completion),
             })
         });
