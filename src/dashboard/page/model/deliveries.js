@@ -30,6 +30,8 @@ export const replay = signal(null);
 let endpoint = "";
 let asked = new AbortController();
 let unfollow;
+/** Nothing is asked any more. */
+let done = false;
 
 /** Reads as much as is shown again. */
 export async function readDeliveries() {
@@ -63,12 +65,27 @@ export function narrowDeliveries(part) {
   void readDeliveries();
 }
 
+/** Does what takes the endpoint away: from then on there are no deliveries to ask for. @param {() => Promise<void>} act */
+export async function doneWithDeliveries(act) {
+  done = true;
+  unfollow?.();
+  asked.abort();
+  try {
+    await act();
+  } catch (error) {
+    done = false;
+    if (replay.value && !isOver(replay.value)) followReplay();
+    throw error;
+  }
+}
+
 /** @param {string} id @returns {() => void} the way to leave it */
 export function enterDeliveries(id) {
   endpoint = id;
+  done = false;
   const stop = often(EVERY, async () => {
     // A long list stays as it is: reading it all again would cost more than it tells.
-    if (deliveries.value.length <= LONGEST_PAGE && readingDeliveries.value !== "more") await readDeliveries();
+    if (!done && deliveries.value.length <= LONGEST_PAGE && readingDeliveries.value !== "more") await readDeliveries();
   });
   return () => {
     stop();

@@ -1,6 +1,6 @@
 import { html, useEffect, useRef, useState } from "../vendor.js";
 import { seconds } from "../model/clock.js";
-import { enterDeliveries } from "../model/deliveries.js";
+import { doneWithDeliveries, enterDeliveries } from "../model/deliveries.js";
 import { HEALTH, changeEndpoint, endpointName, endpointOf, endpointsFailure, readEndpoints, readingEndpoints, removeEndpoint, rotateSecret, typeName } from "../model/endpoints.js";
 import { api } from "../model/api.js";
 import { close } from "../model/route.js";
@@ -126,7 +126,7 @@ export function Endpoint({ id }) {
       `}
       ${asking === "remove" && html`
         <${Confirm} title="Remove the endpoint?" words="What waits for it goes with it, and so does the record of what went there. This can't be undone." doIt="Remove"
-          go=${async () => (await removeEndpoint(id), close())} close=${done} />
+          go=${async () => (await doneWithDeliveries(() => removeEndpoint(id)), close())} close=${done} />
       `}
       ${secret && html`<${Secret} secret=${text(secret)} close=${() => setSecret("")} />`}
     <//>
