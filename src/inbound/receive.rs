@@ -122,8 +122,9 @@ impl Receiver {
     ) -> Result<(Bytes, Held), Refused> {
         let read = self.read(request, &mut payload, largest).await;
         if matches!(read, Err(Refused::TooLarge)) {
-            // A connection that is closed with bytes unread takes the answer with it: as much again is passed over.
-            let mut left = largest;
+            // A connection that is closed with bytes unread takes the answer with it: twice as much is passed over. Of a
+            // body that announces its length nothing was read yet.
+            let mut left = largest.saturating_mul(2);
             let passing = async {
                 while let Some(Ok(chunk)) = payload.next().await {
                     let Some(less) = left.checked_sub(chunk.len()) else { break };
