@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{
     ApiError, ApiState, Caller,
     campaigns::{Parameters, find, parameter},
+    extract::storable,
 };
 use crate::{
     domain::{campaign::Campaign, clock},
@@ -83,7 +84,7 @@ pub async fn list(state: Data<ApiState>, caller: Caller, id: Path<String>) -> An
 pub async fn read(state: Data<ApiState>, caller: Caller, path: Path<(String, String)>) -> Answer {
     let (id, name) = path.into_inner();
     let campaign = find(&state, &caller, &id).await?;
-    let name = name.replace('\0', "\u{FFFD}");
+    let name = storable(&name);
     let content = state.store.campaign_file(campaign.agency, &[campaign.account], &campaign.id, &name).await?;
     let content = content.ok_or_else(|| ApiError::not_found("file"))?;
     let mut answer = HttpResponse::Ok();

@@ -9,7 +9,10 @@ use actix_web::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{ApiError, ApiState, Caller, extract::JsonObject};
+use super::{
+    ApiError, ApiState, Caller,
+    extract::{JsonObject, storable},
+};
 use crate::{
     domain::{
         AccountId, Role,
@@ -90,7 +93,7 @@ pub async fn cancel(state: Data<ApiState>, caller: Caller, id: Path<String>) -> 
 }
 
 async fn step(state: &ApiState, caller: &Caller, id: &str, step: Step) -> Answer {
-    let id = id.replace('\0', "\u{FFFD}");
+    let id = storable(id);
     let mut editable = caller.accounts();
     editable.retain(|account| caller.role_in(*account).is_some_and(Role::may_edit));
     let conflict = |why: String| Err(ApiError::new(StatusCode::CONFLICT, why));
@@ -116,7 +119,7 @@ async fn step(state: &ApiState, caller: &Caller, id: &str, step: Step) -> Answer
 
 /// A campaign that the caller may see.
 pub(super) async fn find(state: &ApiState, caller: &Caller, id: &str) -> Result<Campaign, ApiError> {
-    let id = id.replace('\0', "\u{FFFD}");
+    let id = storable(id);
     let campaign = state.store.campaign(caller.agency, &caller.accounts(), &id).await?;
     campaign.ok_or_else(|| ApiError::not_found("campaign"))
 }
@@ -211,7 +214,7 @@ fn seen(caller: &Caller, account: &str) -> Result<AccountId, ApiError> {
 }
 
 fn text(query: &Parameters, name: &str) -> Option<String> {
-    query.get(name).map(|text| text.trim().replace('\0', "\u{FFFD}")).filter(|text| !text.is_empty())
+    query.get(name).map(|text| storable(text.trim())).filter(|text| !text.is_empty())
 }
 
 /// A parameter that is given and not empty.

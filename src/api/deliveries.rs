@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     ApiError, ApiState, Caller,
     endpoints::{Answer, find},
-    extract::JsonObject,
+    extract::{JsonObject, storable},
 };
 use crate::{domain::ReplayId, store::DeliveryFilter};
 
@@ -97,7 +97,7 @@ fn filter<'a>(value: impl Fn(&str) -> Result<Option<&'a str>, ApiError>) -> Resu
     Ok(DeliveryFilter {
         event: parsed(value("id")?, "id")?,
         state: parsed(value("state")?, "state")?,
-        kind: value("type")?.map(str::to_owned),
+        kind: value("type")?.map(storable),
         since: parsed(value("since")?, "since")?,
         until: parsed(value("until")?, "until")?,
     })

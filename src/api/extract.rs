@@ -97,10 +97,15 @@ fn unread(error: &actix_web::Error) -> ApiError {
     ApiError::bad_request(format!("The body could not be read: {error}."))
 }
 
+/// Text as both databases take it: PostgreSQL has no NUL.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
+}
+
 /// The depth is bounded by the parser.
 fn clean(value: &mut Value) {
     match value {
-        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{FFFD}"),
+        Value::String(text) if text.contains('\0') => *text = storable(text),
         Value::Array(items) => items.iter_mut().for_each(clean),
         Value::Object(fields) => fields.values_mut().for_each(clean),
         _ => {}

@@ -4,7 +4,7 @@ use std::{collections::HashMap, str::FromStr};
 
 use chrono::NaiveDate;
 
-use super::{ApiError, Caller};
+use super::{ApiError, Caller, extract::storable};
 use crate::{
     domain::{AccountId, Timestamp},
     store::LeadFilter,
@@ -15,7 +15,7 @@ pub(super) type Query = HashMap<String, String>;
 
 /// The accounts and the filter that a query asks for.
 pub(super) fn read(query: &Query, caller: &Caller) -> Result<(Vec<AccountId>, LeadFilter), ApiError> {
-    let text = |key: &str| query.get(key).map(|text| text.trim().replace('\0', "\u{FFFD}")).filter(|t| !t.is_empty());
+    let text = |key: &str| query.get(key).map(|text| storable(text.trim())).filter(|t| !t.is_empty());
     let accounts = match text("account") {
         None => caller.accounts(),
         Some(account) => match account.parse() {

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use serde_json::{Value, json};
 
-use super::{ApiError, ApiState, Caller};
+use super::{ApiError, ApiState, Caller, extract::storable};
 use crate::domain::clock;
 
 /// Events of a campaign, unless asked otherwise, and at most.
@@ -48,7 +48,7 @@ pub async fn events(
     query: Query<HashMap<String, String>>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
-    let events = state.store.lifecycle(&caller.accounts(), &id, limit).await?;
+    let events = state.store.lifecycle(&caller.accounts(), &storable(&id), limit).await?;
     Ok(HttpResponse::Ok().json(json!({"campaign_id": *id, "count": events.len(), "events": events})))
 }
 

@@ -9,7 +9,10 @@ use actix_web::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{ApiError, ApiState, Caller, extract::JsonObject};
+use super::{
+    ApiError, ApiState, Caller,
+    extract::{JsonObject, storable},
+};
 use crate::{
     domain::{AccountId, LeadId, Role, Timestamp, clock, prospect::Prospect},
     store::{Again, KnownProspect, ProspectFilter, Store, StoreError},
@@ -26,8 +29,7 @@ const LONGEST_PAGE: u32 = 250;
 
 /// `GET /api/prospects?account_id=&campaign_id=&status=&limit=&cursor=`: newest first.
 pub async fn list(state: Data<ApiState>, caller: Caller, query: Query<HashMap<String, String>>) -> Answer {
-    let text =
-        |name: &str| query.get(name).map(|text| text.trim().replace('\0', "\u{FFFD}")).filter(|text| !text.is_empty());
+    let text = |name: &str| query.get(name).map(|text| storable(text.trim())).filter(|text| !text.is_empty());
     let accounts = match text("account_id") {
         None => caller.accounts(),
         Some(account) => vec![seen(&caller, &account)?],
@@ -203,7 +205,7 @@ fn seen(caller: &Caller, account: &str) -> Result<AccountId, ApiError> {
 
 /// Without NUL, which no database has.
 fn name(id: &str) -> String {
-    id.replace('\0', "\u{FFFD}")
+    storable(id)
 }
 
 fn no_such_prospect() -> ApiError {

@@ -206,6 +206,11 @@ async fn others_see_nothing(house: &House, id: &str) -> Result<()> {
         let answer = house.ask_campaigns(1, method, &path, Value::Null).await?;
         ensure!(answer.status() == 404, "{path}: {}", answer.status());
     }
+    for named in [id, "a%00b"] {
+        let log: Value =
+            house.get(1, &format!("/api/webhooks/campaign-lifecycle/events/{named}")).await?.json().await?;
+        ensure!(log["events"] == json!([]), "{log}");
+    }
     let listed: Value = house.ask_campaigns(1, Method::GET, "", Value::Null).await?.json().await?;
     ensure!(listed["items"] == json!([]), "{listed}");
     let again = house.ask_campaigns(0, Method::POST, &format!("/{id}/start"), Value::Null).await?;
