@@ -22,7 +22,7 @@ use upkeep::Upkeep;
 use crate::{
     api::ApiState,
     auth::{Authenticator, Options, Origins, OwnTokens},
-    config::{MasterKey, Settings},
+    config::{MasterKey, Settings, data_folder},
     domain::{SourceId, directory::Watch},
     enrichment::Supervisors,
     exports,
@@ -235,10 +235,11 @@ impl Drop for Hub {
 
 /// One hub a data folder: two would give out the same positions.
 fn lock(folder: &Path) -> anyhow::Result<fs::File> {
-    fs::create_dir_all(folder).with_context(|| format!("the data folder {} can't be made", folder.display()))?;
+    for narrowed in data_folder::secure(folder)? {
+        tracing::warn!("{narrowed}");
+    }
     let path = folder.join("lock");
-    let file = fs::File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.with_context(|| format!("{} can't be opened", path.display()))?;
+    let file = data_folder::file(&path).with_context(|| format!("{} can't be opened", path.display()))?;
     if file.try_lock().is_err() {
         bail!("another hub runs on {}: stop it, or give this one a data.dir of its own", folder.display());
     }

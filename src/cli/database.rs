@@ -1,12 +1,10 @@
 //! Opening the store for one command.
 
-use std::{fmt::Display, fs, sync::Arc};
-
-use anyhow::Context;
+use std::{fmt::Display, sync::Arc};
 
 use super::BadInput;
 use crate::{
-    config::Settings,
+    config::{Settings, data_folder},
     domain::{
         AccountId, AgencyId, UserId,
         directory::{Account, Agency, Directory, User},
@@ -19,8 +17,9 @@ const POOL: usize = 1;
 
 /// The store as it is, its tables perhaps missing or old.
 pub(super) async fn open(settings: &Settings) -> anyhow::Result<Store> {
-    fs::create_dir_all(&settings.data.dir)
-        .with_context(|| format!("data.dir {} can't be made", settings.data.dir.display()))?;
+    for narrowed in data_folder::secure(&settings.data.dir)? {
+        eprintln!("Note: {narrowed}.");
+    }
     let vault = Vault::new(settings.master_key()?.derive("tokens at rest"));
     Ok(Store::open(&settings.store_url(), POOL, settings.store.timeout, vault).await?)
 }

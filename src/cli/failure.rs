@@ -33,6 +33,7 @@ fn is_input(error: &anyhow::Error) -> bool {
         || error.is::<BadInput>()
         || error.is::<config::ConfigError>()
         || error.is::<config::KeyError>()
+        || error.is::<config::FolderError>()
         || error.is::<SigningKeyError>()
 }
 

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{BadInput, table};
 use crate::{
-    config::Settings,
+    config::{Settings, data_folder},
     domain::{EventId, clock},
     inbox::{Inbox as Records, Selection},
 };
@@ -37,6 +37,9 @@ impl Inbox {
         let path = settings.inbox_path();
         if !path.is_file() {
             return Err(BadInput(format!("there is no inbox at {}: is data.dir right?", path.display())).into());
+        }
+        for narrowed in data_folder::secure(&settings.data.dir)? {
+            eprintln!("Note: {narrowed}.");
         }
         let inbox = Records::attach(&path)?;
         match self {

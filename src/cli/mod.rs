@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 pub use failure::BadInput;
 
-use crate::config::Settings;
+use crate::config::{Settings, data_folder};
 
 /// Webhooks in, dashboards first, database after.
 #[derive(Debug, Parser)]
@@ -90,6 +90,7 @@ pub enum Command {
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn run() -> ExitCode {
+    data_folder::make_files_private();
     let cli = Cli::parse();
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,13 +3,15 @@
 use std::{
     fmt, fs,
     io::{self, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
+
+use super::data_folder;
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
@@ -64,17 +66,9 @@ impl MasterKey {
 
     fn create(path: &Path) -> Result<Self, KeyError> {
         let failed = |error| KeyError::File { path: path.to_owned(), error };
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
-        }
         let mut key = [0; 32];
         fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key)).map_err(failed)?;
-        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let written = file.and_then(|mut file| {
-            file.write_all(hex::encode(key).as_bytes())?;
-            file.sync_all()
-        });
-        match written {
+        match write_aside(path, &hex::encode(key)) {
             Ok(()) => Ok(Self(key)),
             // Another command made it in the meantime: its key is the one.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -95,6 +89,18 @@ impl MasterKey {
         mac.update(purpose.as_bytes());
         mac.finalize().into_bytes().into()
     }
+}
+
+/// Writes a new file whole or not at all: whoever finds it by its name finds all of it, also after a crash.
+fn write_aside(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    data_folder::make(folder)?;
+    // Its mode is 0600, and it goes when this fails.
+    let mut file = tempfile::Builder::new().prefix(".master.key-").tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    fs::File::open(folder)?.sync_all()
 }
 
 fn parse(text: &str, place: &str) -> Result<MasterKey, KeyError> {
@@ -120,6 +126,21 @@ mod tests {
         assert_eq!(first.derive("a"), second.derive("a"));
         assert_ne!(first.derive("a"), first.derive("b"));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn first_commands_that_run_at_once_find_one_whole_key() {
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("data/master.key");
+            let find = || MasterKey::find(&none(), &path).unwrap().derive("a");
+            let keys: Vec<_> = std::thread::scope(|scope| {
+                let at_once: Vec<_> = (0..4).map(|_| scope.spawn(find)).collect();
+                at_once.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            assert!(keys.iter().all(|key| *key == keys[0]));
+            assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "what was written aside is gone");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `default.toml` documents every key and is compiled in; a key that it doesn't have is unknown. All that is wrong is
 //! named at once. One struct a section, with the names of the file.
 
+pub mod data_folder;
 mod keys;
 mod load;
 mod sections;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub use data_folder::FolderError;
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{

@@ -34,6 +34,8 @@ use std::{
 use diesel::{Connection, QueryResult, SqliteConnection, connection::SimpleConnection};
 use tokio::sync::Notify;
 
+use crate::config::data_folder;
+
 pub use accept::{Accepted, Delivery, Quarantined};
 pub use acks::{Ack, Seen, Watermark};
 pub use attention::{Attention, ParkedEvent, Selection};
@@ -148,9 +150,8 @@ impl Inbox {
 }
 
 fn prepared(path: &Path) -> Result<SqliteConnection, InboxError> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| InboxError::Unusable(error.to_string()))?;
-    }
+    let unusable = |error| InboxError::Unusable(format!("{}: {error}", path.display()));
+    data_folder::database(path).map_err(unusable)?;
     let mut connection = connect(path)?;
     schema::prepare(&mut connection)?;
     Ok(connection)

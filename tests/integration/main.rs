@@ -13,6 +13,7 @@ mod flow;
 mod hostile;
 mod life;
 mod messages;
+mod modes;
 mod outbox;
 mod page;
 mod page_campaigns;

@@ -3,7 +3,7 @@
 //! The work of a connection runs on a thread for blocking work. Work is never dropped half-way (`Store::finish` gives
 //! each piece a task of its own), because a connection that is taken from a running thread can't be used again.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use deadpool::Runtime;
 use diesel::{
@@ -21,7 +21,10 @@ use diesel_async::{
 use futures_util::FutureExt;
 
 use super::{Lane, no_connection};
-use crate::store::{Result, StoreError};
+use crate::{
+    config::data_folder,
+    store::{Result, StoreError},
+};
 
 #[path = "../queries/mod.rs"]
 #[expect(clippy::duplicate_mod, reason = "the queries are compiled once for each engine")]
@@ -45,7 +48,8 @@ impl Files {
 
     /// Opens the file, which is made (for its owner alone) if it isn't there. `readers` connections read.
     pub async fn open(path: &Path, readers: usize, limit: Duration) -> Result<Self> {
-        create(path).map_err(|error| StoreError::Address(format!("{}: {error}", path.display())))?;
+        // The log and index that SQLite puts beside it get the file's permissions.
+        data_folder::database(path).map_err(|error| StoreError::Address(format!("{}: {error}", path.display())))?;
         let Some(name) = path.to_str() else {
             return Err(StoreError::Address("the file's name is not UTF-8".into()));
         };
@@ -59,14 +63,6 @@ impl Files {
         let pool = if lane == Lane::Read { &self.readers } else { &self.writer };
         pool.get().await.map_err(no_connection)
     }
-}
-
-/// Makes the file and its folder. The log and index that SQLite puts beside it get the file's permissions.
-fn create(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
 fn pool(path: &str, reads: bool, size: usize, limit: Duration) -> Result<Deadpool<Conn>> {
