@@ -43,6 +43,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
         loop {
             prune("the outbox", outbox, |before| store.prune_outbox(before)).await;
             prune("the record of replies", sends, |before| store.prune_sends(before)).await;
+            prune("the record of who did what", Duration::ZERO, |_| store.prune_audit()).await;
             tokio::time::sleep(interval).await;
         }
     });

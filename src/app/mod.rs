@@ -118,8 +118,7 @@ impl Hub {
     async fn build(settings: &Settings, reconnections: mpsc::Sender<SourceId>) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         let key = settings.master_key()?;
-        let vault = Vault::new(key.derive("tokens at rest"));
-        let store = Store::open(&settings.store_url(), settings.store.pool, settings.store.timeout, vault).await?;
+        let store = open_store(settings, &key).await?;
         metrics.booted("store");
         let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
         metrics.booted("inbox");
@@ -206,6 +205,12 @@ impl Hub {
             trust_proxy: settings.server.trust_proxy,
         }
     }
+}
+
+async fn open_store(settings: &Settings, key: &MasterKey) -> anyhow::Result<Store> {
+    let vault = Vault::new(key.derive("tokens at rest"));
+    let store = Store::open(&settings.store_url(), settings.store.pool, settings.store.timeout, vault).await?;
+    Ok(store.keeping_audit_for(settings.audit.retention))
 }
 
 fn authenticator(

@@ -7,6 +7,7 @@ use crate::{
     config::{Settings, data_folder},
     domain::{
         AccountId, AgencyId, UserId,
+        audit::Author,
         directory::{Account, Agency, Directory, User},
     },
     store::{Store, Vault},
@@ -21,7 +22,15 @@ pub(super) async fn open(settings: &Settings) -> anyhow::Result<Store> {
         eprintln!("Note: {narrowed}.");
     }
     let vault = Vault::new(settings.master_key()?.derive("tokens at rest"));
-    Ok(Store::open(&settings.store_url(), POOL, settings.store.timeout, vault).await?)
+    let store = Store::open(&settings.store_url(), POOL, settings.store.timeout, vault).await?;
+    Ok(store.keeping_audit_for(settings.audit.retention).by(Author::operator(operator())))
+}
+
+/// Who is at the command line; who became root by sudo is who they were.
+fn operator() -> String {
+    let name = whoami::username().unwrap_or_else(|_| "unnamed".to_owned());
+    let before = std::env::var("SUDO_USER").ok().filter(|before| name == "root" && !before.is_empty());
+    before.unwrap_or(name).chars().filter(|letter| !letter.is_control()).take(64).collect()
 }
 
 /// The store with its tables up to date.

@@ -163,8 +163,7 @@ fn typed_like(default: &Value, text: String) -> Value {
 /// Values of the right type that can't work.
 fn impossible(s: &Settings) -> Vec<String> {
     let mut problems = nothing_sent(&s.sending);
-    problems.extend(nothing_delivered(&s.outbox));
-    problems.extend(nothing_enriched(&s.prospecting));
+    problems.extend(nothing_delivered(&s.outbox).into_iter().chain(nothing_enriched(&s.prospecting)));
     let mut demand = |holds: bool, problem: &str| {
         if !holds {
             problems.push(problem.to_owned());
@@ -220,6 +219,7 @@ fn impossible(s: &Settings) -> Vec<String> {
     );
     demand(s.unipile.calls_per_second > 0, "unipile.calls_per_second must be at least 1");
     demand(s.unipile.sync_interval.as_secs() > 0, "unipile.sync_interval must be at least 1s");
+    demand(s.audit.retention.as_secs() >= 86400, "audit.retention must be at least 1d");
     demand(s.unipile.initial_sync.as_secs() <= 3650 * 86400, "unipile.initial_sync must be no more than ten years");
     problems
 }

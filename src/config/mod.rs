@@ -16,8 +16,8 @@ pub use data_folder::FolderError;
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
 pub use sections::{
-    Auth, Compat, Costs, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Prospecting, Realtime, Sending,
-    Server, Span, Store, Telemetry, Unipile,
+    Audit, Auth, Compat, Costs, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Prospecting, Realtime,
+    Sending, Server, Span, Store, Telemetry, Unipile,
 };
 
 /// Every setting.
@@ -52,6 +52,8 @@ pub struct Settings {
     pub realtime: Realtime,
     /// Logins and tokens.
     pub auth: Auth,
+    /// Records of who did what.
+    pub audit: Audit,
     /// Clients of the systems that the hub replaces.
     pub compat: Compat,
     /// Logs.

@@ -248,6 +248,12 @@ pub struct Auth {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+pub struct Audit {
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub struct Compat {
     #[serde(deserialize_with = "unless_empty")]
     pub anonymous_account: Option<AccountId>,

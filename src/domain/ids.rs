@@ -137,6 +137,8 @@ ids! {
     IssuerId = "iss_";
     /// One connected dashboard.
     SessionId = "ses_";
+    /// A record of what somebody did.
+    AuditId = "aud_";
 }
 
 /// First 128 bits of SHA-256 over the parts, each with its length before it, so that ("ab","c") and ("a","bc") differ.

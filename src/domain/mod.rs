@@ -1,9 +1,10 @@
-//! Plain data and rules: what an account, a room, an event, an envelope, a lead, a prospect, a send, a delivery and a cost
-//! are.
+//! Plain data and rules: what an account, a room, an event, an envelope, a lead, a prospect, a send, a delivery, a cost and
+//! an audited act are.
 //!
 //! Nothing here talks to a socket, a database or a clock other than [`clock`]; every other module may use it and it
 //! uses none of them.
 
+pub mod audit;
 pub mod campaign;
 pub mod clock;
 pub mod cost;
@@ -23,7 +24,7 @@ pub mod send;
 
 pub use clock::Timestamp;
 pub use ids::{
-    AccountId, AgencyId, AlertId, ApiKeyId, CampaignId, ChatId, CostId, EndpointId, EventId, IssuerId, LeadId,
+    AccountId, AgencyId, AlertId, ApiKeyId, AuditId, CampaignId, ChatId, CostId, EndpointId, EventId, IssuerId, LeadId,
     MessageId, ReplayId, SendId, SessionId, SourceId, ThresholdId, UserId,
 };
 pub use role::Role;

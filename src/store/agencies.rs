@@ -44,7 +44,8 @@ impl Store {
         let row =
             AgencyRow { id: Word(AgencyId::generate()), name: name.trim().to_owned(), created_at: At(clock::now()) };
         let agency = Agency::from(row.clone());
-        run!(self, Change, |c, q| q::agencies::add_agency(c, &row).await)?;
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::agencies::add_agency(c, &row, &trail).await)?;
         Ok(agency)
     }
 
@@ -61,7 +62,8 @@ impl Store {
             created_at: At(clock::now()),
         };
         let account = Account::from(row.clone());
-        run!(self, Change, |c, q| q::agencies::add_account(c, &row).await)?;
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::agencies::add_account(c, &row, &trail).await)?;
         Ok(account)
     }
 
@@ -70,7 +72,8 @@ impl Store {
     /// # Errors
     /// [`super::StoreError::NotFound`] if there is none.
     pub async fn remove_agency(&self, agency: AgencyId) -> Result<()> {
-        run!(self, Change, |c, q| q::agencies::remove(c, agency).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::agencies::remove(c, agency, &trail).await)
     }
 }
 

@@ -211,6 +211,7 @@ impl Store {
         leads: Option<bool>,
         threshold: Option<Threshold>,
     ) -> Result<(bool, Option<i32>)> {
-        run!(self, Change, |c, q| q::agencies::set_enrichment(c, account, leads, threshold).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::agencies::set_enrichment(c, account, leads, threshold, &trail).await)
     }
 }

@@ -5,10 +5,12 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
 use super::{
+    audit::Trail,
     engine::{Engine, address::Address, postgres, run, sqlite},
     error::{Result, StoreError},
     vault::Vault,
 };
+use crate::domain::audit::Author;
 
 /// The database. Cheap to clone.
 ///
@@ -17,6 +19,7 @@ use super::{
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    trail: Trail,
 }
 
 struct Inner {
@@ -41,7 +44,8 @@ impl Store {
             Address::Sqlite(path) => Engine::Sqlite(sqlite::Files::open(&path, pool, timeout).await?),
             Address::Postgres(server) => Engine::Postgres(postgres::Pool::new(*server, pool, timeout)?),
         };
-        Ok(Self { inner: Arc::new(Inner { engine, limit: timeout, vault, runtime: Handle::current() }) })
+        let trail = Trail { author: Author::HUB, retention: Trail::RETENTION };
+        Ok(Self { inner: Arc::new(Inner { engine, limit: timeout, vault, runtime: Handle::current() }), trail })
     }
 
     /// Whether the database answers.
@@ -71,6 +75,14 @@ impl Store {
 
     pub(super) fn vault(&self) -> &Vault {
         &self.inner.vault
+    }
+
+    pub(super) fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    pub(super) fn with_trail(&self, trail: Trail) -> Self {
+        Self { inner: Arc::clone(&self.inner), trail }
     }
 
     /// Runs work in a task of its own and waits for it, but no longer than the limit.

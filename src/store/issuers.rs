@@ -58,7 +58,8 @@ impl Store {
             jwks_url,
             created_at: At(clock::now()),
         };
-        run!(self, Change, |c, q| q::issuers::add(c, &row).await)?;
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::issuers::add(c, &row, &trail).await)?;
         Ok(id)
     }
 
@@ -67,7 +68,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such issuer.
     pub async fn remove_issuer(&self, issuer: IssuerId) -> Result<()> {
-        run!(self, Change, |c, q| q::issuers::remove(c, issuer).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::issuers::remove(c, issuer, &trail).await)
     }
 }
 

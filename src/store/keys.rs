@@ -50,7 +50,8 @@ impl Store {
             key_hash: hash.to_vec(),
             created_at: At(clock::now()),
         };
-        run!(self, Change, |c, q| q::keys::add(c, &row).await)?;
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::keys::add(c, &row, &trail).await)?;
         Ok(id)
     }
 
@@ -59,7 +60,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such key.
     pub async fn remove_api_key(&self, key: ApiKeyId) -> Result<()> {
-        run!(self, Change, |c, q| q::keys::remove(c, key).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::keys::remove(c, key, &trail).await)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The database: agencies, users and sources for the directory, leads for reports and exports,
-//! conversations, the replies on their way, the outbox, prospects with how far their enrichment is, and what costs are held
-//! against.
+//! conversations, the replies on their way, the outbox, prospects with how far their enrichment is, what costs are held
+//! against, and the record of who did what.
 //!
 //! Two engines, one set of queries: an embedded SQLite file, or PostgreSQL by URL. `queries/` is compiled once for each
 //! (`engine::postgres`, `engine::sqlite`), so ordinary code with ordinary types serves both; the few places where they
@@ -13,6 +13,7 @@
 //! does not decide who may see which account; that is `auth`.
 
 mod agencies;
+mod audit;
 mod campaigns;
 mod chats;
 mod check;
@@ -40,6 +41,7 @@ mod types;
 mod users;
 mod vault;
 
+pub use audit::{AuditFilter, AuditPage, AuditScope};
 pub use campaigns::{
     CampaignFilter, CampaignPage, ExportFile, ExportFilter, ExportedLead, ListedFile, NewCampaign, ProcessingSummary,
     Stepped,

@@ -69,7 +69,8 @@ impl Store {
         let endpoint = (source.kind == SourceKind::Prospecting).then(|| own(self.vault(), id, account, agency));
         let endpoint = endpoint.transpose()?;
         let row = seal(self.vault(), id, agency, source)?;
-        run!(self, Change, |c, q| q::sources::add(c, &row, endpoint.as_ref()).await)?;
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::sources::add(c, &row, endpoint.as_ref(), &trail).await)?;
         Ok(id)
     }
 
@@ -105,7 +106,8 @@ impl Store {
     /// [`StoreError::NotFound`] if there is no such source.
     pub async fn set_source_token(&self, source: SourceId, token: &SecretString) -> Result<()> {
         let sealed = self.vault().seal(place(&source.to_string(), "token"), token)?;
-        run!(self, Change, |c, q| q::sources::set_token(c, source, &sealed).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::sources::set_token(c, source, &sealed, &trail).await)
     }
 
     /// Replaces the secrets of its agency's own app: the newest first, the one before while it is being rotated.
@@ -114,7 +116,8 @@ impl Store {
     /// [`StoreError::NotFound`] if there is no such source.
     pub async fn set_source_app_secrets(&self, source: SourceId, secrets: &[SecretString]) -> Result<()> {
         let sealed = seal_secrets(self.vault(), &source.to_string(), secrets)?;
-        run!(self, Change, |c, q| q::sources::set_app_secrets(c, source, &sealed).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::sources::set_app_secrets(c, source, &sealed, &trail).await)
     }
 
     /// Says where the platform's API is.
@@ -123,7 +126,8 @@ impl Store {
     /// [`StoreError::NotFound`] if there is no such source.
     pub async fn set_source_api_url(&self, source: SourceId, url: &Url) -> Result<()> {
         let url = url.to_string();
-        run!(self, Change, |c, q| q::sources::set_api_url(c, source, &url).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::sources::set_api_url(c, source, &url, &trail).await)
     }
 
     /// Lets its events through, or parks them.
@@ -131,7 +135,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such source.
     pub async fn set_source_enabled(&self, source: SourceId, enabled: bool) -> Result<()> {
-        run!(self, Change, |c, q| q::sources::set_enabled(c, source, enabled).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::sources::set_enabled(c, source, enabled, &trail).await)
     }
 
     /// Disconnects it. What it sent stays.
@@ -139,7 +144,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such source.
     pub async fn remove_source(&self, source: SourceId) -> Result<()> {
-        run!(self, Change, |c, q| q::sources::remove(c, source).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::sources::remove(c, source, &trail).await)
     }
 }
 

@@ -71,7 +71,8 @@ impl Store {
             token_epoch: 0,
             created_at: At(clock::now()),
         };
-        run!(self, Change, |c, q| q::users::add(c, &row).await)?;
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::users::add(c, &row, &trail).await)?;
         Ok(id)
     }
 
@@ -80,7 +81,8 @@ impl Store {
     /// # Errors
     /// [`super::StoreError::NotFound`] if there is no such user, or no such account in their agency.
     pub async fn set_membership(&self, user: UserId, account: AccountId, role: Option<Role>) -> Result<()> {
-        run!(self, Change, |c, q| q::users::set_membership(c, user, account, role).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::users::set_membership(c, user, account, role, &trail).await)
     }
 
     /// Lets a person sign in no more, or again.
@@ -88,7 +90,8 @@ impl Store {
     /// # Errors
     /// [`super::StoreError::NotFound`] if there is no such user.
     pub async fn set_user_disabled(&self, user: UserId, disabled: bool) -> Result<()> {
-        run!(self, Change, |c, q| q::users::set_disabled(c, user, disabled).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::users::set_disabled(c, user, disabled, &trail).await)
     }
 
     /// Replaces a password, and with it every token issued before.
@@ -96,8 +99,8 @@ impl Store {
     /// # Errors
     /// [`super::StoreError::NotFound`] if there is no such user.
     pub async fn set_password(&self, user: UserId, password_hash: &SecretString) -> Result<()> {
-        let hash = password_hash.clone();
-        run!(self, Change, |c, q| q::users::set_password(c, user, hash.expose_secret()).await)
+        let (hash, trail) = (password_hash.clone(), self.trail().clone());
+        run!(self, Change, |c, q| q::users::set_password(c, user, hash.expose_secret(), &trail).await)
     }
 
     /// Makes every token issued to a person before invalid.
@@ -105,6 +108,7 @@ impl Store {
     /// # Errors
     /// [`super::StoreError::NotFound`] if there is no such user.
     pub async fn bump_token_epoch(&self, user: UserId) -> Result<()> {
-        run!(self, Change, |c, q| q::users::bump_token_epoch(c, user).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::users::bump_token_epoch(c, user, &trail).await)
     }
 }

@@ -3,6 +3,7 @@
 
 pub(in crate::store) mod agencies;
 pub(in crate::store) mod api_costs;
+pub(in crate::store) mod audit;
 pub(in crate::store) mod campaign_steps;
 pub(in crate::store) mod campaigns;
 pub(in crate::store) mod campaigns_told;

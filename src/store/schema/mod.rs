@@ -2,9 +2,11 @@
 
 mod costs;
 mod prospecting;
+mod trail;
 
 pub use costs::*;
 pub use prospecting::*;
+pub use trail::*;
 
 diesel::table! {
     use diesel::sql_types::Text;

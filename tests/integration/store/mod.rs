@@ -3,6 +3,7 @@
 //! PostgreSQL is used when `LEADWIRE_TEST_POSTGRES` names a server on which databases may be made
 //! (`postgres://user:password@127.0.0.1:5432/postgres`); each test makes a database of its own and drops it.
 
+mod audit;
 mod campaigns;
 mod conversations;
 mod cost;

@@ -25,6 +25,19 @@ impl Bench {
         }
     }
 
+    /// What the database says to statements of another program that it must not take.
+    pub async fn refusal_of(&self, statements: &str) -> String {
+        if self.is_sqlite() {
+            return self.other().batch_execute(statements).unwrap_err().to_string();
+        }
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
+        let driver = tokio::spawn(connection);
+        let refused = client.batch_execute(statements).await.unwrap_err();
+        drop(client);
+        driver.await.unwrap().unwrap();
+        refused.as_db_error().unwrap().message().to_owned()
+    }
+
     fn other(&self) -> SqliteConnection {
         let mut other = SqliteConnection::establish(self.url.strip_prefix("sqlite://").unwrap()).unwrap();
         other.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON").unwrap();
