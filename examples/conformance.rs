@@ -29,12 +29,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use leadwire::{
     auth::{Credentials, Origins},
+    http::{Pace, Proxies},
     realtime::{
         close::Close,
         encode::{self, Encoding},
         session::{Frames, Inbound},
         transports::{
-            TrustProxy,
             socket_io::{
                 self, Application, Lookup, Service, Sessions,
                 client::{self, Client, Event, Wish},
@@ -49,6 +49,9 @@ use tokio::io::AsyncWriteExt;
 
 /// The largest message: Autobahn's has 16 MiB.
 const LARGEST: usize = 16 << 20;
+
+/// As the hub's defaults.
+const PACE: Pace = Pace { grace: Duration::from_secs(5), least_rate: 16 * 1024, longest: Duration::from_secs(30) };
 
 const ENGINE: engine::Settings = engine::Settings {
     ping_interval: Duration::from_millis(300),
@@ -199,7 +202,8 @@ fn service<A: Application<Shared = ()>>(sessions: Sessions<A>) -> Data<Service<A
         settings: ENGINE,
         max_waiting: 2 * ENGINE.max_payload,
         origins: Origins::default(),
-        trust: TrustProxy(false),
+        proxies: Proxies::default(),
+        pace: PACE,
     })
 }
 

@@ -38,6 +38,7 @@
 //! |---|---|---|
 //! | [`domain`] | plain data and rules: ids, rooms, events, envelopes, leads, messages, the directory | talks to anything |
 //! | [`config`] | settings, the master key | |
+//! | [`http`] | what all routes share: clients' addresses behind proxies, bodies that come in time, connections counted | knows a route or an account |
 //! | [`telemetry`] | logs and metrics | logs a secret or a payload |
 //! | [`inbound`] | webhooks in: verify, split, accept, answer | answers 200 before the commit, calls a platform |
 //! | [`inbox`] | what was accepted and is not finished; the envelope log | forgets |
@@ -69,6 +70,7 @@ pub mod dashboard;
 pub mod domain;
 pub mod enrichment;
 pub mod exports;
+pub mod http;
 pub mod inbound;
 pub mod inbox;
 pub mod outbox;

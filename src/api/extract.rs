@@ -2,15 +2,22 @@
 
 use std::{net::IpAddr, ops::Deref};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, error::PayloadError, http::StatusCode, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, web};
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use serde_json::{Map, Value};
 
 use super::{ApiError, ApiState};
-use crate::auth::{Credentials, Principal, Purpose, client_address};
+use crate::{
+    auth::{Credentials, Principal, Purpose},
+    http::{Body, BodyError},
+};
 
-/// A larger body is refused with 413.
-pub const MAX_BODY: usize = 256 * 1024;
+/// A larger body is refused with 413, unless its route holds another [`BodyLimit`].
+const MAX_BODY: usize = 256 * 1024;
+
+/// Bytes that a route takes at most; `app_data` of its resource.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyLimit(pub usize);
 
 /// Who asks. A handler that takes it answers nobody else.
 #[derive(Debug, Clone)]
@@ -52,12 +59,11 @@ impl FromRequest for JsonObject {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = web::Bytes::from_request(request, payload);
-        let request = request.clone();
+        let (payload, request) = (web::Payload::from_request(request, payload), request.clone());
         async move {
-            let read = match body.await {
-                Ok(body) => object(&body),
-                Err(error) => Err(unread(&error)),
+            let read = match payload.await {
+                Ok(payload) => read(&request, payload).await,
+                Err(error) => Err(ApiError::bad_request(format!("The body could not be read: {error}."))),
             };
             read.map_err(|error| error.shaped_for(&request))
         }
@@ -79,6 +85,18 @@ impl JsonObject {
     }
 }
 
+async fn read(request: &HttpRequest, payload: web::Payload) -> Result<JsonObject, ApiError> {
+    let BodyLimit(most) = request.app_data().copied().unwrap_or(BodyLimit(MAX_BODY));
+    let body = Body::new(payload, state(request)?.pace).whole(most).await.map_err(|error| match error {
+        BodyError::TooLarge => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {most} bytes: send less."))
+        }
+        BodyError::Slow => ApiError::new(StatusCode::REQUEST_TIMEOUT, "The body came too slowly: send it again."),
+        BodyError::Broken => ApiError::bad_request("The body broke off: send it again."),
+    })?;
+    object(&body)
+}
+
 fn object(body: &[u8]) -> Result<JsonObject, ApiError> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(mut fields)) => {
@@ -88,13 +106,6 @@ fn object(body: &[u8]) -> Result<JsonObject, ApiError> {
         Ok(_) => Err(ApiError::bad_request("The body must be a JSON object: {\"field\": value, …}.")),
         Err(error) => Err(ApiError::bad_request(format!("The body is not JSON: {error}."))),
     }
-}
-
-fn unread(error: &actix_web::Error) -> ApiError {
-    if let Some(PayloadError::Overflow) = error.as_error::<PayloadError>() {
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.");
-    }
-    ApiError::bad_request(format!("The body could not be read: {error}."))
 }
 
 /// Text as both databases take it: PostgreSQL has no NUL.
@@ -119,6 +130,11 @@ pub(super) fn state(request: &HttpRequest) -> Result<&ApiState, ApiError> {
 }
 
 /// Where the request came from.
-pub(super) fn address(request: &HttpRequest, trust_proxy: bool) -> Option<IpAddr> {
-    client_address(request.headers(), request.peer_addr().map(|peer| peer.ip()), trust_proxy)
+pub(super) fn client_address(request: &HttpRequest, state: &ApiState) -> Option<IpAddr> {
+    state.proxies.client(request.headers(), peer(request))
+}
+
+/// Who is at the other end of the connection.
+pub(super) fn peer(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip())
 }

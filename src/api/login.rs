@@ -11,11 +11,11 @@ use serde_json::json;
 
 use super::{
     ApiError, ApiState, Caller,
-    extract::{JsonObject, address},
+    extract::{JsonObject, client_address, peer},
     me,
 };
 use crate::{
-    auth::{AuthError, COOKIE, Login, client_spoke_https},
+    auth::{AuthError, COOKIE, Login},
     domain::clock,
 };
 
@@ -31,9 +31,9 @@ pub async fn login(request: HttpRequest, state: Data<ApiState>, body: JsonObject
         return Err(AuthError::CrossOrigin.into());
     }
     let password = body.text("password")?.to_owned().into();
-    let login = state.auth.login(body.text("email")?, password, address(&request, state.trust_proxy)).await?;
+    let login = state.auth.login(body.text("email")?, password, client_address(&request, &state)).await?;
     let user = me::describe(&login.principal, &state)?;
-    let cookie = session_cookie(&login, client_spoke_https(request.headers(), state.trust_proxy));
+    let cookie = session_cookie(&login, state.proxies.spoke_https(request.headers(), peer(&request)));
     Ok(HttpResponse::Ok().cookie(cookie).json(json!({"success": true, "user": user})))
 }
 

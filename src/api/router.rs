@@ -2,12 +2,12 @@
 
 use actix_web::{
     middleware::DefaultHeaders,
-    web::{PayloadConfig, ServiceConfig, delete, get, post, put, resource, scope},
+    web::{ServiceConfig, delete, get, post, put, resource, scope},
 };
 
 use super::{
-    attention, campaign_files, campaigns, chats, costs, deliveries, endpoints, extract, health, leads, login, me,
-    people, prospecting, prospects, sends, sync,
+    attention, campaign_files, campaigns, chats, costs, deliveries, endpoints, extract::BodyLimit, health, leads,
+    login, me, people, prospecting, prospects, sends, sync,
 };
 
 /// Adds the routes. The app must hold `web::Data<ApiState>`.
@@ -16,7 +16,6 @@ pub fn configure(app: &mut ServiceConfig) {
     app.route("/health", get().to(health::alive)).service(
         scope("/api")
             .wrap(headers)
-            .app_data(PayloadConfig::new(extract::MAX_BODY))
             .route("/health", get().to(health::origin))
             .route("/login", post().to(login::login))
             .route("/logout", post().to(login::logout))
@@ -68,7 +67,7 @@ pub fn configure(app: &mut ServiceConfig) {
 fn prospecting(api: &mut ServiceConfig) {
     api.service(
         resource("/prospects")
-            .app_data(PayloadConfig::new(prospects::MAX_BODY))
+            .app_data(BodyLimit(prospects::MAX_BODY))
             .route(get().to(prospects::list))
             .route(post().to(prospects::add)),
     )

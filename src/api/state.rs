@@ -8,7 +8,9 @@ use super::{AttentionSource, Syncer};
 use crate::{
     auth::Authenticator,
     domain::{directory::Watch, envelope::Envelope},
-    exports, outbox, prospecting,
+    exports,
+    http::{Pace, Proxies},
+    outbox, prospecting,
     sending::Desk,
     store::Store,
 };
@@ -36,8 +38,10 @@ pub struct ApiState {
     pub attention: Arc<dyn AttentionSource>,
     /// Reads what was missed.
     pub syncer: Arc<dyn Syncer>,
-    /// `server.trust_proxy`: a proxy's word on the client's address and scheme is believed.
-    pub trust_proxy: bool,
+    /// Whose word about clients' addresses and schemes is taken.
+    pub proxies: Proxies,
+    /// How fast bodies have to come.
+    pub pace: Pace,
 }
 
 /// The envelope did not reach the registry.

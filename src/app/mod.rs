@@ -26,6 +26,7 @@ use crate::{
     domain::{SourceId, directory::Watch},
     enrichment::Supervisors,
     exports,
+    http::{Pace, Proxies},
     inbound::Receiver,
     inbox::Inbox,
     outbox::{self, Dispatcher},
@@ -202,7 +203,8 @@ impl Hub {
                 backfill: self.upkeep.backfill(),
                 directory: self.directory.clone(),
             }),
-            trust_proxy: settings.server.trust_proxy,
+            proxies: Proxies::new(&settings.server.trusted_proxies),
+            pace: Pace::configured(&settings.server),
         }
     }
 }

@@ -29,12 +29,12 @@ use crate::{
     api,
     config::Settings,
     dashboard,
+    http::{Pace, Proxies},
     inbound::{self, Ingester},
     realtime::{
         AddShard, Shard,
         shard::{ShardParts, ShardState},
         transports::{
-            TrustProxy,
             line::Line,
             socket_io::{self, Sessions, Talk},
             sse, websocket,
@@ -53,9 +53,10 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     let probed = Data::new(Probed::new(hub));
     let (api_state, receiver) = (Data::new(hub.api(settings)), Data::from(Arc::clone(&hub.receiver)));
     let shard = shard_parts(settings, hub);
-    let (registry, trust) = (hub.registry.clone().recipient(), TrustProxy(settings.server.trust_proxy));
+    let (registry, proxies) = (hub.registry.clone().recipient(), Proxies::new(&settings.server.trusted_proxies));
     let ingester = (hub.inbox.clone(), hub.supervisors.clone().recipient(), Arc::clone(&hub.metrics));
-    let (request_timeout, talks) = (settings.server.request_timeout, Sessions::<Talk>::default());
+    let (request_timeout, pace) = (settings.server.request_timeout, Pace::configured(&settings.server));
+    let talks = Sessions::<Talk>::default();
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let server = builder
@@ -67,7 +68,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
         .listen("hub", listener, move || {
             let (registry, stopping) = (registry.clone(), stopping.clone());
             let state = ShardState::new(shard.clone());
-            let talks = Data::new(socket_io::service(Rc::clone(&state), talks.clone(), trust));
+            let talks = Data::new(socket_io::service(Rc::clone(&state), talks.clone(), proxies.clone(), pace));
             let socket_io = Data::clone(&talks);
             let upgrade = fn_factory(move || {
                 let (registry, talks) = (registry.clone(), Data::clone(&talks));
@@ -81,7 +82,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 .app_data(receiver)
                 .app_data(probed)
                 .app_data(Data::new(state))
-                .app_data(Data::new(trust))
+                .app_data(Data::new(proxies.clone()))
                 .app_data(socket_io)
                 .configure(inbound::configure)
                 .configure(probes::configure)
@@ -153,7 +154,7 @@ fn start_shard(
             if request.path().trim_end_matches('/') == socket_io::PATH.trim_end_matches('/') {
                 socket_io::upgrade(request, framed, talks).await
             } else {
-                websocket::upgrade(request, framed, Rc::clone(&talks.shared), talks.trust).await
+                websocket::upgrade(request, framed, Rc::clone(&talks.shared), talks.proxies.clone()).await
             }
         }
     })

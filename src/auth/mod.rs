@@ -4,7 +4,6 @@
 //! newest directory snapshot: no request for a page or a socket waits for the database. A [`Principal`] carries what was
 //! granted; live sessions ask it again ([`Principal::recheck`]) whenever the directory changes.
 
-mod address;
 mod authenticator;
 mod credentials;
 mod error;
@@ -23,7 +22,6 @@ mod who;
 
 use futures_util::future::BoxFuture;
 
-pub use address::{client_address, client_spoke_https};
 pub use authenticator::{Authenticator, Login, Options};
 pub use credentials::{COOKIE, Credential, Credentials, Origins, PROTOCOL_PREFIX, Purpose};
 pub use error::AuthError;

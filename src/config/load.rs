@@ -21,6 +21,10 @@ pub struct ConfigError(pub Vec<String>);
 /// these.
 const ORIGIN_TOKENS: [&str; 2] = ["WEBHOOK_AUTH_TOKEN", "PERSONAL_ACCESS_TOKEN"];
 
+/// Settings of earlier versions, and what to set instead.
+const RENAMED: [(&str, &str); 1] =
+    [("server.trust_proxy", "name your proxies' networks in server.trusted_proxies, such as [\"127.0.0.1/32\"]")];
+
 /// One value that differs from the defaults, and where it was found.
 struct Override {
     section: String,
@@ -115,7 +119,10 @@ fn build(overrides: Vec<Override>, mut problems: Vec<String>) -> Result<Settings
     let mut merged = defaults.clone();
     for Override { section, key, value, place } in overrides {
         let Some(default) = defaults.get(&section).and_then(|keys| keys.get(&key)) else {
-            problems.push(format!("{place} is not a setting"));
+            problems.push(match RENAMED.iter().find(|(was, _)| *was == format!("{section}.{key}")) {
+                Some((_, instead)) => format!("{place} is not a setting any more: {instead}"),
+                None => format!("{place} is not a setting"),
+            });
             continue;
         };
         let value = match (value, place.starts_with(ENVIRONMENT)) {
@@ -184,6 +191,7 @@ fn impossible(s: &Settings) -> Vec<String> {
         [s.inbox.sweep_interval, s.inbox.prune_interval, s.store.directory_interval, s.costs.sweep_interval];
     let words = "inbox.sweep_interval, inbox.prune_interval, store.directory_interval and costs.sweep_interval must not be zero";
     demand(intervals.iter().all(|interval| !interval.is_zero()), words);
+    demand(s.server.body_rate.as_u64() > 0, "server.body_rate must be at least 1");
     demand(s.store.pool > 0, "store.pool must be at least 1");
     demand(
         s.enrichment.queue > 0 && s.enrichment.concurrency > 0,
@@ -281,9 +289,9 @@ mod tests {
 
     #[test]
     fn every_unknown_key_and_bad_value_is_named_at_once() {
-        let text = "stray = 1\n[server]\nbind = 'nowhere'\nprot = 1\n[inbox]\nmax_body = 'large'\n[nosuch]\nkey = 1\n";
+        let text = "stray = 1\n[server]\nbind = 'nowhere'\nprot = 1\ntrust_proxy = true\n[inbox]\nmax_body = 'large'\n[nosuch]\nkey = 1\n";
         let ConfigError(problems) = Settings::parse(text).unwrap_err();
-        for name in ["stray", "server.bind", "server.prot", "inbox.max_body", "nosuch.key"] {
+        for name in ["stray", "server.bind", "server.prot", "server.trusted_proxies", "inbox.max_body", "nosuch.key"] {
             assert!(problems.iter().any(|problem| problem.contains(name)), "{name} is not named in {problems:?}");
         }
     }

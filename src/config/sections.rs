@@ -18,10 +18,14 @@ pub struct Server {
     pub max_connections: usize,
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
+    pub body_rate: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub body_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub shutdown_timeout: Duration,
     pub allowed_origins: Vec<String>,
-    pub trust_proxy: bool,
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<Cidr>,
     #[serde(deserialize_with = "unless_empty")]
     pub public_url: Option<Url>,
 }

@@ -28,7 +28,9 @@ use crate::{
         envelope::{Envelope, Position},
         send::{Outgoing, Reason, SendState},
     },
-    exports, outbox, prospecting,
+    exports,
+    http::{Pace, Proxies},
+    outbox, prospecting,
     realtime::{Publish, PublishError},
     sending::{Desk, Read, Wake},
     store::{NewUser, Store, Vault},
@@ -243,7 +245,8 @@ impl Hub {
             publisher,
             attention,
             syncer,
-            trust_proxy: true,
+            proxies: Proxies::new(&["127.0.0.0/8".parse().unwrap()]),
+            pace: Pace::configured(&Settings::parse("").unwrap().server),
         };
         Self { state, seen, agency, account, second, foreign, _folder: folder, newest: sender }
     }

@@ -5,20 +5,13 @@ pub mod socket_io;
 pub mod sse;
 pub mod websocket;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::http::header::HeaderMap;
 
-use crate::auth::client_address;
+use crate::http::Proxies;
 
-/// Whether the peer is a proxy whose word about the client's address is taken.
-#[derive(Debug, Clone, Copy)]
-pub struct TrustProxy(pub bool);
-
-impl TrustProxy {
-    /// Whose session it is counted as.
-    fn address(self, headers: &HeaderMap, peer: Option<std::net::SocketAddr>) -> IpAddr {
-        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        client_address(headers, peer.map(|peer| peer.ip()), self.0).unwrap_or(unknown)
-    }
+/// The address that a session is counted for.
+fn client_address(proxies: &Proxies, headers: &HeaderMap, peer: Option<SocketAddr>) -> IpAddr {
+    proxies.client(headers, peer.map(|peer| peer.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }

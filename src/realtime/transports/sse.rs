@@ -32,11 +32,12 @@ use super::{
         shard::ShardState,
         wire::Wire,
     },
-    TrustProxy,
+    client_address,
     line::Line,
 };
 use crate::{
     auth::{AuthError, Credentials, Purpose},
+    http::Proxies,
     telemetry::Metrics,
 };
 
@@ -45,7 +46,7 @@ const RETRY: &[u8] = b"retry: 1000\n\n";
 /// As a browser sends it on coming back.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Adds the route. The app must hold `Data<Rc<ShardState>>` and `Data<TrustProxy>`.
+/// Adds the route. The app must hold `Data<Rc<ShardState>>` and `Data<Proxies>`.
 pub fn configure(app: &mut web::ServiceConfig) {
     app.route("/events", web::get().to(open));
 }
@@ -62,12 +63,13 @@ async fn open(
     request: HttpRequest,
     asked: web::Query<Asked>,
     shard: Data<Rc<ShardState>>,
-    trust: Data<TrustProxy>,
+    proxies: Data<Proxies>,
 ) -> HttpResponse {
     if shard.is_draining() {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub restarts: come back in a moment");
     }
-    let Some(seat) = shard.limits.admit_address(trust.address(request.headers(), request.peer_addr())) else {
+    let Some(seat) = shard.limits.admit_address(client_address(&proxies, request.headers(), request.peer_addr()))
+    else {
         Metrics::count(&shard.metrics.refused_sessions, "address");
         return problem(StatusCode::TOO_MANY_REQUESTS, "this address has too many sessions: close one first");
     };

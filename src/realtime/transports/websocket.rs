@@ -11,11 +11,12 @@ use tokio::io::AsyncWriteExt;
 
 use super::{
     super::{close::Close, encode::Encoding, protocol::SUB_PROTOCOL, session::Session, shard::ShardState, wire::Wire},
-    TrustProxy,
+    client_address,
     line::bound_kernel_buffer,
 };
 use crate::{
     auth::{Credentials, Purpose},
+    http::Proxies,
     telemetry::Metrics,
 };
 
@@ -27,7 +28,7 @@ pub async fn upgrade(
     request: Request,
     framed: Framed<TcpStream, h1::Codec>,
     shard: Rc<ShardState>,
-    trust: TrustProxy,
+    proxies: Proxies,
 ) -> Result<(), actix_web::Error> {
     let parts = framed.into_parts();
     let mut io = parts.io;
@@ -47,7 +48,7 @@ pub async fn upgrade(
     }
     io.write_all(&accepted(request.headers())).await?;
     let limit = usize::try_from(shard.settings.max_waiting.as_u64()).unwrap_or(usize::MAX);
-    let address = trust.address(request.headers(), request.peer_addr());
+    let address = client_address(&proxies, request.headers(), request.peer_addr());
     let head = Credentials::from_head(request.headers(), Purpose::Socket, shard.auth.origins());
     drop(request);
     bound_kernel_buffer(&SockRef::from(&io));

@@ -31,8 +31,10 @@ pub use talk::Talk;
 
 use std::{rc::Rc, time::Duration};
 
-use super::TrustProxy;
-use crate::realtime::shard::ShardState;
+use crate::{
+    http::{Pace, Proxies},
+    realtime::shard::ShardState,
+};
 
 /// Where stock clients look for it.
 pub const PATH: &str = "/socket.io/";
@@ -41,7 +43,7 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The hub's own application on this thread.
 #[must_use]
-pub fn service(shard: Rc<ShardState>, sessions: Sessions<Talk>, trust: TrustProxy) -> Service<Talk> {
+pub fn service(shard: Rc<ShardState>, sessions: Sessions<Talk>, proxies: Proxies, pace: Pace) -> Service<Talk> {
     let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
     let settings = engine::Settings {
         ping_interval: shard.settings.heartbeat,
@@ -51,5 +53,5 @@ pub fn service(shard: Rc<ShardState>, sessions: Sessions<Talk>, trust: TrustProx
     };
     let max_waiting = bytes(shard.settings.max_waiting);
     let origins = shard.auth.origins().clone();
-    Service { shared: shard, sessions, settings, max_waiting, origins, trust }
+    Service { shared: shard, sessions, settings, max_waiting, origins, proxies, pace }
 }

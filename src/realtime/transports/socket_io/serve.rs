@@ -25,7 +25,7 @@ use super::{
             encode::{self, Encoding},
             wire::{Sent, Wire},
         },
-        TrustProxy,
+        client_address,
         line::bound_kernel_buffer,
         websocket::{accepted, refuse},
     },
@@ -35,7 +35,10 @@ use super::{
     session::{Answer, Request, Session},
     table::Sessions,
 };
-use crate::auth::{Credentials, Origins, Purpose, keys};
+use crate::{
+    auth::{Credentials, Origins, Purpose, keys},
+    http::{Body, BodyError, Pace, Proxies},
+};
 
 /// What a thread needs to serve an application.
 pub struct Service<A: Application> {
@@ -49,8 +52,10 @@ pub struct Service<A: Application> {
     pub max_waiting: usize,
     /// Whose pages may use the session cookie, and read answers.
     pub origins: Origins,
-    /// Whether clients' addresses are those that a proxy names.
-    pub trust: TrustProxy,
+    /// Whose word about clients' addresses is taken.
+    pub proxies: Proxies,
+    /// How fast bodies have to come.
+    pub pace: Pace,
 }
 
 /// Adds the route. The app must hold `Data<Service<A>>`.
@@ -126,7 +131,7 @@ async fn polled<A: Application>(
     let answered = match Ask::read(request.method().as_str(), request.query_string(), false)? {
         Ask::Open(Transport::Polling) => {
             let wire = Wire::pulled(Encoding::SocketIo, service.max_waiting, None);
-            let address = service.trust.address(request.headers(), request.peer_addr());
+            let address = client_address(&service.proxies, request.headers(), request.peer_addr());
             return open(service, wire, BytesMut::new(), head(), address).map_err(Denied::Closed);
         }
         Ask::Poll(id) => {
@@ -136,6 +141,7 @@ async fn polled<A: Application>(
         Ask::Post(id) => {
             let (body, read) = oneshot::channel();
             service.sessions.send(&id, Request::Post { head: head(), body: read, answer })?;
+            let payload = Body::new(payload, service.pace);
             post(payload, service.settings.max_payload, body, answered).await?
         }
         Ask::Open(Transport::WebSocket) | Ask::Attach(_) => return Err(Refusal::BadRequest.into()),
@@ -151,23 +157,23 @@ async fn polled<A: Application>(
 
 /// Reads a body for its session, for as long as that wants it.
 async fn post(
-    payload: web::Payload,
+    payload: Body,
     limit: usize,
     body: oneshot::Sender<bytes::Bytes>,
     mut answered: oneshot::Receiver<Answer>,
 ) -> Result<Result<Answer, oneshot::error::RecvError>, Refusal> {
     let read = tokio::select! {
-        read = payload.to_bytes_limited(limit) => read,
+        read = payload.whole(limit) => read,
         early = &mut answered => return Ok(early),
     };
     match read {
-        Ok(Ok(read)) => {
+        Ok(read) => {
             // The session may have ended; then there is no answer either.
             let _ = body.send(read);
             Ok(answered.await)
         }
-        Ok(Err(_)) => Err(Refusal::BadRequest),
-        Err(_) => Err(Refusal::TooLarge),
+        Err(BodyError::TooLarge) => Err(Refusal::TooLarge),
+        Err(BodyError::Slow | BodyError::Broken) => Err(Refusal::BadRequest),
     }
 }
 
@@ -225,7 +231,7 @@ pub async fn upgrade<A: Application>(
         }
     };
     io.write_all(&accepted(request.headers())).await?;
-    let address = service.trust.address(request.headers(), request.peer_addr());
+    let address = client_address(&service.proxies, request.headers(), request.peer_addr());
     let head = head(request.headers(), &service.origins);
     drop(request);
     bound_kernel_buffer(&SockRef::from(&io));
