@@ -4,7 +4,7 @@
 //! The routes under `/api/leads` keep the shapes of the lead dashboard that agencies switch over from, those under
 //! `/api/chats` what the message inbox answers, two under
 //! `/api/webhooks/cost-alert` those of the prospecting system; everything but the leads answers errors as RFC 9457 problem details.
-//! Webhooks, sockets, `/ready` and `/metrics` are not here.
+//! Webhooks, sockets, `/ready` and `/metrics` are not here. The origins' health routes are for the listener of `/metrics`.
 
 mod attention;
 mod campaign_files;
@@ -37,7 +37,7 @@ pub use chats::mark_as_read;
 pub use extract::Caller;
 pub use leads::update_status;
 pub use problem::ApiError;
-pub use router::configure;
+pub use router::{configure, configure_health};
 pub use sends::submit;
 pub use state::{ApiState, Publisher, Unpublished};
 pub use sync::{NotSynced, SyncStats, Syncer};

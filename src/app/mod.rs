@@ -2,6 +2,7 @@
 
 mod bridges;
 mod directory;
+mod front;
 mod housekeeping;
 mod own;
 mod probes;

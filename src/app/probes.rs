@@ -1,12 +1,18 @@
-//! `/ready` and `/metrics`: for whoever runs the hub.
+//! `/ready` for load balancers; in detail, with `/metrics`, for whoever runs the hub, on a listener of their own.
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use serde_json::json;
 
 use super::Hub;
-use crate::{domain::directory::Watch, inbox::Inbox, store::Store, telemetry::Metrics};
+use crate::{
+    domain::directory::Watch,
+    http::routes::{Routes, get},
+    inbox::Inbox,
+    store::Store,
+    telemetry::Metrics,
+};
 
 /// What the probes look at.
 pub(super) struct Probed {
@@ -27,13 +33,32 @@ impl Probed {
     }
 }
 
-pub(super) fn configure(routes: &mut web::ServiceConfig) {
-    routes.route("/ready", web::get().to(ready)).route("/metrics", web::get().to(metrics));
+/// For anybody.
+pub(super) fn configure(app: &mut web::ServiceConfig) {
+    Routes::new().route("/ready", get().to(ready)).register(app);
+}
+
+/// For whoever runs the hub.
+pub(super) fn configure_telemetry(app: &mut web::ServiceConfig) {
+    let routes = Routes::new().route("/health", get().to(alive)).route("/ready", get().to(ready_in_detail));
+    routes.route("/metrics", get().to(metrics)).register(app);
+}
+
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"ok": true}))
+}
+
+/// 200 while webhooks are accepted and dashboards served, without a word on why not. It asks no file and no database:
+/// anybody may call it as often as they like.
+async fn ready(probed: web::Data<Probed>) -> HttpResponse {
+    let ready = !probed.inbox.is_closed() && probed.directory.borrow().is_some();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    HttpResponse::build(status).json(json!({"ready": ready}))
 }
 
 /// 200 while webhooks are accepted and dashboards served. A store that is away makes the hub degraded, not unready:
 /// taking it out of service would help nobody.
-async fn ready(probed: web::Data<Probed>) -> HttpResponse {
+async fn ready_in_detail(probed: web::Data<Probed>) -> HttpResponse {
     let mut missing = Vec::new();
     if probed.inbox.size().await.is_err() {
         missing.push("inbox");

@@ -1,7 +1,8 @@
-//! The HTTP server: every route on one screen, and the way for upgrade requests past them.
+//! The HTTP servers, the public one and that of whoever runs the hub: every route on one screen, and the way for upgrade
+//! requests past them.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 
 use actix::{Actor, Recipient};
 use actix_codec::Framed;
-use actix_http::{HttpService, KeepAlive, Request, h1};
+use actix_http::{Extensions, HttpService, KeepAlive, Request, h1};
 use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::{fn_factory, fn_service, map_config};
@@ -20,8 +21,11 @@ use actix_web::{
     web::{self, Data},
 };
 
+use socket2::SockRef;
+
 use super::{
     Hub,
+    front::{self, Front},
     probes::{self, Probed},
     requests,
 };
@@ -29,7 +33,7 @@ use crate::{
     api,
     config::Settings,
     dashboard,
-    http::{Pace, Proxies},
+    http::{Connections, Pace, Proxies},
     inbound::{self, Ingester},
     realtime::{
         AddShard, Shard,
@@ -40,6 +44,7 @@ use crate::{
             sse, websocket,
         },
     },
+    telemetry::Metrics,
 };
 
 /// Connections that the kernel may hold until they are accepted.
@@ -49,17 +54,21 @@ const IDLE: Duration = Duration::from_secs(75);
 
 /// Binds and starts the workers.
 pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAddr, Server)> {
-    let (address, listener) = bind(settings)?;
+    let (address, listener) = bind("server.bind", settings.server.bind)?;
+    let telemetry = settings.telemetry.bind.and_then(bind_telemetry);
     let probed = Data::new(Probed::new(hub));
     let (api_state, receiver) = (Data::new(hub.api(settings)), Data::from(Arc::clone(&hub.receiver)));
+    let (telemetry_state, telemetry_probed) = (api_state.clone(), probed.clone());
     let shard = shard_parts(settings, hub);
     let (registry, proxies) = (hub.registry.clone().recipient(), Proxies::new(&settings.server.trusted_proxies));
     let ingester = (hub.inbox.clone(), hub.supervisors.clone().recipient(), Arc::clone(&hub.metrics));
     let (request_timeout, pace) = (settings.server.request_timeout, Pace::configured(&settings.server));
     let talks = Sessions::<Talk>::default();
+    let front = Data::new(Front::new(&settings.server));
+    let door = Door::new(settings, &proxies, &hub.metrics);
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
-    let server = builder
+    let mut builder = builder
         .workers(settings.server.worker_count())
         .max_concurrent_connections(settings.server.max_connections)
         .backlog(BACKLOG)
@@ -76,7 +85,10 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
             });
             let (api_state, receiver, probed) = (api_state.clone(), receiver.clone(), probed.clone());
             let (inbox, arrived, metrics) = ingester.clone();
+            let door = door.clone();
             let app = App::new()
+                .wrap(from_fn(front::guarded))
+                .app_data(front.clone())
                 .app_data(Data::new(Ingester::new(inbox, arrived, metrics)))
                 .app_data(api_state)
                 .app_data(receiver)
@@ -89,14 +101,15 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 // Not compressed: an event must not wait for the next.
                 .configure(sse::configure)
                 .configure(socket_io::configure::<Talk>(socket_io::PATH))
-                .configure(people);
+                .configure(people)
+                .default_service(web::to(front::not_found));
             HttpService::build()
                 .keep_alive(KeepAlive::Timeout(IDLE))
                 .client_request_timeout(request_timeout)
                 // Zero closes at once; with a short wait connections often stay open for a second.
                 .client_disconnect_timeout(Duration::ZERO)
                 .tcp_nodelay(true)
-                .on_connect_ext(Line::note)
+                .on_connect_ext(move |io: &TcpStream, connection: &mut Extensions| door.admit(io, connection))
                 // Connections without a request in flight are closed when the hub stops, instead of waited for.
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();
@@ -105,9 +118,57 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 .upgrade(upgrade)
                 .finish(map_config(app, |()| AppConfig::default()))
                 .tcp()
-        })?
-        .run();
-    Ok((address, server))
+        })?;
+    if let Some(listener) = telemetry {
+        builder = builder.listen("telemetry", listener, move || {
+            let app = App::new()
+                .wrap(from_fn(front::guarded))
+                .app_data(telemetry_state.clone())
+                .app_data(telemetry_probed.clone())
+                .configure(probes::configure_telemetry)
+                .configure(api::configure_health)
+                .default_service(web::to(front::not_found));
+            HttpService::build()
+                .client_request_timeout(request_timeout)
+                .finish(map_config(app, |()| AppConfig::default()))
+                .tcp()
+        })?;
+    }
+    Ok((address, builder.run()))
+}
+
+/// Lets connections in.
+#[derive(Clone)]
+struct Door {
+    connections: Connections,
+    patience: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl Door {
+    fn new(settings: &Settings, proxies: &Proxies, metrics: &Arc<Metrics>) -> Self {
+        let connections = Connections::new(settings.server.connections_per_address, proxies.clone());
+        Self { connections, patience: settings.server.write_timeout, metrics: Arc::clone(metrics) }
+    }
+
+    /// Counts a connection for its address for as long as it carries HTTP; one too many is closed at once. A client that
+    /// takes nothing of its answers is cut by the kernel.
+    fn admit(&self, io: &TcpStream, connection: &mut Extensions) {
+        let socket = SockRef::from(io);
+        // Without it the client is cut only when its connection ends.
+        let _ = socket.set_tcp_user_timeout(Some(self.patience));
+        match io.peer_addr().ok().and_then(|peer| self.connections.admit(peer.ip())) {
+            Some(counted) => {
+                connection.insert(counted);
+            }
+            None => {
+                self.metrics.refused_connections.inc();
+                // What is left of it ends with the next read.
+                let _ = socket.shutdown(Shutdown::Both);
+            }
+        }
+        Line::note(io, connection);
+    }
 }
 
 /// What people and their programs ask for.
@@ -116,10 +177,23 @@ fn people(app: &mut web::ServiceConfig) {
     app.service(scope.configure(api::configure).configure(dashboard::configure));
 }
 
-fn bind(settings: &Settings) -> anyhow::Result<(SocketAddr, TcpListener)> {
-    let listener = TcpListener::bind(settings.server.bind)
-        .map_err(|error| anyhow::anyhow!("server.bind = {}: {error}", settings.server.bind))?;
+fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<(SocketAddr, TcpListener)> {
+    let listener = TcpListener::bind(address).map_err(|error| anyhow::anyhow!("{setting} = {address}: {error}"))?;
     Ok((listener.local_addr()?, listener))
+}
+
+/// A hub without metrics is better than none.
+fn bind_telemetry(address: SocketAddr) -> Option<TcpListener> {
+    match bind("telemetry.bind", address) {
+        Ok((address, listener)) => {
+            tracing::info!(%address, "serving /metrics");
+            Some(listener)
+        }
+        Err(error) => {
+            tracing::error!(%error, "/metrics is not served: give this hub a telemetry.bind of its own");
+            None
+        }
+    }
 }
 
 /// What the workers' shards are made of.

@@ -43,6 +43,9 @@ pub struct Check {
     /// Where the hub answers, if that is not `server.bind`.
     #[arg(long)]
     url: Option<Url>,
+    /// Where it answers whoever runs it, if that is not `telemetry.bind`.
+    #[arg(long)]
+    telemetry_url: Option<Url>,
     /// How long one thing is waited for, in seconds.
     #[arg(long, default_value_t = 60)]
     patience: u64,
@@ -51,7 +54,7 @@ pub struct Check {
 struct Trial {
     store: Store,
     http: reqwest::Client,
-    url: Url,
+    telemetry: Url,
     patience: Duration,
     agency: AgencyId,
     account: AccountId,
@@ -61,6 +64,14 @@ struct Trial {
 impl Check {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let url = self.url.map_or_else(|| format!("http://{}", settings.server.bind).parse(), Ok)?;
+        let telemetry = match (self.telemetry_url, settings.telemetry.bind) {
+            (Some(url), _) => url,
+            (None, Some(address)) => format!("http://{address}").parse()?,
+            (None, None) => {
+                let why = "the health routes have no address: set telemetry.bind, or name theirs with --telemetry-url";
+                return Err(BadInput(why.to_owned()).into());
+            }
+        };
         // The one provider of TLS in the tree; a second call finds it installed.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
@@ -75,7 +86,7 @@ impl Check {
         let agency = store.add_agency(&format!("{AGENCY}{}", clock::rfc3339(clock::now()))).await?.id;
         let patience = Duration::from_secs(self.patience.max(1));
         let checked = async {
-            let trial = Trial::begin(store.clone(), http, url, patience, agency).await?;
+            let trial = Trial::begin(store.clone(), http, telemetry, patience, agency).await?;
             trial.all().await
         };
         let checked = checked.await;
@@ -113,14 +124,14 @@ impl Trial {
     async fn begin(
         store: Store,
         http: reqwest::Client,
-        url: Url,
+        telemetry: Url,
         patience: Duration,
         agency: AgencyId,
     ) -> anyhow::Result<Self> {
         let account = store.add_account(agency, AGENCY.trim_end()).await?.id;
         store.watch_own_tables(account).await?;
         let endpoint = store.endpoints(agency).await?.first().context("the source has no endpoint")?.id;
-        Ok(Self { store, http, url, patience, agency, account, endpoint })
+        Ok(Self { store, http, telemetry, patience, agency, account, endpoint })
     }
 
     /// How many failed; each says its own line, and none keeps the others from being made.
@@ -168,7 +179,7 @@ impl Trial {
     }
 
     async fn health(&self, of: &str) -> anyhow::Result<()> {
-        let answer = self.http.get(self.url.join(&format!("/api/webhooks/{of}/health"))?).send().await?;
+        let answer = self.http.get(self.telemetry.join(&format!("/api/webhooks/{of}/health"))?).send().await?;
         let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap_or_default());
         ensure!(status.is_success() && body["status"] == "healthy", "{status} {body}");
         let parts = [("/dependencies/supabase", json!("connected")), ("/integrations/supabase", json!(true))];

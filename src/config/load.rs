@@ -191,6 +191,8 @@ fn impossible(s: &Settings) -> Vec<String> {
         [s.inbox.sweep_interval, s.inbox.prune_interval, s.store.directory_interval, s.costs.sweep_interval];
     let words = "inbox.sweep_interval, inbox.prune_interval, store.directory_interval and costs.sweep_interval must not be zero";
     demand(intervals.iter().all(|interval| !interval.is_zero()), words);
+    demand(s.server.connections_per_address > 0, "server.connections_per_address must be at least 1");
+    demand(s.server.write_timeout.as_secs() > 0, "server.write_timeout must be at least 1s");
     demand(s.server.body_rate.as_u64() > 0, "server.body_rate must be at least 1");
     demand(s.store.pool > 0, "store.pool must be at least 1");
     demand(

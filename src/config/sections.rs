@@ -16,6 +16,9 @@ pub struct Server {
     pub bind: SocketAddr,
     pub workers: usize,
     pub max_connections: usize,
+    pub connections_per_address: u32,
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
     pub body_rate: ByteSize,
@@ -276,6 +279,8 @@ where
 pub struct Telemetry {
     pub log: String,
     pub format: LogFormat,
+    #[serde(deserialize_with = "unless_empty")]
+    pub bind: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -1,12 +1,14 @@
 //! Serves the embedded files: revalidated by their hash, under a policy that lets nothing else run.
 
 use actix_web::{
-    HttpRequest, HttpResponse, guard,
+    HttpRequest, HttpResponse,
     http::header::{self, EntityTag, Header, IfNoneMatch},
     web,
 };
 use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
+
+use crate::http::{Routes, routes::get};
 
 /// What the page may do: run and style itself from here, talk to here, and nothing else. No inline script or style, no
 /// `eval`, and (where the browser knows trusted types) no markup made from text, which is what people's names are.
@@ -28,12 +30,10 @@ struct Page;
 #[folder = "src/dashboard/client/"]
 struct Client;
 
-/// Adds the page at `/`, its files under `/assets/` and the client library under `/client/`; GET and HEAD only.
+/// Adds the page at `/`, its files under `/assets/` and the client library under `/client/`.
 pub fn configure(cfg: &mut web::ServiceConfig) {
-    let reading = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    cfg.service(web::resource("/").route(reading().to(index)))
-        .service(web::resource("/assets/{path:.+}").route(reading().to(asset)))
-        .service(web::resource("/client/{path:.+}").route(reading().to(client)));
+    let routes = Routes::new().route("/", get().to(index)).route("/assets/{path:.+}", get().to(asset));
+    routes.route("/client/{path:.+}", get().to(client)).register(cfg);
 }
 
 async fn index(request: HttpRequest) -> HttpResponse {

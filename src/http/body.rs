@@ -65,6 +65,13 @@ impl Body {
         }
     }
 
+    /// Reads on and forgets, for no more than so many bytes.
+    pub async fn pass_over(mut self, most: u64) {
+        while self.received < most
+            && let Ok(Some(_)) = self.chunk().await
+        {}
+    }
+
     /// All of it, if it is no more than `most` bytes. Memory grows with what came, not with what was announced.
     ///
     /// # Errors

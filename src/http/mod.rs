@@ -7,8 +7,10 @@ mod body;
 mod connections;
 mod problem;
 mod proxies;
+pub mod routes;
 
 pub use body::{Body, BodyError, Pace};
 pub use connections::{Connection, Connections};
 pub use problem::problem;
 pub use proxies::{Proxies, network_of};
+pub use routes::Routes;

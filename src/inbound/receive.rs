@@ -31,6 +31,7 @@ use crate::{
         clock,
         directory::{Directory, Watch},
     },
+    http::{Routes, routes},
     inbox::{Delivery, Inbox, Quarantined},
     telemetry::Metrics,
 };
@@ -280,13 +281,15 @@ impl Refused {
 }
 
 /// Adds the webhook addresses. The app must hold `web::Data` of a [`Receiver`] and, a worker, of an [`Ingester`].
-pub fn configure(routes: &mut web::ServiceConfig) {
+pub fn configure(app: &mut web::ServiceConfig) {
+    let mut doors = Routes::new();
     for path in ["/webhook", "/webhook/{provider}/{source}", UNIPILE_MESSAGES] {
-        routes.service(web::resource(path).route(web::get().to(handshake)).route(web::post().to(post)));
+        doors = doors.route(path, routes::get().to(handshake)).route(path, routes::post().to(post));
     }
     for path in prospecting::DOORS {
-        routes.service(web::resource(path).route(web::post().to(post)));
+        doors = doors.route(path, routes::post().to(post));
     }
+    doors.register(app);
 }
 
 async fn post(

@@ -77,6 +77,8 @@ pub struct Metrics {
     pub sessions: Gauge,
     pub closed_sessions: Counters,
     pub refused_sessions: Counters,
+    /// Connections that were closed at once because their address had too many.
+    pub refused_connections: Counter,
     pub stored_leads: Counter,
     /// Messages written to the store.
     pub stored_messages: Counter,
@@ -144,6 +146,7 @@ impl Metrics {
             sessions: Gauge::default(),
             closed_sessions: Counters::default(),
             refused_sessions: Counters::default(),
+            refused_connections: Counter::default(),
             stored_leads: Counter::default(),
             stored_messages: Counter::default(),
             store_failures: Counter::default(),
@@ -198,6 +201,7 @@ impl Metrics {
         r.register("resumed_sessions", "Subscriptions with a position, by how much was brought back", self.resumed_sessions.clone());
         r.register("sessions", "Connected dashboards", self.sessions.clone());
         r.register("closed_sessions", "Sessions that the hub closed, by close code", self.closed_sessions.clone());
+        r.register("refused_connections", "Connections closed at once: their address had too many", self.refused_connections.clone());
         r.register("refused_sessions", "Sessions refused, by reason", self.refused_sessions.clone());
         r.register("stored_messages", "Messages written to the store", self.stored_messages.clone());
         r.register("stored_leads", "Leads written to the store", self.stored_leads.clone());

@@ -86,7 +86,14 @@ async fn whole_way(store: Option<String>) -> Result<()> {
     let names = NameServer::start()?;
     let site = Site::open("127.0.0.1", PAGES, Duration::ZERO).await?;
     let house = open(store.as_ref(), &names).await?;
-    let health: Value = house.get(0, "/api/webhooks/campaign-lifecycle/health").await?.json().await?;
+    let health: Value = house
+        .hub
+        .http()
+        .get(house.hub.telemetry_url("/api/webhooks/campaign-lifecycle/health"))
+        .send()
+        .await?
+        .json()
+        .await?;
     ensure!(health["integrations"]["csv_exporter"] == true, "{health}");
     let mut mine = house.session(0).await?;
     let account = &house.tenants[0].account;

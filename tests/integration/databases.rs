@@ -200,7 +200,7 @@ async fn the_health_routes_tell_whether_the_database_is_there() -> Result<()> {
         ("lead-enrichment/lead-enrichment/health", "lead-enrichment-webhook"),
         ("cost-alert/health", "cost-alert-webhook"),
     ] {
-        let answer = house.hub.http().get(house.hub.url(&format!("/api/webhooks/{path}"))).send().await?;
+        let answer = house.hub.http().get(house.hub.telemetry_url(&format!("/api/webhooks/{path}"))).send().await?;
         let health: Value = answer.error_for_status()?.json().await?;
         ensure!(
             health["status"] == "healthy" && health["service"] == service && health["version"] == "1.0.0",
@@ -208,7 +208,8 @@ async fn the_health_routes_tell_whether_the_database_is_there() -> Result<()> {
         );
         ensure!(health["dependencies"]["supabase"] == "connected", "{health}");
     }
-    let answer = house.hub.http().get(house.hub.url("/api/webhooks/campaign-lifecycle/health")).send().await?;
+    let lifecycle = house.hub.telemetry_url("/api/webhooks/campaign-lifecycle/health");
+    let answer = house.hub.http().get(lifecycle).send().await?;
     let health: Value = answer.error_for_status()?.json().await?;
     ensure!(health["webhook_type"] == "campaign_lifecycle" && health["integrations"]["supabase"] == true, "{health}");
     let events = house.hub.http().get(house.hub.url("/api/webhooks/campaign-lifecycle/events/1")).send().await?;

@@ -10,6 +10,7 @@ mod costs;
 mod crash;
 mod databases;
 mod flow;
+mod front;
 mod hostile;
 mod life;
 mod messages;

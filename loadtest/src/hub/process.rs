@@ -21,6 +21,7 @@ pub struct Hub {
     setup: Setup,
     directory: TempDir,
     address: SocketAddr,
+    telemetry: SocketAddr,
     child: Option<Child>,
     http: reqwest::Client,
 }
@@ -36,10 +37,11 @@ impl Hub {
         }
         let directory = tempfile::Builder::new().prefix("leadwire-").tempdir().context("no temporary directory")?;
         let address = free_address()?;
-        let toml = setup.to_toml(&address.to_string(), &directory.path().join("data"));
+        let telemetry = free_address()?;
+        let toml = setup.to_toml(address, telemetry, &directory.path().join("data"));
         fs::write(directory.path().join("leadwire.toml"), toml)?;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
-        let hub = Self { setup, directory, address, child: None, http };
+        let hub = Self { setup, directory, address, telemetry, child: None, http };
         hub.run(&["migrate", "up"], &[]).await?;
         Ok(hub)
     }
@@ -132,6 +134,12 @@ impl Hub {
         format!("http://{}{path}", self.address)
     }
 
+    /// The URL of a path, which begins with `/`, on the listener for whoever runs the hub.
+    #[must_use]
+    pub fn telemetry_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.telemetry)
+    }
+
     /// The URL of the WebSocket.
     #[must_use]
     pub fn ws_url(&self) -> String {
@@ -155,7 +163,7 @@ impl Hub {
     /// # Errors
     /// If `/metrics` doesn't answer.
     pub async fn metric(&self, name: &str) -> Result<f64> {
-        let text = self.http.get(self.url("/metrics")).send().await?.error_for_status()?.text().await?;
+        let text = self.http.get(self.telemetry_url("/metrics")).send().await?.error_for_status()?.text().await?;
         Ok(sum_of(&text, name))
     }
 

@@ -5,6 +5,7 @@ use std::{
     env,
     ffi::OsString,
     fmt::Write,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -110,8 +111,9 @@ impl Setup {
     }
 
     /// The settings file. JSON's strings, numbers, booleans and lists are TOML's as well.
-    pub(super) fn to_toml(&self, bind: &str, data: &Path) -> String {
-        let mut setup = self.clone().set("server.bind", bind).set("data.dir", data.to_string_lossy().as_ref());
+    pub(super) fn to_toml(&self, bind: SocketAddr, telemetry: SocketAddr, data: &Path) -> String {
+        let mut setup = self.clone().set("data.dir", data.to_string_lossy().as_ref());
+        setup = setup.set("server.bind", bind.to_string()).set("telemetry.bind", telemetry.to_string());
         let server = setup.settings.entry("server".to_owned()).or_default();
         server.entry("public_url".to_owned()).or_insert(format!("http://{bind}").into());
         setup.settings.entry("telemetry".to_owned()).or_default().entry("log".to_owned()).or_insert("info".into());
@@ -136,7 +138,7 @@ mod tests {
             .set("realtime.heartbeat", "30s")
             .set("realtime.heartbeat", "1s")
             .set("realtime.sessions_per_user", 7)
-            .to_toml("127.0.0.1:1234", Path::new("/somewhere"));
+            .to_toml(([127, 0, 0, 1], 1234).into(), ([127, 0, 0, 1], 1235).into(), Path::new("/somewhere"));
         assert!(text.contains("[realtime]\nheartbeat = \"1s\"\nsessions_per_user = 7\n"), "{text}");
         assert!(text.contains("[meta]\napp_secrets = [\"app_secret_123\"]\n"), "{text}");
         assert!(

@@ -13,7 +13,8 @@ use crate::{
 };
 
 fn login_request(password: &str) -> test::TestRequest {
-    test::TestRequest::post().uri("/api/login").set_json(json!({"email": "ada@example.com", "password": password}))
+    let request = test::TestRequest::post().uri("/api/login").peer_addr("127.0.0.1:4711".parse().unwrap());
+    request.set_json(json!({"email": "ada@example.com", "password": password}))
 }
 
 #[actix_web::test]

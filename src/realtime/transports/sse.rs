@@ -21,7 +21,6 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::Stream;
 use serde::Deserialize;
-use serde_json::json;
 use tokio::io::ReadBuf;
 
 use super::{
@@ -37,7 +36,7 @@ use super::{
 };
 use crate::{
     auth::{AuthError, Credentials, Purpose},
-    http::Proxies,
+    http::{Proxies, Routes, problem, routes::get},
     telemetry::Metrics,
 };
 
@@ -48,7 +47,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Adds the route. The app must hold `Data<Rc<ShardState>>` and `Data<Proxies>`.
 pub fn configure(app: &mut web::ServiceConfig) {
-    app.route("/events", web::get().to(open));
+    Routes::new().route("/events", get().to(open)).register(app);
 }
 
 #[derive(Deserialize)]
@@ -66,12 +65,12 @@ async fn open(
     proxies: Data<Proxies>,
 ) -> HttpResponse {
     if shard.is_draining() {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub restarts: come back in a moment");
+        return later(StatusCode::SERVICE_UNAVAILABLE, "the hub restarts: come back in a moment");
     }
     let Some(seat) = shard.limits.admit_address(client_address(&proxies, request.headers(), request.peer_addr()))
     else {
         Metrics::count(&shard.metrics.refused_sessions, "address");
-        return problem(StatusCode::TOO_MANY_REQUESTS, "this address has too many sessions: close one first");
+        return later(StatusCode::TOO_MANY_REQUESTS, "this address has too many sessions: close one first");
     };
     let credentials = Credentials::from_head(request.headers(), Purpose::Socket, shard.auth.origins());
     let principal = match credentials {
@@ -88,11 +87,11 @@ async fn open(
     let limit = usize::try_from(shard.settings.max_waiting.as_u64()).unwrap_or(usize::MAX);
     let line = request.conn_data::<Line>().and_then(|line| line.handle(shard.settings.heartbeat * 2).ok());
     let Some(line) = line.map(Rc::new) else {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "the hub has too many open files: come back in a moment");
+        return later(StatusCode::SERVICE_UNAVAILABLE, "the hub has too many open files: come back in a moment");
     };
     let conversation = Conversation::open(&shard, Wire::pulled(Encoding::Sse, limit, Some(Rc::clone(&line))), seat);
     if !conversation.authenticated(Ok(principal), None) {
-        return problem(StatusCode::TOO_MANY_REQUESTS, "this user has too many sessions: close one first");
+        return later(StatusCode::TOO_MANY_REQUESTS, "this user has too many sessions: close one first");
     }
     let seen = positions(&request);
     let types: Option<Vec<_>> = asked.types.as_ref().map(|types| types.split(',').map(str::to_owned).collect());
@@ -206,7 +205,7 @@ impl Stream for Events {
 }
 
 fn refused(error: &AuthError) -> HttpResponse {
-    problem(error.status(), &error.to_string())
+    later(error.status(), &error.to_string())
 }
 
 fn not_subscribed(Refusal { code, message }: Refusal) -> HttpResponse {
@@ -216,16 +215,14 @@ fn not_subscribed(Refusal { code, message }: Refusal) -> HttpResponse {
         "too_many_rooms" | "account_full" | "busy" => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::BAD_REQUEST,
     };
-    problem(status, &message)
+    later(status, &message)
 }
 
-/// RFC 9457.
-fn problem(status: StatusCode, detail: &str) -> HttpResponse {
-    let title = status.canonical_reason().unwrap_or_default();
-    let body = json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
-    let mut answer = HttpResponse::build(status);
+/// A problem that says when to come back, where that helps.
+fn later(status: StatusCode, detail: &str) -> HttpResponse {
+    let mut answer = problem(status, detail);
     if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-        answer.insert_header((header::RETRY_AFTER, "5"));
+        answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
     }
-    answer.content_type("application/problem+json").body(body.to_string())
+    answer
 }

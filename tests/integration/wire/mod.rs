@@ -141,7 +141,7 @@ async fn create(hub: &Hub, key: &str, account: &str, name: &str) -> String {
 
 /// One sample of a counter that has the label `what`; 0 when there is none.
 async fn labelled(hub: &Hub, name: &str, what: &str) -> u64 {
-    let text = hub.http().get(hub.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    let text = hub.http().get(hub.telemetry_url("/metrics")).send().await.unwrap().text().await.unwrap();
     let sample = format!("{name}{{what=\"{what}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(&sample)).map_or(0, |count| count.trim().parse().unwrap())
 }
