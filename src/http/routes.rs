@@ -96,11 +96,8 @@ impl Routes {
     /// Hands them to the app or the scope.
     pub fn register(self, app: &mut ServiceConfig) {
         for Path { methods, resource, .. } in self.paths {
-            let mut known: Vec<&str> = methods.iter().map(Method::as_str).collect();
-            if known.contains(&"GET") {
-                known.push("HEAD");
-            }
-            let known = known.join(", ");
+            let known: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            let known = known.join(", ").replace("GET", "GET, HEAD");
             let refused = move || {
                 let mut answer = problem(StatusCode::METHOD_NOT_ALLOWED, &format!("This address knows {known} only."));
                 if let Ok(known) = header::HeaderValue::from_str(&known) {
