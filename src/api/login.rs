@@ -57,7 +57,7 @@ pub async fn logout(state: Data<ApiState>, caller: Result<Caller, ApiError>) -> 
 pub async fn token(state: Data<ApiState>, caller: Caller) -> Result<HttpResponse, ApiError> {
     let soon = clock::now() + SOCKET_TOKEN;
     let until = caller.expires_at.map_or(soon, |end| end.min(soon));
-    let (token, expires_at) = state.auth.issue(caller.subject, caller.jti.clone(), until)?;
+    let (token, expires_at) = state.auth.derive(&caller, until)?;
     Ok(HttpResponse::Ok().json(json!({"token": token.expose_secret(), "expires_at": clock::rfc3339(expires_at)})))
 }
 

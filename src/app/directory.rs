@@ -22,6 +22,7 @@ pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>
     let loaded = directory.is_ok();
     match directory {
         Ok(directory) => {
+            name_unsafe_issuers(&directory);
             sender.send_replace(Some(Arc::new(directory)));
         }
         Err(error) => tracing::error!(%error, "the database can't be used yet; the hub is not ready until it can"),
@@ -32,7 +33,10 @@ pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>
             loop {
                 tokio::time::sleep(wait).await;
                 match first(&store).await {
-                    Ok(directory) => break drop(sender.send_replace(Some(Arc::new(directory)))),
+                    Ok(directory) => {
+                        name_unsafe_issuers(&directory);
+                        break drop(sender.send_replace(Some(Arc::new(directory))));
+                    }
                     Err(error) => tracing::warn!(%error, ?wait, "the database is still away"),
                 }
                 wait = (wait * 2).min(LONGEST);
@@ -42,6 +46,17 @@ pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>
         follow(&store, interval, &sender, &metrics).await;
     });
     watch
+}
+
+/// Says which issuers let nobody in any more, and what to do: their people only read that a credential is not valid.
+fn name_unsafe_issuers(directory: &Directory) {
+    for issuer in directory.issuers.values().filter(|issuer| !issuer.is_safe()) {
+        tracing::error!(
+            issuer = %issuer.id, agency = %issuer.agency, iss = issuer.iss,
+            "tokens of an issuer that publishes its keys are refused, since it was added without an audience: remove it \
+             (leadwire issuer remove) and add it anew with --audience"
+        );
+    }
 }
 
 async fn first(store: &Store) -> Result<Directory, StoreError> {

@@ -17,11 +17,12 @@ use super::{
     keys,
     limits::LoginLimits,
     password,
-    tokens::{self, Claims},
+    principal::is_trusted,
+    tokens::{self, Claimed, Claims},
     who::{Who, by_key},
 };
 use crate::domain::{
-    AccountId, Timestamp, clock,
+    AccountId, IssuerId, Timestamp, clock,
     directory::{Directory, Watch},
 };
 
@@ -61,6 +62,14 @@ struct Inner {
     passwords: Semaphore,
     /// Signed out here and perhaps not yet in the directory; each goes when its token has run out.
     signed_out: Mutex<HashMap<String, Timestamp>>,
+}
+
+/// What a token is made of, and ends with.
+#[derive(Default)]
+struct SignIn {
+    /// Its name; a new one if there is none.
+    jti: Option<String>,
+    issuer: Option<IssuerId>,
 }
 
 /// A successful login.
@@ -125,7 +134,7 @@ impl Authenticator {
         };
         let ttl = chrono::Duration::from_std(self.inner.options.token_ttl).unwrap_or(chrono::Duration::MAX);
         let expires_at = clock::now().checked_add_signed(ttl).unwrap_or(Timestamp::MAX_UTC);
-        let (token, claims) = self.sign(Subject::User(user.id), None, expires_at)?;
+        let (token, claims) = self.sign(Subject::User(user.id), SignIn::default(), expires_at)?;
         Ok(Login { principal: self.own(&claims, &directory)?, token, expires_at: claims.expires_at() })
     }
 
@@ -168,25 +177,30 @@ impl Authenticator {
         principal.recheck(&*self.directory().ok()?).filter(|_| !gone)
     }
 
-    /// A token for a user or a program that good credentials were shown for, or that an operator names. `jti` ties it to
-    /// an earlier sign-in, so that they end together.
+    /// A token for a user or a program that an operator names.
     ///
     /// # Errors
     /// [`AuthError::Invalid`] if the subject is disabled or gone, [`AuthError::Unavailable`].
-    pub fn issue(
-        &self,
-        subject: Subject,
-        jti: Option<String>,
-        expires_at: Timestamp,
-    ) -> Result<(SecretString, Timestamp), AuthError> {
-        let (token, claims) = self.sign(subject, jti, expires_at)?;
+    pub fn issue(&self, subject: Subject, expires_at: Timestamp) -> Result<(SecretString, Timestamp), AuthError> {
+        let (token, claims) = self.sign(subject, SignIn::default(), expires_at)?;
+        Ok((token, claims.expires_at()))
+    }
+
+    /// Another token for somebody who was let in. It ends with what they showed: with their sign-in, and with the issuer
+    /// of the token that they came with.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`] if they are disabled or gone, [`AuthError::Unavailable`].
+    pub fn derive(&self, from: &Principal, expires_at: Timestamp) -> Result<(SecretString, Timestamp), AuthError> {
+        let sign_in = SignIn { jti: from.jti.clone(), issuer: from.proof.issuer() };
+        let (token, claims) = self.sign(from.subject, sign_in, expires_at)?;
         Ok((token, claims.expires_at()))
     }
 
     /// Ends a sign-in, and with it every token that was made from it: here at once, elsewhere when they next look.
     ///
     /// # Errors
-    /// [`AuthError::Invalid`] if there is no sign-in to end (an API key, an issuer's token without `jti`);
+    /// [`AuthError::Invalid`] if there is no sign-in to end (an API key);
     /// [`AuthError::Unavailable`] if it could not be written down.
     pub async fn logout(&self, principal: &Principal) -> Result<(), AuthError> {
         let (Some(jti), Some(expires_at)) = (&principal.jti, principal.expires_at) else {
@@ -220,11 +234,11 @@ impl Authenticator {
         if on_purpose && text.starts_with(keys::PREFIX) {
             return by_key(text, &directory);
         }
-        let issuer = tokens::claimed_issuer(text)?;
-        let principal = if issuer == tokens::ISSUER {
+        let claimed = tokens::claimed(text)?;
+        let principal = if claimed.iss == tokens::ISSUER {
             self.own(&self.inner.options.tokens.verify(text)?, &directory)?
         } else if on_purpose {
-            self.issued(text, &issuer, &directory).await?
+            self.issued(text, &claimed, &directory).await?
         } else {
             return Err(AuthError::Invalid("its issuer is not known here"));
         };
@@ -243,27 +257,28 @@ impl Authenticator {
         if claims.epoch < who.epoch {
             return Err(AuthError::Invalid("the user's earlier logins were all ended"));
         }
-        let proof = Proof::Token { epoch: claims.epoch };
+        if claims.issuer.is_some_and(|issuer| !is_trusted(issuer, directory)) {
+            return Err(AuthError::Invalid("the issuer of the token that it was made of is trusted no more"));
+        }
+        let proof = Proof::Token { epoch: claims.epoch, issuer: claims.issuer };
         who.admit(subject, proof, Some(claims.expires_at()), Some(claims.jti.clone()), directory)
     }
 
     /// Whom a token of an agency's own issuer names.
-    async fn issued(&self, token: &str, iss: &str, directory: &Arc<Directory>) -> Result<Principal, AuthError> {
-        let Some(issuer) = directory.issuers.get(iss) else {
-            return Err(AuthError::Invalid("its issuer is not known here"));
-        };
-        self.inner.jwks.retain(|id| directory.issuers.values().any(|issuer| issuer.id == id));
+    async fn issued(&self, token: &str, claimed: &Claimed, directory: &Directory) -> Result<Principal, AuthError> {
+        let issuer = issuers::of(claimed, directory)?;
+        self.inner.jwks.retain(|id| directory.issuers.contains_key(&id));
         let claims = issuers::verify(issuer, token, &self.inner.jwks).await?;
-        let subject = Subject::User(claims.user(directory, issuer.agency)?.id);
+        let subject = Subject::User(claims.user(directory, issuer)?.id);
         let who = Who::of(subject, directory).ok_or(AuthError::Invalid("its user is gone"))?;
         let proof = Proof::Issuer(issuer.id);
-        who.admit(subject, proof, Some(claims.expires_at()), claims.jti(issuer), directory)
+        who.admit(subject, proof, Some(claims.expires_at()), Some(claims.jti(issuer)), directory)
     }
 
     fn sign(
         &self,
         subject: Subject,
-        jti: Option<String>,
+        sign_in: SignIn,
         expires_at: Timestamp,
     ) -> Result<(SecretString, Claims), AuthError> {
         let directory = self.directory()?;
@@ -275,7 +290,8 @@ impl Authenticator {
             sub: subject.to_string(),
             agency: who.agency,
             epoch: who.epoch,
-            jti: jti.unwrap_or_else(|| ulid::Ulid::generate().to_string()),
+            jti: sign_in.jti.unwrap_or_else(|| ulid::Ulid::generate().to_string()),
+            issuer: sign_in.issuer,
             iat: clock::now().timestamp(),
             exp: expires_at.timestamp(),
         };

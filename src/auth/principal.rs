@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use crate::domain::{
     AccountId, AgencyId, ApiKeyId, IssuerId, Role, Timestamp, UserId,
-    directory::{Directory, User},
+    directory::{Directory, Issuer, User},
 };
 
 /// What somebody may do, where.
@@ -46,6 +46,8 @@ pub enum Proof {
     Token {
         /// The user's epoch when it was issued; 0 for a program.
         epoch: i64,
+        /// The agency's own issuer whose token it was made of; removing that ends it too.
+        issuer: Option<IssuerId>,
     },
     /// A token of an agency's own issuer; removing the issuer ends it.
     Issuer(IssuerId),
@@ -53,6 +55,23 @@ pub enum Proof {
     Key,
     /// Nothing: the settings ask for nothing.
     Nothing,
+}
+
+impl Proof {
+    /// The agency's own issuer that all of it rests on.
+    #[must_use]
+    pub const fn issuer(self) -> Option<IssuerId> {
+        match self {
+            Self::Token { issuer, .. } => issuer,
+            Self::Issuer(issuer) => Some(issuer),
+            Self::Key | Self::Nothing => None,
+        }
+    }
+}
+
+/// Whether an issuer is there, and its tokens may let somebody in.
+pub(super) fn is_trusted(issuer: IssuerId, directory: &Directory) -> bool {
+    directory.issuers.get(&issuer).is_some_and(Issuer::is_safe)
 }
 
 /// Somebody who was let in.
@@ -97,11 +116,13 @@ impl Principal {
             return None;
         }
         match (self.proof, self.subject) {
-            (Proof::Token { epoch }, Subject::User(id)) if epoch < directory.users.get(&id)?.token_epoch => {
+            (Proof::Token { epoch, .. }, Subject::User(id)) if epoch < directory.users.get(&id)?.token_epoch => {
                 return None;
             }
-            (Proof::Issuer(id), _) if !directory.issuers.values().any(|issuer| issuer.id == id) => return None,
             _ => {}
+        }
+        if self.proof.issuer().is_some_and(|issuer| !is_trusted(issuer, directory)) {
+            return None;
         }
         grants_of(self.subject, directory)
     }
@@ -150,7 +171,7 @@ mod tests {
             grants: Arc::default(),
             expires_at: None,
             jti: Some("login-1".into()),
-            proof: Proof::Token { epoch: 0 },
+            proof: Proof::Token { epoch: 0, issuer: None },
         }
     }
 

@@ -40,16 +40,20 @@ impl Sample {
     }
 
     pub fn add_issuer(&mut self, iss: &str, key: IssuerKey) -> IssuerId {
-        let issuer = Issuer {
-            id: IssuerId::generate(),
-            agency: self.agency,
-            iss: iss.into(),
-            audience: Some("dashboards".into()),
-            key,
-        };
-        let id = issuer.id;
-        self.directory.issuers.insert(iss.into(), issuer);
+        let (id, agency) = (IssuerId::generate(), self.agency);
+        let audience = Some("dashboards".into());
+        let issuer = Issuer { id, agency, iss: iss.into(), audience, trust_email: false, key };
+        self.directory.issuers.insert(id, issuer);
+        self.reindex();
         id
+    }
+
+    pub fn issuer_mut(&mut self, id: IssuerId) -> &mut Issuer {
+        self.directory.issuers.get_mut(&id).unwrap()
+    }
+
+    pub fn reindex(&mut self) {
+        self.directory = std::mem::take(&mut self.directory).indexed();
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::AuthError;
-use crate::domain::{AgencyId, Timestamp};
+use crate::domain::{AgencyId, IssuerId, Timestamp};
 
 /// The `iss` of the hub's own tokens; no agency may name its issuer so.
 pub const ISSUER: &str = "leadwire";
@@ -19,7 +19,7 @@ pub const AUDIENCE: &str = "leadwire";
 /// A longer token is not looked at.
 pub const MAX_LENGTH: usize = 8 * 1024;
 /// How far clocks may differ, in seconds.
-const LEEWAY: u64 = 30;
+pub(super) const LEEWAY: u64 = 30;
 
 /// What a token of the hub's own says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Claims {
     pub epoch: i64,
     /// Names the sign-in.
     pub jti: String,
+    /// The agency's own issuer whose token it was made of; it ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerId>,
     /// Issued, in seconds since 1970.
     pub iat: i64,
     /// Good until, in seconds since 1970.
@@ -67,10 +70,14 @@ pub struct OwnTokens {
 
 impl OwnTokens {
     /// HS256 with a key that is used for nothing else.
+    ///
+    /// # Panics
+    /// Never: only an empty key is refused.
     #[must_use]
     pub fn hs256(key: &[u8; 32]) -> Self {
-        let parts = (EncodingKey::from_secret(key), DecodingKey::from_secret(key));
-        Self::new(Algorithm::HS256, parts, key)
+        let encoding = EncodingKey::from_secret(key).expect("32 bytes are a key");
+        let decoding = DecodingKey::from_secret(key).expect("32 bytes are a key");
+        Self::new(Algorithm::HS256, (encoding, decoding), key)
     }
 
     /// `EdDSA` with an Ed25519 private key in PKCS#8 PEM form.
@@ -153,15 +160,40 @@ pub(super) fn header(token: &str) -> Result<Header, AuthError> {
     }
 }
 
-/// Who a token says issued it. Nothing about it is believed yet; it only chooses the key to verify it with.
-pub(super) fn claimed_issuer(token: &str) -> Result<String, AuthError> {
-    #[derive(Deserialize)]
-    struct Claimed {
-        iss: String,
+/// Who a token says issued it, and for whom.
+#[derive(Debug, Deserialize)]
+pub(super) struct Claimed {
+    pub iss: String,
+    #[serde(default)]
+    aud: Audience,
+}
+
+/// One name or several.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+    #[default]
+    Nobody,
+}
+
+impl Claimed {
+    /// Whether it says that it is for `audience`.
+    pub(super) fn is_for(&self, audience: &str) -> bool {
+        match &self.aud {
+            Audience::One(name) => name == audience,
+            Audience::Several(names) => names.iter().any(|name| name == audience),
+            Audience::Nobody => false,
+        }
     }
+}
+
+/// Who a token says issued it. Nothing about it is believed yet; it only chooses the key to verify it with.
+pub(super) fn claimed(token: &str) -> Result<Claimed, AuthError> {
     header(token)?;
-    let claimed = jsonwebtoken::dangerous::insecure_decode_claims::<Claimed>(token);
-    claimed.map(|claimed| claimed.iss).map_err(|_| AuthError::Invalid("it does not say who issued it"))
+    let claimed = jsonwebtoken::dangerous::insecure_decode_claims(token);
+    claimed.map_err(|_| AuthError::Invalid("it does not say who issued it"))
 }
 
 fn refusal(error: &JwtError) -> AuthError {
@@ -195,6 +227,7 @@ mod tests {
             agency: AgencyId::generate(),
             epoch: 3,
             jti: "j".into(),
+            issuer: None,
             iat: now,
             exp: now + 60,
         }
@@ -263,7 +296,7 @@ mod tests {
 
         let public = tokens.decoding.try_get_as_bytes().unwrap();
         let header = Header { kid: Some(kid), ..Header::new(Algorithm::HS256) };
-        let confused = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(public)).unwrap();
+        let confused = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(public).unwrap()).unwrap();
         let refused = tokens.verify(&confused);
         assert_eq!(refused, Err(AuthError::Invalid("it is signed with an algorithm that is not accepted")));
     }

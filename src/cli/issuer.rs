@@ -7,7 +7,11 @@ use super::{BadInput, database, secret, table};
 use crate::{
     auth,
     config::Settings,
-    domain::{AgencyId, IssuerId, directory::IssuerKey},
+    domain::{
+        AgencyId, IssuerId,
+        directory::{self, IssuerKey},
+    },
+    store::NewIssuer,
 };
 
 /// Agencies' own issuers of tokens.
@@ -22,12 +26,17 @@ pub enum Issuer {
         /// The `iss` of its tokens, exactly.
         #[arg(long, value_parser = issuer_name)]
         iss: String,
-        /// The `aud` that its tokens must carry.
-        #[arg(long)]
+        /// The `aud` that its tokens must carry. Obligatory with --jwks. Several agencies may use one issuer, each with an
+        /// audience of its own.
+        #[arg(long, value_parser = database::name)]
         audience: Option<String>,
         /// Where it publishes its keys (RS256, ES256 or `EdDSA`).
         #[arg(long, value_parser = jwks_url)]
         jwks: Option<Url>,
+        /// Takes its word for e-mail addresses, also in `sub`, without `email_verified`: only if no one can enter an
+        /// address there that is not theirs.
+        #[arg(long)]
+        trust_email: bool,
     },
     /// Trusts an issuer no more.
     Remove {
@@ -42,46 +51,62 @@ impl Issuer {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let (store, directory) = database::with_directory(settings).await?;
         match self {
-            Self::Add { agency, iss, audience, jwks } => {
+            Self::Add { agency, iss, audience, jwks, trust_email } => {
                 database::agency(&directory, agency)?;
                 let key = if let Some(url) = jwks {
+                    if audience.is_none() {
+                        return Err(BadInput(NO_AUDIENCE.to_owned()).into());
+                    }
                     IssuerKey::Jwks(url)
                 } else {
                     let shared = secret::demand("LEADWIRE_ISSUER_SECRET", "shared secret (or --jwks URL)")?;
                     // RFC 7518, section 3.2: a key of at least the hash's size.
                     IssuerKey::Secret(secret::long_enough(shared, 32, "shared secret")?)
                 };
-                println!("{}", store.add_issuer(agency, &iss, audience.as_deref(), &key).await?);
+                println!("{}", store.add_issuer(NewIssuer { agency, iss, audience, trust_email, key }).await?);
             }
             Self::Remove { issuer } => {
-                if !directory.issuers.values().any(|known| known.id == issuer) {
+                if !directory.issuers.contains_key(&issuer) {
                     return Err(BadInput::unknown("issuer", issuer).into());
                 }
                 store.remove_issuer(issuer).await?;
-                eprintln!("The issuer's tokens let nobody in any more.");
+                eprintln!("The issuer's tokens, and those that were made of them, let nobody in any more.");
             }
-            Self::List => {
-                let mut issuers: Vec<_> = directory.issuers.values().collect();
-                issuers.sort_by_key(|issuer| (issuer.agency, issuer.id));
-                table::print(
-                    ["id", "agency", "iss", "audience", "keys"],
-                    issuers.into_iter().map(|issuer| {
-                        let keys = match &issuer.key {
-                            IssuerKey::Secret(_) => "shared secret".to_owned(),
-                            IssuerKey::Jwks(url) => url.to_string(),
-                        };
-                        [
-                            issuer.id.to_string(),
-                            issuer.agency.to_string(),
-                            issuer.iss.clone(),
-                            database::or_dash(issuer.audience.as_ref()),
-                            keys,
-                        ]
-                    }),
-                );
-            }
+            Self::List => list(directory.issuers.values().collect()),
         }
         Ok(())
+    }
+}
+
+const NO_AUDIENCE: &str = "--audience is missing: who publishes keys signs tokens for many sites with them, and those \
+                           for other sites would let their users in here. Give the `aud` of the tokens that are meant \
+                           for this hub (a client id, at most providers)";
+
+fn list(mut issuers: Vec<&directory::Issuer>) {
+    issuers.sort_by_key(|issuer| (issuer.agency, issuer.id));
+    let unsafe_ones: Vec<_> = issuers.iter().filter(|issuer| !issuer.is_safe()).map(|issuer| issuer.id).collect();
+    table::print(
+        ["id", "agency", "iss", "audience", "e-mail", "keys"],
+        issuers.into_iter().map(|issuer| {
+            let keys = match &issuer.key {
+                IssuerKey::Secret(_) => "shared secret".to_owned(),
+                IssuerKey::Jwks(url) => url.to_string(),
+            };
+            [
+                issuer.id.to_string(),
+                issuer.agency.to_string(),
+                issuer.iss.clone(),
+                database::or_dash(issuer.audience.as_ref()),
+                if issuer.trust_email { "trusted" } else { "if verified" }.to_owned(),
+                keys,
+            ]
+        }),
+    );
+    for issuer in unsafe_ones {
+        eprintln!(
+            "{issuer} has no audience, so its tokens are refused: `leadwire issuer remove {issuer}`, then add it anew \
+             with --audience."
+        );
     }
 }
 

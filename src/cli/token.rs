@@ -50,7 +50,7 @@ impl Token {
             origins: Origins::default(),
             anonymous: None,
         })?;
-        let (token, expires_at) = auth.issue(Subject::User(user), None, until)?;
+        let (token, expires_at) = auth.issue(Subject::User(user), until)?;
         eprintln!("Good until {}.", clock::rfc3339(expires_at));
         println!("{}", token.expose_secret());
         Ok(())

@@ -35,14 +35,16 @@ pub struct Directory {
     pub sources: HashMap<SourceId, Source>,
     /// Keys for programs, by the SHA-256 of the key.
     pub api_keys: HashMap<[u8; 32], ApiKey>,
-    /// Agencies' own token issuers, by their `iss`.
-    pub issuers: HashMap<String, Issuer>,
+    /// Agencies' own token issuers.
+    pub issuers: HashMap<IssuerId, Issuer>,
     /// Tokens (by `jti`) that were signed out before they ran out.
     pub revoked_tokens: HashSet<String>,
     /// Which source stands for a platform's object.
     pub sources_by_object: HashMap<(SourceKind, String), SourceId>,
     /// Which user has an address, in lower case.
     pub users_by_email: HashMap<String, UserId>,
+    /// Which issuers go by an `iss`; each has an audience of its own.
+    pub issuers_by_name: HashMap<String, Vec<IssuerId>>,
 }
 
 impl Directory {
@@ -52,6 +54,10 @@ impl Directory {
         self.sources_by_object =
             self.sources.values().map(|source| ((source.kind, source.external_id.clone()), source.id)).collect();
         self.users_by_email = self.users.values().map(|user| (user.email.to_lowercase(), user.id)).collect();
+        self.issuers_by_name.clear();
+        for issuer in self.issuers.values() {
+            self.issuers_by_name.entry(issuer.iss.clone()).or_default().push(issuer.id);
+        }
         self
     }
 
@@ -186,8 +192,19 @@ pub struct Issuer {
     pub iss: String,
     /// The `aud` its tokens must carry, if any is demanded.
     pub audience: Option<String>,
+    /// Whether e-mail addresses count that a token does not call verified.
+    pub trust_email: bool,
     /// How its tokens are verified.
     pub key: IssuerKey,
+}
+
+impl Issuer {
+    /// Whether its tokens may let anybody in. Whoever publishes keys signs tokens for many sites with them: without an
+    /// audience, tokens for any of those would count here. Rows from before audiences were obligatory may lack it.
+    #[must_use]
+    pub const fn is_safe(&self) -> bool {
+        matches!((&self.key, &self.audience), (IssuerKey::Secret(_), _) | (_, Some(_)))
+    }
 }
 
 /// How an issuer's tokens are verified.

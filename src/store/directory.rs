@@ -78,7 +78,7 @@ fn assemble(vault: &Vault, rows: Rows) -> Result<Directory> {
     }
     for row in rows.issuers {
         let issuer = issuers::open(vault, row)?;
-        directory.issuers.insert(issuer.iss.clone(), issuer);
+        directory.issuers.insert(issuer.id, issuer);
     }
     Ok(directory.indexed())
 }

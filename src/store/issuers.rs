@@ -24,36 +24,55 @@ pub(super) struct IssuerRow {
     pub agency_id: Word<AgencyId>,
     pub iss: String,
     pub audience: Option<String>,
+    pub trust_email: bool,
     pub secret: Option<Vec<u8>>,
     pub jwks_url: Option<String>,
     pub created_at: At,
+}
+
+/// An issuer to trust.
+#[derive(Debug, Clone)]
+pub struct NewIssuer {
+    /// Whose users its tokens may name.
+    pub agency: AgencyId,
+    /// The `iss` of its tokens.
+    pub iss: String,
+    /// The `aud` of its tokens; whoever publishes keys for everybody must name one.
+    pub audience: Option<String>,
+    /// Whether e-mail addresses count that a token does not call verified.
+    pub trust_email: bool,
+    /// How its tokens are verified.
+    pub key: IssuerKey,
 }
 
 impl Store {
     /// Trusts an issuer for the users of one agency.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if its `iss` is trusted already, [`StoreError::NotFound`] if there is no such agency,
-    /// [`StoreError::Rejected`] if `iss` is empty.
-    pub async fn add_issuer(
-        &self,
-        agency: AgencyId,
-        iss: &str,
-        audience: Option<&str>,
-        key: &IssuerKey,
-    ) -> Result<IssuerId> {
-        check::filled("iss", iss)?;
-        audience.map_or(Ok(()), |audience| check::text("audience", audience))?;
+    /// [`StoreError::Conflict`] if its `iss` is trusted already for this audience, [`StoreError::NotFound`] if there is no
+    /// such agency, [`StoreError::Rejected`] if `iss` or the audience is empty, or there is no audience beside published keys.
+    pub async fn add_issuer(&self, new: NewIssuer) -> Result<IssuerId> {
+        check::filled("iss", &new.iss)?;
+        match (&new.audience, &new.key) {
+            (Some(audience), _) => check::filled("audience", audience)?,
+            (None, IssuerKey::Jwks(_)) => {
+                let why =
+                    "an issuer that publishes its keys needs an audience: its tokens for other sites would count here";
+                return Err(StoreError::Rejected(why.to_owned()));
+            }
+            (None, IssuerKey::Secret(_)) => {}
+        }
         let id = IssuerId::generate();
-        let (secret, jwks_url) = match key {
+        let (secret, jwks_url) = match &new.key {
             IssuerKey::Secret(secret) => (Some(self.vault().seal(place(&id.to_string()), secret)?), None),
             IssuerKey::Jwks(url) => (None, Some(url.to_string())),
         };
         let row = IssuerRow {
             id: Word(id),
-            agency_id: Word(agency),
-            iss: iss.to_owned(),
-            audience: audience.map(str::to_owned),
+            agency_id: Word(new.agency),
+            iss: new.iss,
+            audience: new.audience,
+            trust_email: new.trust_email,
             secret,
             jwks_url,
             created_at: At(clock::now()),
@@ -87,5 +106,12 @@ pub(super) fn open(vault: &Vault, row: IssuerRow) -> Result<Issuer> {
         ),
         (None, None) => return Err(StoreError::Corrupt(format!("issuer {name} has no key"))),
     };
-    Ok(Issuer { id: row.id.0, agency: row.agency_id.0, iss: row.iss, audience: row.audience, key })
+    Ok(Issuer {
+        id: row.id.0,
+        agency: row.agency_id.0,
+        iss: row.iss,
+        audience: row.audience,
+        trust_email: row.trust_email,
+        key,
+    })
 }

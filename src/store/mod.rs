@@ -53,6 +53,7 @@ pub use endpoints::{EndpointChange, NewEndpoint, Target};
 pub use enrichments::{Case, Cost, Ending, Enrichment, StageDone, Then, Threshold};
 pub use error::{Result, StoreError};
 pub use handle::Store;
+pub use issuers::NewIssuer;
 pub use leads::{Cursor, LeadChanges, LeadFilter, LeadPage, ParseCursorError};
 pub use messages::{Attendee, MessageFilter, MessagePage};
 pub use outbox::{Attempt, Claimed, Due, Outcome, Settled};

@@ -22,6 +22,7 @@ mod page_costs;
 mod page_endpoints;
 mod prospecting;
 mod replies;
+mod signing_in;
 mod store;
 mod support;
 mod tenancy;

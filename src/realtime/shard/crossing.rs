@@ -254,7 +254,7 @@ impl World {
         let Some(grants) = grants_of(subject, &directory) else { return };
         let wire = Wire::pulled(Encoding::Native, 1 << 20, None);
         let key = self.state.enter(Rc::clone(&wire), self.state.limits.admit_address([127, 0, 0, 1].into()).unwrap());
-        let (name, agency, proof) = (String::new(), self.users[user].agency, Proof::Token { epoch: 0 });
+        let (name, agency, proof) = (String::new(), self.users[user].agency, Proof::Token { epoch: 0, issuer: None });
         let principal = Principal { subject, name, agency, grants, expires_at: None, jti: None, proof };
         assert!(self.state.identify(key, principal).is_ok());
         self.watchers.push(Watcher { key, user, wire, asked: BTreeSet::new() });

@@ -15,7 +15,7 @@ use crate::{
 pub(in crate::store) async fn add(c: &mut Conn, row: &IssuerRow, trail: &Trail) -> Result<()> {
     write_tx!(c, async |c| {
         let added = diesel::insert_into(issuers::table).values(row).execute(c).await;
-        added.map_err(explain("this issuer is trusted already", "agency"))?;
+        added.map_err(explain("this issuer is trusted already for this audience", "agency"))?;
         note(c, trail, Event::new(Action::IssuerAdded, row.agency_id.0).on(row.id.0)).await?;
         bump(c).await
     })

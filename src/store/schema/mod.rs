@@ -94,7 +94,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::{Binary, Nullable, Text};
+    use diesel::sql_types::{Binary, Bool, Nullable, Text};
     use crate::store::types::Moment;
 
     issuers (id) {
@@ -102,6 +102,7 @@ diesel::table! {
         agency_id -> Text,
         iss -> Text,
         audience -> Nullable<Text>,
+        trust_email -> Bool,
         secret -> Nullable<Binary>,
         jwks_url -> Nullable<Text>,
         created_at -> Moment,

@@ -6,7 +6,7 @@ use leadwire::{
         directory::{Account, Directory, IssuerKey},
         event::SourceKind,
     },
-    store::{NewSource, NewUser, Result, Store, StoreError},
+    store::{NewIssuer, NewSource, NewUser, Result, Store, StoreError},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -18,6 +18,7 @@ on_both_engines! {
     every_change_bumps_the_version_and_a_refused_one_does_not,
     what_exists_is_refused_a_second_time,
     what_does_not_exist_is_named,
+    one_issuer_may_serve_two_agencies_under_an_audience_each,
     nothing_crosses_agencies,
     another_master_key_opens_nothing,
     a_revoked_token_is_forgotten_once_it_has_run_out,
@@ -44,6 +45,10 @@ fn secret(text: &str) -> IssuerKey {
     IssuerKey::Secret(text.into())
 }
 
+fn issuer(agency: AgencyId, iss: &str, audience: Option<&str>, key: IssuerKey) -> NewIssuer {
+    NewIssuer { agency, iss: iss.into(), audience: audience.map(str::to_owned), trust_email: false, key }
+}
+
 async fn loaded(store: &Store) -> Directory {
     store.load_directory().await.unwrap()
 }
@@ -56,8 +61,14 @@ async fn what_is_written_is_loaded(bench: Bench) {
     let source = store.add_source(page(account.id, "1001")).await.unwrap();
     let key = store.add_api_key(account.agency, Some(account.id), Role::Agent, "CRM", [3; 32]).await.unwrap();
     let jwks = IssuerKey::Jwks("https://login.example/keys".parse().unwrap());
-    store.add_issuer(account.agency, "https://login.example", Some("leadwire"), &jwks).await.unwrap();
-    let shared = store.add_issuer(account.agency, "crm", None, &secret("hs256")).await.unwrap();
+    store
+        .add_issuer(NewIssuer {
+            trust_email: true,
+            ..issuer(account.agency, "https://login.example", Some("leadwire"), jwks)
+        })
+        .await
+        .unwrap();
+    let shared = store.add_issuer(issuer(account.agency, "crm", None, secret("hs256"))).await.unwrap();
 
     let directory = loaded(store).await;
     assert_eq!(directory.version, store.directory_version().await.unwrap());
@@ -77,11 +88,11 @@ async fn what_is_written_is_loaded(bench: Bench) {
 
     let found = &directory.api_keys[&[3; 32]];
     assert_eq!((found.id, found.account, found.role, &*found.name), (key, Some(account.id), Role::Agent, "CRM"));
-    let found = &directory.issuers["https://login.example"];
-    assert_eq!(found.audience.as_deref(), Some("leadwire"));
+    let found = &directory.issuers[&directory.issuers_by_name["https://login.example"][0]];
+    assert_eq!((found.audience.as_deref(), found.trust_email), (Some("leadwire"), true));
     assert!(matches!(&found.key, IssuerKey::Jwks(url) if url.as_str() == "https://login.example/keys"));
-    let found = &directory.issuers["crm"];
-    assert_eq!(found.id, shared);
+    let found = &directory.issuers[&shared];
+    assert!(found.is_safe() && !found.trust_email);
     assert!(matches!(&found.key, IssuerKey::Secret(secret) if secret.expose_secret() == "hs256"));
 }
 
@@ -92,7 +103,7 @@ async fn what_is_changed_is_loaded(bench: Bench) {
     let source = store.add_source(page(account.id, "1001")).await.unwrap();
     let gone = store.add_source(page(account.id, "1002")).await.unwrap();
     let key = store.add_api_key(account.agency, None, Role::Owner, "all", [4; 32]).await.unwrap();
-    let issuer = store.add_issuer(account.agency, "crm", None, &secret("hs256")).await.unwrap();
+    let crm = store.add_issuer(issuer(account.agency, "crm", None, secret("hs256"))).await.unwrap();
     assert_eq!(loaded(store).await.api_keys[&[4; 32]].account, None);
 
     store.set_membership(ada, account.id, Some(Role::Viewer)).await.unwrap();
@@ -106,7 +117,7 @@ async fn what_is_changed_is_loaded(bench: Bench) {
     store.set_source_enabled(source, false).await.unwrap();
     store.remove_source(gone).await.unwrap();
     store.remove_api_key(key).await.unwrap();
-    store.remove_issuer(issuer).await.unwrap();
+    store.remove_issuer(crm).await.unwrap();
 
     let directory = loaded(store).await;
     let person = &directory.users[&ada];
@@ -155,7 +166,7 @@ async fn every_change_bumps_the_version_and_a_refused_one_does_not(bench: Bench)
     grown(1, "set_source_enabled").await;
     let key = store.add_api_key(agency, None, Role::Agent, "k", [1; 32]).await.unwrap();
     grown(1, "add_api_key").await;
-    let issuer = store.add_issuer(agency, "i", None, &secret("s")).await.unwrap();
+    let added = store.add_issuer(issuer(agency, "i", None, secret("s"))).await.unwrap();
     grown(1, "add_issuer").await;
     store.revoke_token("jti", clock::now() + chrono::Duration::hours(1)).await.unwrap();
     grown(1, "revoke_token").await;
@@ -168,7 +179,7 @@ async fn every_change_bumps_the_version_and_a_refused_one_does_not(bench: Bench)
 
     store.remove_source(source).await.unwrap();
     store.remove_api_key(key).await.unwrap();
-    store.remove_issuer(issuer).await.unwrap();
+    store.remove_issuer(added).await.unwrap();
     grown(3, "removals").await;
 }
 
@@ -189,8 +200,26 @@ async fn what_exists_is_refused_a_second_time(bench: Bench) {
     assert!(is_conflict(store.add_source(page(there.id, "1001")).await));
     store.add_api_key(here.agency, None, Role::Agent, "k", [1; 32]).await.unwrap();
     assert!(is_conflict(store.add_api_key(there.agency, None, Role::Agent, "k", [1; 32]).await));
-    store.add_issuer(here.agency, "iss", None, &secret("s")).await.unwrap();
-    assert!(is_conflict(store.add_issuer(there.agency, "iss", None, &secret("s")).await));
+    store.add_issuer(issuer(here.agency, "iss", None, secret("s"))).await.unwrap();
+    assert!(is_conflict(store.add_issuer(issuer(there.agency, "iss", None, secret("s"))).await));
+}
+
+async fn one_issuer_may_serve_two_agencies_under_an_audience_each(bench: Bench) {
+    let store = &bench.store;
+    let (here, there) = (bench.account().await, bench.account().await);
+    let iss = "https://login.example";
+    let keys = || IssuerKey::Jwks("https://login.example/keys".parse().unwrap());
+    let ours = store.add_issuer(issuer(here.agency, iss, Some("ours"), keys())).await.unwrap();
+    let theirs = store.add_issuer(issuer(there.agency, iss, Some("theirs"), keys())).await.unwrap();
+    assert!(is_conflict(store.add_issuer(issuer(there.agency, iss, Some("ours"), keys())).await));
+    let directory = loaded(store).await;
+    let agencies = [ours, theirs].map(|id| directory.issuers[&id].agency);
+    assert_eq!(agencies, [here.agency, there.agency]);
+    assert_eq!(directory.issuers_by_name[iss].len(), 2);
+    for audience in [None, Some(" ")] {
+        let refused = store.add_issuer(issuer(here.agency, "https://other.example", audience, keys())).await;
+        assert!(refused.unwrap_err().is_rejected(), "{audience:?}");
+    }
 }
 
 async fn what_does_not_exist_is_named(bench: Bench) {
@@ -210,7 +239,7 @@ async fn what_does_not_exist_is_named(bench: Bench) {
     assert!(is_missing(store.remove_source(SourceId::generate()).await));
     assert!(is_missing(store.add_api_key(AgencyId::generate(), None, Role::Agent, "k", [1; 32]).await));
     assert!(is_missing(store.remove_api_key(ApiKeyId::generate()).await));
-    assert!(is_missing(store.add_issuer(AgencyId::generate(), "iss", None, &secret("s")).await));
+    assert!(is_missing(store.add_issuer(issuer(AgencyId::generate(), "iss", None, secret("s"))).await));
     assert!(is_missing(store.remove_issuer(IssuerId::generate()).await));
     assert!(store.add_agency("  ").await.unwrap_err().is_rejected());
     assert!(store.add_agency("a\0b").await.unwrap_err().is_rejected());
