@@ -57,6 +57,7 @@
 //! | [`dashboard`] | the page and the client library | |
 //! | [`app`], [`cli`] | joining the parts; the command line | hold rules of their own |
 //! | [`auth`] | who somebody is and which accounts they may see | |
+//! | [`fuzzing`](../fuzz/README.md) | what must hold of whatever strangers send; for tests and `fuzz/` only | is part of the hub |
 //!
 //! `tests/architecture.rs` holds the table of which module may use which.
 
@@ -70,6 +71,9 @@ pub mod dashboard;
 pub mod domain;
 pub mod enrichment;
 pub mod exports;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod inbound;
 pub mod inbox;

@@ -7,6 +7,8 @@
 mod authenticator;
 mod credentials;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod issuers;
 mod jwks;
 pub mod keys;

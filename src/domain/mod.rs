@@ -12,6 +12,8 @@ pub mod delivery;
 pub mod directory;
 pub mod envelope;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 pub mod ids;
 pub mod lead;
 pub mod message;

@@ -5,6 +5,8 @@
 
 mod body;
 mod connections;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod problem;
 mod proxies;
 pub mod routes;

@@ -10,6 +10,8 @@
 //! pages say is believed to be hostile: it is short, printable, and read apart from everything else.
 
 mod desk;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use stages::fuzz;
 mod prospector;
 mod stages;
 mod turns;

@@ -157,17 +157,25 @@ fn character_or_lifetime(rest: &str) -> usize {
     }
 }
 
-/// Takes out what is compiled for tests only; returns the names of modules whose files are for tests only.
+/// `#[cfg(test)]`, and `#[cfg(any(test, feature = "fuzzing"))]` without its text.
+const FOR_TESTS: [&[&str]; 2] = [
+    &["#", "[", "cfg", "(", "test", ")", "]"],
+    &["#", "[", "cfg", "(", "any", "(", "test", ",", "feature", "=", ")", ")", "]"],
+];
+
+/// Takes out what is compiled for tests and fuzzing only; returns the names of modules whose files are for those only.
 pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
-    let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut files, mut at) = (Vec::new(), Vec::new(), 0);
     while at < tokens.len() {
-        let here = &tokens[at..];
-        if here.len() < attribute.len() || !here.iter().zip(attribute).all(|(token, text)| token.text == text) {
+        let here = |attribute: &&&[&str]| {
+            tokens[at..].len() >= attribute.len()
+                && tokens[at..].iter().zip(**attribute).all(|(token, text)| token.text == *text)
+        };
+        let Some(attribute) = FOR_TESTS.iter().find(here) else {
             kept.push(tokens[at].clone());
             at += 1;
             continue;
-        }
+        };
         at += attribute.len();
         let begin = at;
         let mut depth = 0_usize;
@@ -182,9 +190,8 @@ pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
                     }
                 }
                 ";" if depth == 0 => {
-                    if tokens[begin].text == "mod" {
-                        files.push(tokens[begin + 1].text.clone());
-                    }
+                    let name = tokens[begin..at].iter().skip_while(|token| token.text != "mod").nth(1);
+                    files.extend(name.map(|name| name.text.clone()));
                     break;
                 }
                 _ => {}

@@ -10,6 +10,9 @@ mod routing;
 mod secret;
 pub mod unipile;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod mutations;
 

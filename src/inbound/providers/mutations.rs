@@ -4,19 +4,11 @@
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::{Map, Value, json};
 
-use super::{ALL, Kept, Post, Provider, prospecting};
-use crate::{
-    domain::{
-        AccountId, AgencyId, SourceId, clock,
-        directory::{Directory, Source},
-        event::{EventKind, Scope, SourceKind},
-        message::{Arrival, Happening, Owner},
-        prospecting::Told,
-    },
-    platforms,
+use super::{
+    ALL,
+    fuzz::{PAGE, payload, read},
 };
 
-const PAGE: &str = "987987987";
 const SAMPLES: [&str; 25] = [
     include_str!("meta/samples/messenger.json"),
     include_str!("meta/samples/instagram.json"),
@@ -111,93 +103,18 @@ fn body() -> impl Strategy<Value = Value> {
     })
 }
 
-fn directory() -> Directory {
-    let claimed = [
-        (SourceKind::Meta, PAGE),
-        (SourceKind::Unipile, "aCc7LqW2Rqa0eSbwIKX9hw"),
-        (SourceKind::Prospecting, "acc_00000000000000000000000001"),
-    ];
-    let sources = claimed.map(|(kind, external_id)| Source {
-        id: SourceId::derive(&[external_id.as_bytes()]),
-        agency: AgencyId::derive(&[b"agency"]),
-        account: AccountId::derive(&[b"account"]),
-        kind,
-        external_id: external_id.to_owned(),
-        name: String::new(),
-        token: "".into(),
-        app_secrets: Vec::new(),
-        verify_token: None,
-        enabled: true,
-        api_url: None,
-    });
-    Directory { sources: sources.map(|source| (source.id, source)).into(), ..Directory::default() }.indexed()
-}
-
-/// Reads an item as each platform would; what is read must be fit to be stored and shown.
-fn read(item: &str) {
-    let owner = Owner {
-        agency: AgencyId::derive(&[b"agency"]),
-        account: AccountId::derive(&[b"account"]),
-        source: SourceId::derive(&[b"source"]),
-    };
-    let received_at = clock::from_micros(1_798_675_200_000_000);
-    let read = [
-        platforms::meta::read(item, owner, PAGE, received_at, Arrival::Webhook),
-        platforms::unipile::read(item, owner, received_at, Arrival::Webhook),
-    ];
-    for happening in read.into_iter().flatten() {
-        let (json, at) = match &happening {
-            Happening::Message(message) => (serde_json::to_value(message).unwrap(), message.timestamp),
-            Happening::Change(change) => (serde_json::to_value(change).unwrap(), change.timestamp),
-        };
-        assert!((946_684_800..=1_798_761_600).contains(&at.timestamp()), "{json}");
-        assert!(!json.to_string().contains("\\u0000"), "{json}");
-        if matches!(happening, Happening::Message(_)) {
-            assert!(json["is_sender"] == json!(0) || json["is_sender"] == json!(1), "{json}");
-            assert!(json["attachments"].is_array() && json["platform_id"] != "" && json["chat_platform_id"] != "");
-        }
-    }
-    let _ = platforms::unipile::account_state(item);
-    let told = match platforms::prospecting::read(item, owner, received_at) {
-        Ok(Told::Prospect(told)) => json!(told.update()),
-        Ok(Told::Campaign(told)) => json!(told.lifecycle()),
-        Ok(Told::Cost(told)) => json!(told.cost),
-        Ok(Told::Alert(told)) => json!(told),
-        Err(_) => json!(null),
-    };
-    assert!(!told.to_string().contains("\\u0000"), "{told}");
-}
-
-/// Answers a body at every address.
-fn answer(provider: &dyn Provider, body: &[u8]) {
-    let kept = Kept { at: clock::from_micros(0), took_ms: 1 };
-    for path in prospecting::DOORS.into_iter().chain(["/webhook/x/src_1"]) {
-        let post = Post { path, header: &|_| None, body };
-        let answers = [Some(provider.accepted(post, kept)), provider.objection(post)];
-        for answer in answers.into_iter().flatten().filter(|answer| answer.is_json) {
-            serde_json::from_str::<Value>(&answer.body).unwrap();
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_panics_whatever_comes_in(body in body(), cut in any::<Index>()) {
-        let (text, directory) = (body.to_string(), directory());
-        read(&text);
+        let text = body.to_string();
         let cut = &text.as_bytes()[..cut.index(text.len() + 1)];
+        read(&text);
         read(&String::from_utf8_lossy(cut));
         for provider in ALL {
-            answer(*provider, text.as_bytes());
-            answer(*provider, cut);
-            for event in [provider.split(text.as_bytes(), &directory, Scope::Hub, None), provider.split(cut, &directory, Scope::Hub, None)].concat() {
-                prop_assert!(!event.platform_id.is_empty());
-                if event.kind == EventKind::Message || event.kind.is_prospecting() {
-                    read(&event.item);
-                }
-            }
+            payload(*provider, text.as_bytes());
+            payload(*provider, cut);
         }
     }
 }

@@ -3,6 +3,8 @@
 
 mod discovery;
 mod email;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod page;
 mod phone;
 mod pre_validation;

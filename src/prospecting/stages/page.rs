@@ -8,7 +8,7 @@ use super::{email, phone};
 use crate::domain::prospect::Owner;
 
 /// Of each kind on one page; those beyond are noise.
-const MOST: usize = 50;
+pub(super) const MOST: usize = 50;
 /// Of a name or a title, in characters.
 const LONGEST_NAME: usize = 100;
 

@@ -229,6 +229,24 @@ impl Stream for Frames {
     }
 }
 
+/// What a client is heard to send whose bytes come in these pieces.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn heard<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limit: usize) -> Vec<Inbound> {
+    let wire = Wire::pulled(crate::realtime::encode::Encoding::Native, limit, None);
+    let (mut frames, mut heard) = (Frames::new(wire, BytesMut::new(), limit), Vec::new());
+    for piece in pieces {
+        frames.partial.extend_from_slice(piece);
+        while let Some(inbound) = frames.take() {
+            let over = matches!(inbound, Inbound::Broken(_));
+            heard.push(inbound);
+            if over {
+                return heard;
+            }
+        }
+    }
+    heard
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,8 @@
 
 mod conversation;
 mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 
 use std::rc::Rc;
 

@@ -16,6 +16,8 @@
 mod application;
 pub mod client;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod handshake;
 pub mod packet;
 pub mod payload;
