@@ -8,6 +8,7 @@ mod campaigns;
 mod child;
 mod deliveries;
 mod events;
+mod exposed;
 mod fanout;
 mod frames;
 mod gauge;

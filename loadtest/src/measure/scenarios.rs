@@ -10,7 +10,7 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 use toml::{Spanned, Table, Value, de::DeTable};
 
-use super::{Common, Report, campaigns, deliveries, fanout, ingest, run as leads, storm, target};
+use super::{Common, Report, campaigns, deliveries, exposed, fanout, ingest, run as leads, storm, target};
 
 /// Those that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -21,6 +21,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("deliveries-own", include_str!("../../scenarios/deliveries-own.toml")),
     ("deliveries-sqlite", include_str!("../../scenarios/deliveries-sqlite.toml")),
     ("deploy", include_str!("../../scenarios/deploy.toml")),
+    ("exposed", include_str!("../../scenarios/exposed.toml")),
     ("fanout", include_str!("../../scenarios/fanout.toml")),
     ("fanout-burst", include_str!("../../scenarios/fanout-burst.toml")),
     ("hostile-clients", include_str!("../../scenarios/hostile-clients.toml")),
@@ -106,6 +107,7 @@ pub fn run(options: &Run) -> Result<Option<Report>> {
         Kind::Target(keys) => target::measure(options, name, keys),
         Kind::Deliveries(keys) => deliveries::measure(options, name, keys),
         Kind::Campaigns(keys) => campaigns::measure(options, name, keys),
+        Kind::Exposed(keys) => exposed::measure(options, name, keys),
     }
     .map(Some)
 }
@@ -177,6 +179,8 @@ enum Kind {
     /// Rows on their way to an endpoint.
     Deliveries(deliveries::Scenario),
     Campaigns(campaigns::Scenario),
+    /// Strangers who attack beside an agency that goes on.
+    Exposed(exposed::Scenario),
 }
 
 /// The keys of a kind.
@@ -209,7 +213,10 @@ fn parse(text: &str) -> Result<Scenario> {
         "target" => Kind::Target(Box::new(keys(table, text)?)),
         "deliveries" => Kind::Deliveries(keys(table, text)?),
         "campaigns" => Kind::Campaigns(keys(table, text)?),
-        other => bail!("kind = \"{other}\": use leads, ingest, fanout, connect-storm, target, deliveries or campaigns"),
+        "exposed" => Kind::Exposed(keys(table, text)?),
+        other => bail!(
+            "kind = \"{other}\": use leads, ingest, fanout, connect-storm, target, deliveries, campaigns or exposed"
+        ),
     };
     Ok(Scenario { about, keys })
 }
