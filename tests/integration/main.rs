@@ -12,6 +12,7 @@ mod databases;
 mod flow;
 mod front;
 mod hostile;
+mod isolation;
 mod life;
 mod messages;
 mod modes;
