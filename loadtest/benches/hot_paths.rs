@@ -17,7 +17,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::{BoxFuture, LocalBoxFuture, try_join_all};
 use leadwire::{
-    auth::{AuthError, Authenticator, Options, Origins, OwnTokens, Principal, Proof, Revocations, Subject},
+    auth::{AuthError, Authenticator, Leaving, Options, Origins, OwnTokens, Principal, Proof, Revocations, Subject},
     config::Settings,
     domain::{
         AccountId, AgencyId, EventId, Role, Room, SourceId, Timestamp, UserId, clock,
@@ -341,7 +341,7 @@ fn has_read(client: &mut TcpStream) -> bool {
 struct Nowhere;
 
 impl Revocations for Nowhere {
-    fn revoke<'a>(&'a self, _: &'a str, _: Timestamp) -> BoxFuture<'a, Result<(), AuthError>> {
+    fn revoke<'a>(&'a self, _: &'a str, _: Timestamp, _: Leaving) -> BoxFuture<'a, Result<(), AuthError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

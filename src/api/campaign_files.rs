@@ -14,7 +14,11 @@ use super::{
     extract::storable,
 };
 use crate::{
-    domain::{campaign::Campaign, clock},
+    domain::{
+        audit::{Action, Event},
+        campaign::Campaign,
+        clock,
+    },
     exports::{self, ExportError, Leads},
     store::ExportFilter,
 };
@@ -43,6 +47,7 @@ pub async fn export(state: Data<ApiState>, caller: Caller, id: Path<String>, que
     };
     let (listed, all) = (count(filter).await?, count(ExportFilter::default()).await?);
     let leads = Leads::new(state.store.clone(), campaign.clone(), filter);
+    record(&state, &caller, &campaign, format).await?;
     let now = clock::now();
     let mut answer = HttpResponse::Ok();
     answer
@@ -88,9 +93,19 @@ pub async fn read(state: Data<ApiState>, caller: Caller, path: Path<(String, Str
     let content = state.store.campaign_file(campaign.agency, &[campaign.account], &campaign.id, &name).await?;
     let content = content.ok_or_else(|| ApiError::not_found("file"))?;
     let mut answer = HttpResponse::Ok();
+    record(&state, &caller, &campaign, "file").await?;
     let is_json = name.rsplit('.').next() == Some("json");
     as_file(&mut answer, &name, if is_json { JSON } else { CSV });
     Ok(answer.body(content))
+}
+
+/// Nothing leaves without a record of it.
+async fn record(state: &ApiState, caller: &Caller, campaign: &Campaign, format: &str) -> Result<(), ApiError> {
+    if !matches!(format, "csv" | "xlsx" | "summary" | "analysis" | "file") {
+        return Err(ApiError::bad_request("`format` must be csv, xlsx, summary or analysis."));
+    }
+    let event = Event::new(Action::ExportDownloaded, campaign.agency).within(campaign.account).on(&campaign.id);
+    Ok(state.store.by(caller.author()).record(event.with("format", format)).await?)
 }
 
 /// Browsers keep it under this name.

@@ -66,7 +66,8 @@ pub async fn replay(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
     if !endpoint.enabled {
         return Err(ApiError::new(StatusCode::CONFLICT, "This endpoint is disabled: enable it first."));
     }
-    let replay = state.store.replay(endpoint.id, &filter, LARGEST_REPLAY).await?.ok_or_else(too_many)?;
+    let replay =
+        state.store.by(caller.author()).replay(endpoint.id, &filter, LARGEST_REPLAY).await?.ok_or_else(too_many)?;
     state.outbox.wake();
     Ok(HttpResponse::Accepted().json(json!({"replay": replay})))
 }

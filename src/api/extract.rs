@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{ApiError, ApiState};
 use crate::{
     auth::{Credentials, Principal, Purpose},
+    domain::audit::Author,
     http::{Body, BodyError},
 };
 
@@ -21,13 +22,24 @@ pub(super) struct BodyLimit(pub usize);
 
 /// Who asks. A handler that takes it answers nobody else.
 #[derive(Debug, Clone)]
-pub struct Caller(pub Principal);
+pub struct Caller {
+    principal: Principal,
+    /// From where, as far as trusted proxies tell it.
+    pub(super) address: Option<IpAddr>,
+}
+
+impl Caller {
+    /// As what they do is recorded.
+    pub(super) fn author(&self) -> Author {
+        Author::client(self.subject.into(), self.address)
+    }
+}
 
 impl Deref for Caller {
     type Target = Principal;
 
     fn deref(&self) -> &Principal {
-        &self.0
+        &self.principal
     }
 }
 
@@ -38,13 +50,15 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         async move {
-            let auth = &state(&request)?.auth;
+            let state = state(&request)?;
+            let (auth, address) = (&state.auth, client_address(&request, state));
             let purpose = if request.method().is_safe() { Purpose::Read } else { Purpose::Change };
             let principal = match Credentials::from_head(request.headers(), purpose, auth.origins()) {
                 Ok(credentials) => auth.authenticate(credentials).await,
                 Err(error) => Err(error),
             };
-            principal.map(Self).map_err(|error| ApiError::from(error).shaped_for(&request))
+            let caller = principal.map(|principal| Self { principal, address });
+            caller.map_err(|error| ApiError::from(error).shaped_for(&request))
         }
         .boxed_local()
     }

@@ -40,7 +40,7 @@ fn parsed<T: FromStr>(text: Option<String>, otherwise: &str) -> Result<Option<T>
 }
 
 /// An RFC 3339 time, or a day: its first moment in UTC. A `+` that was not escaped arrives as a blank.
-fn moment(key: &str, text: &str) -> Result<Timestamp, ApiError> {
+pub(super) fn moment(key: &str, text: &str) -> Result<Timestamp, ApiError> {
     let day = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|start| start.and_utc());
     Timestamp::from_str(&text.replace(' ', "+")).ok().or_else(day).ok_or_else(|| {
         ApiError::bad_request(format!("`{key}` must be a time like 2026-11-22T10:00:00Z or a day like 2026-11-22."))

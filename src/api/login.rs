@@ -41,7 +41,7 @@ pub async fn login(request: HttpRequest, state: Data<ApiState>, body: JsonObject
 pub async fn logout(state: Data<ApiState>, caller: Result<Caller, ApiError>) -> Result<HttpResponse, ApiError> {
     use actix_web::ResponseError;
     let done = match caller {
-        Ok(caller) => state.auth.logout(&caller).await.map_err(ApiError::from),
+        Ok(caller) => state.auth.logout(&caller, caller.address).await.map_err(ApiError::from),
         // Nothing to end: run out, or signed out before.
         Err(error) if error.status_code() == StatusCode::UNAUTHORIZED => Ok(()),
         Err(error) => return Err(error),

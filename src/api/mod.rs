@@ -1,5 +1,5 @@
 //! What dashboards and programs ask for over HTTP: signing in, leads, chats, prospects, campaigns, endpoints, costs, what needs
-//! attention.
+//! attention, who did what.
 //!
 //! The routes under `/api/leads` keep the shapes of the lead dashboard that agencies switch over from, those under
 //! `/api/chats` what the message inbox answers, two under
@@ -7,6 +7,7 @@
 //! Webhooks, sockets, `/ready` and `/metrics` are not here. The origins' health routes are for the listener of `/metrics`.
 
 mod attention;
+mod audit;
 mod campaign_files;
 mod campaigns;
 mod chat_query;

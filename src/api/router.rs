@@ -6,8 +6,8 @@ use actix_web::{
 };
 
 use super::{
-    attention, campaign_files, campaigns, chats, costs, deliveries, endpoints, extract::BodyLimit, health, leads,
-    login, me, people, prospecting, prospects, sends, sync,
+    attention, audit, campaign_files, campaigns, chats, costs, deliveries, endpoints, extract::BodyLimit, health,
+    leads, login, me, people, prospecting, prospects, sends, sync,
 };
 use crate::http::{
     Routes,
@@ -45,6 +45,7 @@ fn people() -> Routes {
         .route("/me", get().to(me::me))
         .route("/people", get().to(people::list))
         .route("/attention", get().to(attention::list))
+        .route("/audit", get().to(audit::list))
         // The lead dashboard's own routes, in its shapes; the fixed names before `{id}`.
         .route("/leads", get().to(leads::list))
         .route("/leads/manual", get().to(leads::list_manual))

@@ -22,7 +22,7 @@ use upkeep::Upkeep;
 
 use crate::{
     api::ApiState,
-    auth::{Authenticator, Options, Origins, OwnTokens},
+    auth::{Authenticator, Options, Origins, OwnTokens, Recorder},
     config::{MasterKey, Settings, data_folder},
     domain::{SourceId, directory::Watch},
     enrichment::Supervisors,
@@ -125,7 +125,8 @@ impl Hub {
         let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
         metrics.booted("inbox");
         let directory = directory::load(store.clone(), settings.store.directory_interval, Arc::clone(&metrics)).await;
-        let auth = authenticator(settings, &key, &directory, &store)?;
+        let auth = authenticator(settings, &key, &directory, &store)?
+            .telling(Recorder::start(store.clone(), Arc::clone(&metrics)));
         let tops = inbox.top_positions().await?;
         let arbiter = Arbiter::new();
         let node = arbiter.handle();

@@ -11,8 +11,8 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use super::{
-    AuthError, Credential, Credentials, Grants, Origins, OwnTokens, Principal, Proof, Revocations, Subject, grants_of,
-    issuers,
+    AuthError, Credential, Credentials, Grants, Leaving, Origins, OwnTokens, Principal, Proof, Recorder, Revocations,
+    Subject, grants_of, issuers,
     jwks::Jwks,
     keys,
     limits::LoginLimits,
@@ -22,7 +22,9 @@ use super::{
     who::{Who, by_key},
 };
 use crate::domain::{
-    AccountId, IssuerId, Timestamp, clock,
+    AccountId, IssuerId, Timestamp,
+    audit::{Action, Author, Event},
+    clock,
     directory::{Directory, Watch},
 };
 
@@ -53,6 +55,7 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Authenticator {
     inner: Arc<Inner>,
+    recorder: Option<Recorder>,
 }
 
 struct Inner {
@@ -97,7 +100,13 @@ impl Authenticator {
             signed_out: Mutex::default(),
             options,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), recorder: None })
+    }
+
+    /// The same, with every login told of; without it none is.
+    #[must_use]
+    pub fn telling(self, recorder: Recorder) -> Self {
+        Self { recorder: Some(recorder), ..self }
     }
 
     /// Whose pages may use the session cookie.
@@ -111,6 +120,19 @@ impl Authenticator {
     /// # Errors
     /// [`AuthError::WrongLogin`], [`AuthError::TooManyAttempts`], or [`AuthError::Unavailable`].
     pub async fn login(
+        &self,
+        email: &str,
+        password: SecretString,
+        address: Option<IpAddr>,
+    ) -> Result<Login, AuthError> {
+        let outcome = self.try_login(email, password, address).await;
+        if let Some(recorder) = &self.recorder {
+            recorder.login(self.directory().ok().as_deref(), email, address, &outcome);
+        }
+        outcome
+    }
+
+    async fn try_login(
         &self,
         email: &str,
         password: SecretString,
@@ -202,7 +224,7 @@ impl Authenticator {
     /// # Errors
     /// [`AuthError::Invalid`] if there is no sign-in to end (an API key);
     /// [`AuthError::Unavailable`] if it could not be written down.
-    pub async fn logout(&self, principal: &Principal) -> Result<(), AuthError> {
+    pub async fn logout(&self, principal: &Principal, address: Option<IpAddr>) -> Result<(), AuthError> {
         let (Some(jti), Some(expires_at)) = (&principal.jti, principal.expires_at) else {
             return Err(AuthError::Invalid("it can't be signed out, only removed by whoever manages it"));
         };
@@ -212,7 +234,9 @@ impl Authenticator {
             signed_out.retain(|_, expires_at| *expires_at > now - chrono::Duration::minutes(1));
             signed_out.insert(jti.clone(), expires_at);
         }
-        self.inner.options.revocations.revoke(jti, expires_at).await
+        let author = Author::client(principal.subject.into(), address);
+        let event = Event::new(Action::Logout, principal.agency).on(principal.subject);
+        self.inner.options.revocations.revoke(jti, expires_at, Leaving { author, event }).await
     }
 
     fn within_limits(&self, email: &str, address: Option<IpAddr>) -> Result<(), AuthError> {

@@ -4,6 +4,7 @@
 //! newest directory snapshot: no request for a page or a socket waits for the database. A [`Principal`] carries what was
 //! granted; live sessions ask it again ([`Principal::recheck`]) whenever the directory changes.
 
+mod allowance;
 mod authenticator;
 mod credentials;
 mod error;
@@ -15,6 +16,7 @@ pub mod keys;
 mod limits;
 pub mod password;
 mod principal;
+mod recorder;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
@@ -28,22 +30,48 @@ pub use authenticator::{Authenticator, Login, Options};
 pub use credentials::{COOKIE, Credential, Credentials, Origins, PROTOCOL_PREFIX, Purpose};
 pub use error::AuthError;
 pub use principal::{Grants, Principal, Proof, Subject, grants_of};
+pub use recorder::Recorder;
 pub use tokens::{ISSUER, OwnTokens, SigningKeyError};
 pub use who::name_of;
 
-use crate::{domain::Timestamp, store::Store};
+use crate::{
+    domain::{
+        Timestamp,
+        audit::{Author, Event},
+    },
+    store::Store,
+};
+
+/// Who signs out.
+#[derive(Debug, Clone)]
+pub struct Leaving {
+    /// Who, and from where.
+    pub author: Author,
+    /// As it is recorded.
+    pub event: Event,
+}
 
 /// Where signed-out tokens are written down, so that other nodes and later starts refuse them too. The store, but for
 /// tests.
 pub trait Revocations: Send + Sync {
-    /// Refuse the token with this `jti`; the record may go when the token has run out.
-    fn revoke<'a>(&'a self, jti: &'a str, expires_at: Timestamp) -> BoxFuture<'a, Result<(), AuthError>>;
+    /// Refuse the token with this `jti`; it may be forgotten when the token has run out. Who signed out is recorded with it.
+    fn revoke<'a>(
+        &'a self,
+        jti: &'a str,
+        expires_at: Timestamp,
+        leaving: Leaving,
+    ) -> BoxFuture<'a, Result<(), AuthError>>;
 }
 
 impl Revocations for Store {
-    fn revoke<'a>(&'a self, jti: &'a str, expires_at: Timestamp) -> BoxFuture<'a, Result<(), AuthError>> {
+    fn revoke<'a>(
+        &'a self,
+        jti: &'a str,
+        expires_at: Timestamp,
+        leaving: Leaving,
+    ) -> BoxFuture<'a, Result<(), AuthError>> {
         Box::pin(async move {
-            self.revoke_token(jti, expires_at).await.map_err(|error| {
+            self.by(leaving.author).revoke_token(jti, expires_at, leaving.event).await.map_err(|error| {
                 tracing::warn!(%error, "a logout could not be written down");
                 AuthError::Unavailable("the logout could not be written down")
             })

@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use crate::domain::{
     AccountId, AgencyId, ApiKeyId, IssuerId, Role, Timestamp, UserId,
+    audit::Actor,
     directory::{Directory, Issuer, User},
 };
 
@@ -27,6 +28,16 @@ impl fmt::Display for Subject {
             Self::User(id) => id.fmt(f),
             Self::ApiKey(id) => id.fmt(f),
             Self::Anonymous(_) => f.write_str("anonymous"),
+        }
+    }
+}
+
+impl From<Subject> for Actor {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::User(id) => Self::User(id),
+            Subject::ApiKey(id) => Self::Key(id),
+            Subject::Anonymous(_) => Self::Unknown,
         }
     }
 }

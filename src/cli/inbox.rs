@@ -2,10 +2,14 @@
 
 use clap::Subcommand;
 
-use super::{BadInput, table};
+use super::{BadInput, database, table};
 use crate::{
     config::{Settings, data_folder},
-    domain::{EventId, clock},
+    domain::{
+        EventId,
+        audit::{Action, Event},
+        clock,
+    },
     inbox::{Inbox as Records, Selection},
 };
 
@@ -50,6 +54,13 @@ impl Inbox {
                     (Some(event), _) => Selection::One(event),
                     (None, reason) => Selection::Parked(reason.unwrap_or_default()),
                 };
+                // Before it is done: there is no replay without its record.
+                let event = Event::nobodys(Action::InboxReplayed);
+                let event = match &selection {
+                    Selection::One(id) => event.on(id),
+                    Selection::Parked(reason) => event.with("reason", reason.as_str()),
+                };
+                database::ready(settings).await?.record(event).await?;
                 let count = inbox.replay(selection).await?;
                 eprintln!("{count} events are worked on again by the running hub, or by the next that starts.");
                 Ok(())

@@ -5,6 +5,7 @@
 
 mod account;
 mod agency;
+mod audit;
 mod check;
 mod config;
 mod database;
@@ -79,6 +80,9 @@ pub enum Command {
     /// The hub's own tokens.
     #[command(subcommand)]
     Token(token::Token),
+    /// Who did what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// The database's tables.
     #[command(subcommand)]
     Migrate(migrate::Migrate),
@@ -113,6 +117,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Key(command) => wait(command.run(&settings()?)),
         Command::Issuer(command) => wait(command.run(&settings()?)),
         Command::Token(command) => wait(command.run(&settings()?)),
+        Command::Audit(command) => wait(command.run(&settings()?)),
         Command::Migrate(command) => wait(command.run(&settings()?)),
         Command::Config(command) => command.run(cli.config.as_deref()),
     }

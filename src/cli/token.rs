@@ -10,7 +10,11 @@ use super::{BadInput, database};
 use crate::{
     auth::{Authenticator, Options, Origins, OwnTokens, Subject},
     config::Settings,
-    domain::{UserId, clock},
+    domain::{
+        UserId,
+        audit::{Action, Event},
+        clock,
+    },
 };
 
 /// The hub's own tokens.
@@ -31,7 +35,9 @@ impl Token {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let Self::Issue { user, ttl } = self;
         let (store, directory) = database::with_directory(settings).await?;
-        if database::user(&directory, user)?.disabled {
+        let known = database::user(&directory, user)?;
+        let issued = Event::new(Action::TokenIssued, known.agency).on(user);
+        if known.disabled {
             return Err(
                 BadInput(format!("{user} is disabled; `leadwire user enable {user}` lets them in again")).into()
             );
@@ -42,7 +48,7 @@ impl Token {
         let (_keep, directory) = watch::channel(Some(directory));
         let auth = Authenticator::new(Options {
             directory,
-            revocations: Arc::new(store),
+            revocations: Arc::new(store.clone()),
             tokens: OwnTokens::configured(&settings.auth.signing_key_file, &derived)?,
             token_ttl: settings.auth.token_ttl,
             jwks_ttl: settings.auth.jwks_ttl,
@@ -51,6 +57,7 @@ impl Token {
             anonymous: None,
         })?;
         let (token, expires_at) = auth.issue(Subject::User(user), until)?;
+        store.record(issued.with("until", clock::rfc3339(expires_at))).await?;
         eprintln!("Good until {}.", clock::rfc3339(expires_at));
         println!("{}", token.expose_secret());
         Ok(())

@@ -41,6 +41,10 @@ pub(super) struct AuditRow {
     pub kept_until: At,
 }
 
+/// A record that is not written yet.
+#[derive(Debug, Clone)]
+pub struct AuditDraft(AuditRow);
+
 /// Who acts through a handle, and how long the record of it is kept.
 #[derive(Debug, Clone)]
 pub(super) struct Trail {
@@ -137,6 +141,21 @@ impl Store {
     pub async fn record(&self, event: Event) -> Result<()> {
         let row = self.trail().row(event);
         run!(self, Change, |c, q| q::audit::insert(c, &row).await)
+    }
+
+    /// What [`Store::record`] would write now, to be written later by [`Store::keep`].
+    #[must_use]
+    pub fn draft(&self, event: Event) -> AuditDraft {
+        AuditDraft(self.trail().row(event))
+    }
+
+    /// Writes drafts, all or none; those that are there already are passed over, so doing it again does no harm.
+    ///
+    /// # Errors
+    /// [`super::StoreError::Unavailable`] if the database is away.
+    pub async fn keep(&self, drafts: &[AuditDraft]) -> Result<()> {
+        let rows: Vec<AuditRow> = drafts.iter().map(|draft| draft.0.clone()).collect();
+        run!(self, Append, |c, q| q::audit::keep(c, &rows).await)
     }
 
     /// A page of what was recorded.

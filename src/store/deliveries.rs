@@ -183,7 +183,8 @@ impl Store {
     /// As above.
     pub async fn replay(&self, endpoint: EndpointId, filter: &DeliveryFilter, most: u32) -> Result<Option<Replay>> {
         let (filter, id, now) = (filter.clone(), ReplayId::generate(), At(clock::now()));
-        run!(self, Change, |c, q| q::deliveries::replay(c, id, endpoint, &filter, most, now).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::deliveries::replay(c, (id, endpoint), &filter, most, now, &trail).await)
     }
 
     /// How far one of an endpoint's replays is.

@@ -41,7 +41,7 @@ mod types;
 mod users;
 mod vault;
 
-pub use audit::{AuditFilter, AuditPage, AuditScope};
+pub use audit::{AuditDraft, AuditFilter, AuditPage, AuditScope};
 pub use campaigns::{
     CampaignFilter, CampaignPage, ExportFile, ExportFilter, ExportedLead, ListedFile, NewCampaign, ProcessingSummary,
     Stepped,

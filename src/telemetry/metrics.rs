@@ -79,6 +79,7 @@ pub struct Metrics {
     pub refused_sessions: Counters,
     /// Connections that were closed at once because their address had too many.
     pub refused_connections: Counter,
+    pub audit_records: Counters,
     pub stored_leads: Counter,
     /// Messages written to the store.
     pub stored_messages: Counter,
@@ -147,6 +148,7 @@ impl Metrics {
             closed_sessions: Counters::default(),
             refused_sessions: Counters::default(),
             refused_connections: Counter::default(),
+            audit_records: Counters::default(),
             stored_leads: Counter::default(),
             stored_messages: Counter::default(),
             store_failures: Counter::default(),
@@ -202,6 +204,7 @@ impl Metrics {
         r.register("sessions", "Connected dashboards", self.sessions.clone());
         r.register("closed_sessions", "Sessions that the hub closed, by close code", self.closed_sessions.clone());
         r.register("refused_connections", "Connections closed at once: their address had too many", self.refused_connections.clone());
+        r.register("audit_records", "Records of sign-ins: kept, summed with others of the minute, lost", self.audit_records.clone());
         r.register("refused_sessions", "Sessions refused, by reason", self.refused_sessions.clone());
         r.register("stored_messages", "Messages written to the store", self.stored_messages.clone());
         r.register("stored_leads", "Leads written to the store", self.stored_leads.clone());

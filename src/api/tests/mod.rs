@@ -37,6 +37,7 @@ use crate::{
     telemetry::Metrics,
 };
 
+mod audit;
 mod chats;
 mod costs;
 mod endpoints;

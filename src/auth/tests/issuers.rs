@@ -260,7 +260,7 @@ async fn a_token_without_a_name_can_be_signed_out_and_takes_no_other_with_it() {
     let token = |iat: i64| shared(&json!({"sub": sample.user, "jti": null, "iat": iat}));
     let (one, other) = (token(now), token(now - 1));
     let principal = hub.admit(&one).await.unwrap();
-    hub.auth.logout(&principal).await.unwrap();
+    hub.auth.logout(&principal, None).await.unwrap();
     assert_eq!(hub.admit(&one).await.unwrap_err(), AuthError::Invalid("it was signed out"));
     assert!(hub.auth.recheck(&principal).is_none());
     assert!(hub.admit(&other).await.is_ok());

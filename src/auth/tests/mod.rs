@@ -23,7 +23,7 @@ struct Memory {
 }
 
 impl Revocations for Memory {
-    fn revoke<'a>(&'a self, jti: &'a str, _: Timestamp) -> BoxFuture<'a, Result<(), AuthError>> {
+    fn revoke<'a>(&'a self, jti: &'a str, _: Timestamp, _: Leaving) -> BoxFuture<'a, Result<(), AuthError>> {
         Box::pin(async move {
             self.revoked.lock().unwrap().push(jti.to_owned());
             if self.away { Err(AuthError::Unavailable("the database is away")) } else { Ok(()) }
@@ -93,7 +93,7 @@ async fn a_login_gives_a_token_that_lets_the_user_in_until_they_sign_out() {
     assert_eq!(principal.role_in(sample.other_account), None);
     assert_eq!(principal.expires_at, Some(login.expires_at));
 
-    hub.auth.logout(&principal).await.unwrap();
+    hub.auth.logout(&principal, None).await.unwrap();
     assert_eq!(*hub.memory.revoked.lock().unwrap(), [principal.jti.clone().unwrap()]);
     let refused = hub.admit(login.token.expose_secret()).await.unwrap_err();
     assert_eq!(refused, AuthError::Invalid("it was signed out"));
@@ -107,7 +107,7 @@ async fn a_token_made_from_a_login_ends_with_it() {
     let login = hub.admit(&hub.token(Subject::User(sample.user))).await.unwrap();
     let (socket_token, _) = hub.auth.derive(&login, login.expires_at.unwrap()).unwrap();
     assert!(hub.admit(socket_token.expose_secret()).await.is_ok());
-    hub.auth.logout(&login).await.unwrap();
+    hub.auth.logout(&login, None).await.unwrap();
     assert!(hub.admit(socket_token.expose_secret()).await.is_err());
 }
 
@@ -117,7 +117,7 @@ async fn signing_out_holds_here_even_if_it_could_not_be_written_down() {
     let hub = hub(sample.directory, true);
     let token = hub.token(Subject::User(sample.user));
     let login = hub.admit(&token).await.unwrap();
-    assert!(matches!(hub.auth.logout(&login).await, Err(AuthError::Unavailable(_))));
+    assert!(matches!(hub.auth.logout(&login, None).await, Err(AuthError::Unavailable(_))));
     assert!(hub.admit(&token).await.is_err());
 }
 
@@ -191,7 +191,7 @@ async fn a_key_lets_a_program_in_until_it_is_removed_and_never_from_a_cookie() {
     assert!(hub.auth.authenticate(jar).await.is_err());
     let derived = hub.token(program.subject);
     assert_eq!(hub.admit(&derived).await.unwrap().subject, program.subject);
-    assert!(matches!(hub.auth.logout(&program).await, Err(AuthError::Invalid(_))));
+    assert!(matches!(hub.auth.logout(&program, None).await, Err(AuthError::Invalid(_))));
     hub.directory.send_replace(Some(Arc::default()));
     assert!(hub.admit(&derived).await.is_err());
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::{
-    auth::{AuthError, Options, Origins, OwnTokens, Proof, Revocations, Subject, grants_of},
+    auth::{AuthError, Leaving, Options, Origins, OwnTokens, Proof, Revocations, Subject, grants_of},
     domain::{
         AccountId, AgencyId, ChatId, EventId, LeadId, Role, SourceId, Timestamp, UserId,
         directory::{Account, Directory, User},
@@ -380,7 +380,7 @@ impl Handler<Tell> for Deaf {
 struct Nowhere;
 
 impl Revocations for Nowhere {
-    fn revoke<'a>(&'a self, _: &'a str, _: Timestamp) -> BoxFuture<'a, Result<(), AuthError>> {
+    fn revoke<'a>(&'a self, _: &'a str, _: Timestamp, _: Leaving) -> BoxFuture<'a, Result<(), AuthError>> {
         Box::pin(ready(Ok(())))
     }
 }

@@ -3,9 +3,9 @@
 use diesel::{prelude::*, sql_types::Bool};
 use diesel_async::RunQueryDsl;
 
-use super::{Conn, DB};
+use super::{Conn, DB, dialect::write_tx};
 use crate::{
-    domain::audit::Event,
+    domain::{AuditId, audit::Event},
     store::{
         Result,
         audit::{AuditFilter, AuditPage, AuditRow, AuditScope, Trail},
@@ -26,6 +26,20 @@ pub(in crate::store) async fn note(c: &mut Conn, trail: &Trail, event: Event) ->
 pub(in crate::store) async fn insert(c: &mut Conn, row: &AuditRow) -> Result<()> {
     diesel::insert_into(audit::table).values(row).execute(c).await?;
     Ok(())
+}
+
+/// Looks first, because the table refuses to have a row replaced.
+pub(in crate::store) async fn keep(c: &mut Conn, rows: &[AuditRow]) -> Result<()> {
+    write_tx!(c, async |c| {
+        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+        let there = audit::table.filter(audit::id.eq_any(ids)).select(audit::id);
+        let there: Vec<Word<AuditId>> = there.load(c).await?;
+        for row in rows.iter().filter(|row| !there.contains(&row.id)) {
+            insert(c, row).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 pub(in crate::store) async fn page(c: &mut Conn, filter: &AuditFilter) -> Result<AuditPage> {

@@ -10,11 +10,16 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use url::Url;
 
-use super::{Conn, DB, dialect::write_tx};
+use super::{Conn, DB, audit::note, dialect::write_tx};
 use crate::{
-    domain::{AccountId, EndpointId, EventId, ReplayId, delivery::DeliveryState},
+    domain::{
+        AccountId, AgencyId, EndpointId, EventId, ReplayId,
+        audit::{Action, Event},
+        delivery::DeliveryState,
+    },
     store::{
         Result,
+        audit::Trail,
         deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay, Traffic},
         schema::{deliveries, delivery_attempts, endpoints, outbox, replays},
         types::{At, Moment, Word},
@@ -213,11 +218,11 @@ pub(in crate::store) async fn finished(
 
 pub(in crate::store) async fn replay(
     c: &mut Conn,
-    id: ReplayId,
-    endpoint: EndpointId,
+    (id, endpoint): (ReplayId, EndpointId),
     filter: &DeliveryFilter,
     most: u32,
     now: At,
+    trail: &Trail,
 ) -> Result<Option<Replay>> {
     write_tx!(c, async |c| {
         let rows = finished(c, endpoint, filter, most).await?;
@@ -233,6 +238,10 @@ pub(in crate::store) async fn replay(
             replays::created_at.eq(now),
         );
         diesel::insert_into(replays::table).values(row).execute(c).await?;
+        let of = endpoints::table.find(Word(endpoint)).select((endpoints::agency_id, endpoints::account_id));
+        let of: (Word<AgencyId>, Option<Word<AccountId>>) = of.first(c).await?;
+        let event = Event::new(Action::EndpointReplayed, of.0.0).within(of.1.map(|account| account.0)).on(endpoint);
+        note(c, trail, event.with("replay_id", id.to_string()).with("deliveries", total)).await?;
         for rows in rows.chunks(NAMED) {
             let again = deliveries::table
                 .filter(deliveries::endpoint_id.eq(Word(endpoint)))

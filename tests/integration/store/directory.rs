@@ -2,7 +2,9 @@
 
 use leadwire::{
     domain::{
-        AccountId, AgencyId, ApiKeyId, IssuerId, Role, SourceId, UserId, clock,
+        AccountId, AgencyId, ApiKeyId, IssuerId, Role, SourceId, UserId,
+        audit::{Action, Event},
+        clock,
         directory::{Account, Directory, IssuerKey},
         event::SourceKind,
     },
@@ -47,6 +49,10 @@ fn secret(text: &str) -> IssuerKey {
 
 fn issuer(agency: AgencyId, iss: &str, audience: Option<&str>, key: IssuerKey) -> NewIssuer {
     NewIssuer { agency, iss: iss.into(), audience: audience.map(str::to_owned), trust_email: false, key }
+}
+
+fn gone() -> Event {
+    Event::new(Action::Logout, AgencyId::generate())
 }
 
 async fn loaded(store: &Store) -> Directory {
@@ -168,7 +174,7 @@ async fn every_change_bumps_the_version_and_a_refused_one_does_not(bench: Bench)
     grown(1, "add_api_key").await;
     let added = store.add_issuer(issuer(agency, "i", None, secret("s"))).await.unwrap();
     grown(1, "add_issuer").await;
-    store.revoke_token("jti", clock::now() + chrono::Duration::hours(1)).await.unwrap();
+    store.revoke_token("jti", clock::now() + chrono::Duration::hours(1), gone()).await.unwrap();
     grown(1, "revoke_token").await;
 
     store.add_user(user(agency, "ADA@example.com")).await.unwrap_err();
@@ -244,7 +250,7 @@ async fn what_does_not_exist_is_named(bench: Bench) {
     assert!(store.add_agency("  ").await.unwrap_err().is_rejected());
     assert!(store.add_agency("a\0b").await.unwrap_err().is_rejected());
     assert!(store.add_user(user(agency, "")).await.unwrap_err().is_rejected());
-    assert!(store.revoke_token(&"j".repeat(3000), clock::now()).await.unwrap_err().is_rejected());
+    assert!(store.revoke_token(&"j".repeat(3000), clock::now(), gone()).await.unwrap_err().is_rejected());
 }
 
 async fn nothing_crosses_agencies(bench: Bench) {
@@ -274,8 +280,8 @@ async fn another_master_key_opens_nothing(bench: Bench) {
 
 async fn a_revoked_token_is_forgotten_once_it_has_run_out(bench: Bench) {
     let (store, now) = (&bench.store, clock::now());
-    store.revoke_token("past", now - chrono::Duration::seconds(1)).await.unwrap();
-    store.revoke_token("future", now + chrono::Duration::hours(1)).await.unwrap();
-    store.revoke_token("future", now + chrono::Duration::hours(1)).await.unwrap();
+    store.revoke_token("past", now - chrono::Duration::seconds(1), gone()).await.unwrap();
+    store.revoke_token("future", now + chrono::Duration::hours(1), gone()).await.unwrap();
+    store.revoke_token("future", now + chrono::Duration::hours(1), gone()).await.unwrap();
     assert_eq!(Vec::from_iter(loaded(store).await.revoked_tokens), ["future"]);
 }

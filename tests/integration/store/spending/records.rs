@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use leadwire::{
     domain::{
-        AccountId, AlertId, clock,
+        AccountId, AgencyId, AlertId, clock,
         cost::{Amount, ThresholdKind},
+        directory::Account,
     },
     store::{AlertFilter, SpendingSummary, StoreError, ThresholdChange},
 };
@@ -26,7 +27,14 @@ on_both_engines! {
 
 async fn every_account_has_the_usual_thresholds_also_one_that_is_older_than_they_are(bench: Bench) {
     while bench.store.revert(1).await.unwrap() != ["2026-11-22-101000_costs"] {}
-    let old = bench.account().await;
+    let old = Account { id: AccountId::generate(), agency: AgencyId::generate(), name: "Old".into() };
+    let now = if bench.is_sqlite() { "0" } else { "now()" };
+    let rows = format!(
+        "INSERT INTO agencies (id, name, created_at) VALUES ('{0}', 'Old', {now});
+         INSERT INTO accounts (id, agency_id, name, created_at) VALUES ('{1}', '{0}', 'Old', {now})",
+        old.agency, old.id
+    );
+    bench.execute(&rows).await;
     bench.store.migrate().await.unwrap();
     let new = bench.store.add_account(old.agency, "New").await.unwrap();
     for account in [&old, &new] {
