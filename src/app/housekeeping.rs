@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::Hub;
 use crate::{
-    config::Settings,
+    config::{KeyRing, Settings},
     costs::Watcher,
     domain::{Timestamp, clock, directory::Watch},
     exports::Exporter,
@@ -81,6 +81,14 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
             }
         }
     });
+}
+
+/// Notices within a second when the file of master keys was changed.
+pub(super) async fn watch_keys(keys: KeyRing) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        keys.look_again();
+    }
 }
 
 /// Looks again and again whether the parts work that may be away while the hub runs.

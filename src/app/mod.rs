@@ -23,7 +23,7 @@ use upkeep::Upkeep;
 use crate::{
     api::ApiState,
     auth::{Authenticator, Options, Origins, OwnTokens, Recorder},
-    config::{MasterKey, Settings, data_folder},
+    config::{KeyRing, Settings, data_folder},
     domain::{SourceId, directory::Watch},
     enrichment::Supervisors,
     exports,
@@ -119,13 +119,14 @@ struct Hub {
 impl Hub {
     async fn build(settings: &Settings, reconnections: mpsc::Sender<SourceId>) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new());
-        let key = settings.master_key()?;
-        let store = open_store(settings, &key).await?;
+        let keys = settings.master_keys()?;
+        actix_rt::spawn(housekeeping::watch_keys(keys.clone()));
+        let store = open_store(settings, &keys).await?;
         metrics.booted("store");
         let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
         metrics.booted("inbox");
         let directory = directory::load(store.clone(), settings.store.directory_interval, Arc::clone(&metrics)).await;
-        let auth = authenticator(settings, &key, &directory, &store)?
+        let auth = authenticator(settings, &keys, &directory, &store)?
             .telling(Recorder::start(store.clone(), Arc::clone(&metrics)));
         let tops = inbox.top_positions().await?;
         let arbiter = Arbiter::new();
@@ -211,19 +212,19 @@ impl Hub {
     }
 }
 
-async fn open_store(settings: &Settings, key: &MasterKey) -> anyhow::Result<Store> {
-    let vault = Vault::new(key.derive("tokens at rest"));
+async fn open_store(settings: &Settings, keys: &KeyRing) -> anyhow::Result<Store> {
+    let vault = Vault::under(keys);
     let store = Store::open(&settings.store_url(), settings.store.pool, settings.store.timeout, vault).await?;
     Ok(store.keeping_audit_for(settings.audit.retention))
 }
 
 fn authenticator(
     settings: &Settings,
-    key: &MasterKey,
+    keys: &KeyRing,
     directory: &Watch,
     store: &Store,
 ) -> anyhow::Result<Authenticator> {
-    let tokens = OwnTokens::configured(&settings.auth.signing_key_file, &key.derive("login tokens"))?;
+    let tokens = OwnTokens::configured(&settings.auth.signing_key_file, keys)?;
     Ok(Authenticator::new(Options {
         directory: directory.clone(),
         revocations: Arc::new(store.clone()),

@@ -165,3 +165,22 @@ fn log(action: Action, user: Option<&User>, email_hash: Option<&str>, address: O
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Vault;
+
+    #[tokio::test]
+    async fn a_login_never_waits_for_a_database_that_is_away_and_what_does_not_fit_is_counted() {
+        let away = "postgres://u:p@127.0.0.1:9/none?sslmode=disable";
+        let store = Store::open(away, 1, Duration::from_secs(1), Vault::new([1; 32])).await.unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let recorder = Recorder::start(store, Arc::clone(&metrics));
+        for _ in 0..QUEUE + BATCH + 10 {
+            recorder.queue(Actor::Unknown, None, Event::nobodys(Action::LoginFailed));
+        }
+        let lost = metrics.audit_records.get_or_create(&Labelled { what: "lost" }).get();
+        assert!((10..=10 + 100).contains(&lost), "{lost} of the newest are lost");
+    }
+}

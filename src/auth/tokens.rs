@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::AuthError;
-use crate::domain::{AgencyId, IssuerId, Timestamp};
+use crate::{
+    config::{KeyRing, Made},
+    domain::{AgencyId, IssuerId, Timestamp},
+};
 
 /// The `iss` of the hub's own tokens; no agency may name its issuer so.
 pub const ISSUER: &str = "leadwire";
@@ -60,8 +63,12 @@ impl Claims {
 )]
 pub struct SigningKeyError;
 
-/// Signs and verifies the hub's own tokens, with one algorithm and no other.
+/// Signs and verifies the hub's own tokens, with one algorithm and no other. The newest key signs, all of them verify.
 pub struct OwnTokens {
+    keys: Made<Key>,
+}
+
+struct Key {
     encoding: EncodingKey,
     decoding: DecodingKey,
     header: Header,
@@ -75,9 +82,7 @@ impl OwnTokens {
     /// Never: only an empty key is refused.
     #[must_use]
     pub fn hs256(key: &[u8; 32]) -> Self {
-        let encoding = EncodingKey::from_secret(key).expect("32 bytes are a key");
-        let decoding = DecodingKey::from_secret(key).expect("32 bytes are a key");
-        Self::new(Algorithm::HS256, (encoding, decoding), key)
+        Self { keys: Made::only(Key::hs256(key)) }
     }
 
     /// `EdDSA` with an Ed25519 private key in PKCS#8 PEM form.
@@ -89,24 +94,19 @@ impl OwnTokens {
         let public = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA).map_err(|_| SigningKeyError)?;
         let decoding = DecodingKey::from_jwk(&public).map_err(|_| SigningKeyError)?;
         let id = decoding.try_get_as_bytes().map_err(|_| SigningKeyError)?.to_vec();
-        Ok(Self::new(Algorithm::EdDSA, (encoding, decoding), &id))
+        Ok(Self { keys: Made::only(Key::new(Algorithm::EdDSA, (encoding, decoding), &id)) })
     }
 
-    /// `EdDSA` with the key in this file (`auth.signing_key_file`), or HS256 with the derived key if none is named.
+    /// `EdDSA` with the key in this file (`auth.signing_key_file`), or HS256 with keys that are derived from the master keys
+    /// if none is named.
     ///
     /// # Errors
     /// If the file can't be read or holds no such key.
-    pub fn configured(file: &str, derived: &[u8; 32]) -> Result<Self, SigningKeyError> {
+    pub fn configured(file: &str, masters: &KeyRing) -> Result<Self, SigningKeyError> {
         if file.is_empty() {
-            return Ok(Self::hs256(derived));
+            return Ok(Self { keys: Made::of(masters, |master| Key::hs256(&master.derive("login tokens"))) });
         }
         Self::eddsa(&std::fs::read(file).map_err(|_| SigningKeyError)?)
-    }
-
-    fn new(algorithm: Algorithm, (encoding, decoding): (EncodingKey, DecodingKey), id: &[u8]) -> Self {
-        let digest = Sha256::new().chain_update(b"leadwire kid").chain_update(id).finalize();
-        let header = Header { kid: Some(hex::encode(&digest[..8])), ..Header::new(algorithm) };
-        Self { encoding, decoding, header, validation: validation(algorithm, ISSUER, Some(AUDIENCE)) }
     }
 
     /// Signs.
@@ -114,20 +114,34 @@ impl OwnTokens {
     /// # Errors
     /// [`AuthError::Unavailable`] if the key cannot sign.
     pub fn sign(&self, claims: &Claims) -> Result<SecretString, AuthError> {
-        let token = jsonwebtoken::encode(&self.header, claims, &self.encoding);
+        let keys = self.keys.all();
+        let token = jsonwebtoken::encode(&keys[0].header, claims, &keys[0].encoding);
         token.map(SecretString::from).map_err(|_| AuthError::Unavailable("no token could be signed"))
     }
 
-    /// What a token says, if this key signed it and it is still good.
+    /// What a token says, if one of the keys signed it and it is still good.
     ///
     /// # Errors
     /// [`AuthError::Expired`] or [`AuthError::Invalid`].
     pub fn verify(&self, token: &str) -> Result<Claims, AuthError> {
         let header = header(token)?;
-        if header.kid != self.header.kid {
-            return Err(AuthError::Invalid("it was signed with a key that is no longer used"));
-        }
-        decode(token, &self.decoding, &self.validation)
+        let found = self.keys.find(|key| key.header.kid == header.kid);
+        let (keys, at) = found.ok_or(AuthError::Invalid("it was signed with a key that is no longer used"))?;
+        decode(token, &keys[at].decoding, &keys[at].validation)
+    }
+}
+
+impl Key {
+    fn hs256(key: &[u8; 32]) -> Self {
+        let encoding = EncodingKey::from_secret(key).expect("32 bytes are a key");
+        let decoding = DecodingKey::from_secret(key).expect("32 bytes are a key");
+        Self::new(Algorithm::HS256, (encoding, decoding), key)
+    }
+
+    fn new(algorithm: Algorithm, (encoding, decoding): (EncodingKey, DecodingKey), id: &[u8]) -> Self {
+        let digest = Sha256::new().chain_update(b"leadwire kid").chain_update(id).finalize();
+        let header = Header { kid: Some(hex::encode(&digest[..8])), ..Header::new(algorithm) };
+        Self { encoding, decoding, header, validation: validation(algorithm, ISSUER, Some(AUDIENCE)) }
     }
 }
 
@@ -236,7 +250,7 @@ mod tests {
     fn changed(tokens: &OwnTokens, change: impl FnOnce(&mut serde_json::Value)) -> String {
         let mut claims = serde_json::to_value(claims()).unwrap();
         change(&mut claims);
-        jsonwebtoken::encode(&tokens.header, &claims, &tokens.encoding).unwrap()
+        jsonwebtoken::encode(&tokens.keys.all()[0].header, &claims, &tokens.keys.all()[0].encoding).unwrap()
     }
 
     #[test]
@@ -246,6 +260,19 @@ mod tests {
             let token = tokens.sign(&claims).unwrap();
             assert_eq!(tokens.verify(token.expose_secret()), Ok(claims));
         }
+    }
+
+    #[test]
+    fn the_newest_key_signs_and_all_of_them_verify() {
+        let keys = |text: &str| OwnTokens::configured("", &KeyRing::parse(text).unwrap()).unwrap();
+        let (old, new) = ("ab".repeat(32), "cd".repeat(32));
+        let (before, both) = (keys(&old), keys(&format!("{new} {old}")));
+        let early = before.sign(&claims()).unwrap();
+        assert!(both.verify(early.expose_secret()).is_ok());
+        let late = both.sign(&claims()).unwrap();
+        assert!(both.verify(late.expose_secret()).is_ok() && keys(&new).verify(late.expose_secret()).is_ok());
+        assert!(matches!(before.verify(late.expose_secret()), Err(AuthError::Invalid(_))));
+        assert!(matches!(keys(&new).verify(early.expose_secret()), Err(AuthError::Invalid(_))), "it was forgotten");
     }
 
     #[test]
@@ -290,11 +317,12 @@ mod tests {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
         let tokens = OwnTokens::eddsa(sample::ed25519_pem(7).as_bytes()).unwrap();
         let payload = BASE64.encode(serde_json::to_vec(&claims()).unwrap());
-        let kid = tokens.header.kid.clone().unwrap();
+        let kid = tokens.keys.all()[0].header.kid.clone().unwrap();
         let unsigned = format!("{}.{payload}.", BASE64.encode(json!({"alg": "none", "kid": kid}).to_string()));
         assert!(matches!(tokens.verify(&unsigned), Err(AuthError::Invalid(_))));
 
-        let public = tokens.decoding.try_get_as_bytes().unwrap();
+        let keys = tokens.keys.all();
+        let public = keys[0].decoding.try_get_as_bytes().unwrap();
         let header = Header { kid: Some(kid), ..Header::new(Algorithm::HS256) };
         let confused = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(public).unwrap()).unwrap();
         let refused = tokens.verify(&confused);
@@ -305,15 +333,16 @@ mod tests {
     fn a_token_of_another_key_is_refused_even_under_the_same_key_id() {
         let (ours, theirs) = (OwnTokens::hs256(KEY), OwnTokens::hs256(b"another key of exactly 32 octets"));
         assert!(ours.verify(theirs.sign(&claims()).unwrap().expose_secret()).is_err());
-        let forged = jsonwebtoken::encode(&ours.header, &claims(), &theirs.encoding).unwrap();
+        let forged =
+            jsonwebtoken::encode(&ours.keys.all()[0].header, &claims(), &theirs.keys.all()[0].encoding).unwrap();
         assert!(ours.verify(&forged).is_err());
     }
 
     #[test]
     fn a_token_that_demands_an_extension_is_refused() {
         let tokens = OwnTokens::hs256(KEY);
-        let header = Header { crit: Some(vec!["b64".into()]), ..tokens.header.clone() };
-        let token = jsonwebtoken::encode(&header, &claims(), &tokens.encoding).unwrap();
+        let header = Header { crit: Some(vec!["b64".into()]), ..tokens.keys.all()[0].header.clone() };
+        let token = jsonwebtoken::encode(&header, &claims(), &tokens.keys.all()[0].encoding).unwrap();
         assert!(tokens.verify(&token).is_err());
     }
 }

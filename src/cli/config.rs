@@ -5,7 +5,10 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::table;
-use crate::{auth::OwnTokens, config::Settings};
+use crate::{
+    auth::OwnTokens,
+    config::{KeyRing, Settings},
+};
 
 /// The settings.
 #[derive(Debug, Subcommand)]
@@ -24,7 +27,7 @@ impl Config {
             Self::Check => {
                 let settings = Settings::load(file)?;
                 // The key does not matter here, the file does; and a check must not make a master key.
-                OwnTokens::configured(&settings.auth.signing_key_file, &[0; 32])?;
+                OwnTokens::configured(&settings.auth.signing_key_file, &KeyRing::fixed(Vec::new()))?;
                 eprintln!("The settings are good.");
             }
             Self::Print => table::show(&format!("{:#?}\n", Settings::load(file)?)),

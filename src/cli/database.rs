@@ -21,7 +21,7 @@ pub(super) async fn open(settings: &Settings) -> anyhow::Result<Store> {
     for narrowed in data_folder::secure(&settings.data.dir)? {
         eprintln!("Note: {narrowed}.");
     }
-    let vault = Vault::new(settings.master_key()?.derive("tokens at rest"));
+    let vault = Vault::under(&settings.master_keys()?);
     let store = Store::open(&settings.store_url(), POOL, settings.store.timeout, vault).await?;
     Ok(store.keeping_audit_for(settings.audit.retention).by(Author::operator(operator())))
 }

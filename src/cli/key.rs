@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 
-use super::{BadInput, database, table};
+use super::{BadInput, database, rotate, table};
 use crate::{
     auth::keys,
     config::Settings,
@@ -33,6 +33,8 @@ pub enum Key {
         /// Its id, from `leadwire key list`.
         key: ApiKeyId,
     },
+    /// Seals all secrets with a new master key and signs logins with it, while hubs run.
+    RotateMaster(rotate::Rotate),
     /// Lists the keys, not the secrets.
     List {
         /// Only this agency's.
@@ -43,8 +45,12 @@ pub enum Key {
 
 impl Key {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        if let Self::RotateMaster(rotate) = self {
+            return rotate.run(settings).await;
+        }
         let (store, directory) = database::with_directory(settings).await?;
         match self {
+            Self::RotateMaster(_) => {}
             Self::Add { agency, account, role, name } => {
                 database::agency(&directory, agency)?;
                 if let Some(account) = account {

@@ -16,6 +16,7 @@ mod issuer;
 mod key;
 mod member;
 mod migrate;
+mod rotate;
 mod secret;
 mod serve;
 mod source;

@@ -44,12 +44,12 @@ impl Token {
         }
         let until = chrono::Duration::from_std(ttl).ok().and_then(|ttl| clock::now().checked_add_signed(ttl));
         let until = until.ok_or_else(|| BadInput("--ttl is too long".to_owned()))?;
-        let derived = settings.master_key()?.derive("login tokens");
+        let keys = settings.master_keys()?;
         let (_keep, directory) = watch::channel(Some(directory));
         let auth = Authenticator::new(Options {
             directory,
             revocations: Arc::new(store.clone()),
-            tokens: OwnTokens::configured(&settings.auth.signing_key_file, &derived)?,
+            tokens: OwnTokens::configured(&settings.auth.signing_key_file, &keys)?,
             token_ttl: settings.auth.token_ttl,
             jwks_ttl: settings.auth.jwks_ttl,
             login_attempts: settings.auth.login_attempts,

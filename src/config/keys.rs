@@ -3,7 +3,6 @@
 use std::{
     fmt, fs,
     io::{self, Read, Write},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use super::data_folder;
+use super::{data_folder, ring::KeyRing};
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
@@ -43,38 +42,40 @@ impl fmt::Debug for MasterKey {
 }
 
 impl MasterKey {
-    /// The configured key, else the file's, else a new one written to the file.
-    pub(super) fn find(configured: &SecretString, path: &Path) -> Result<Self, KeyError> {
+    /// The configured keys, else the file's, else a new one written to the file.
+    pub(super) fn find(configured: &SecretString, path: &Path) -> Result<KeyRing, KeyError> {
         if !configured.expose_secret().is_empty() {
-            return parse(configured.expose_secret(), "data.master_key");
+            return KeyRing::parse(configured.expose_secret());
         }
-        let failed = |error| KeyError::File { path: path.to_owned(), error };
-        match fs::File::open(path) {
-            Ok(mut file) => {
-                let mode = file.metadata().map_err(failed)?.permissions().mode();
-                if mode & 0o077 != 0 {
-                    return Err(KeyError::Exposed(path.to_owned()));
-                }
-                let mut text = String::new();
-                file.read_to_string(&mut text).map_err(failed)?;
-                parse(text.trim(), &path.display().to_string())
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
-            Err(error) => Err(failed(error)),
+        match KeyRing::of_file(path) {
+            Err(KeyError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
+            found => found,
         }
     }
 
-    fn create(path: &Path) -> Result<Self, KeyError> {
-        let failed = |error| KeyError::File { path: path.to_owned(), error };
+    /// 32 random bytes; an error names `path`.
+    ///
+    /// # Errors
+    /// If the system has no random numbers.
+    pub fn generate(path: &Path) -> Result<Self, KeyError> {
         let mut key = [0; 32];
-        fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key)).map_err(failed)?;
-        match write_aside(path, &hex::encode(key)) {
-            Ok(()) => Ok(Self(key)),
+        let random = fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key));
+        random.map_err(|error| KeyError::File { path: path.to_owned(), error })?;
+        Ok(Self(key))
+    }
+
+    /// As it stands in its file: 64 hex digits. It opens everything.
+    #[must_use]
+    pub fn text(&self) -> SecretString {
+        hex::encode(self.0).into()
+    }
+
+    fn create(path: &Path) -> Result<KeyRing, KeyError> {
+        match write_aside(path, &Self::generate(path)?.text(), false) {
+            Ok(()) => KeyRing::of_file(path),
             // Another command made it in the meantime: its key is the one.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Self::find(&SecretString::from(String::new()), path)
-            }
-            Err(error) => Err(failed(error)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => KeyRing::of_file(path),
+            Err(error) => Err(KeyError::File { path: path.to_owned(), error }),
         }
     }
 
@@ -91,19 +92,24 @@ impl MasterKey {
     }
 }
 
-/// Writes a new file whole or not at all: whoever finds it by its name finds all of it, also after a crash.
-fn write_aside(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file whole or not at all: whoever finds it by its name finds all of it, also after a crash. One that is there is
+/// an error unless it is to be replaced.
+pub(super) fn write_aside(path: &Path, text: &SecretString, replaces: bool) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     data_folder::make(folder)?;
     // Its mode is 0600, and it goes when this fails.
     let mut file = tempfile::Builder::new().prefix(".master.key-").tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(text.expose_secret().as_bytes())?;
     file.as_file().sync_all()?;
-    file.persist_noclobber(path)?;
+    if replaces {
+        file.persist(path)?;
+    } else {
+        file.persist_noclobber(path)?;
+    }
     fs::File::open(folder)?.sync_all()
 }
 
-fn parse(text: &str, place: &str) -> Result<MasterKey, KeyError> {
+pub(super) fn parse(text: &str, place: &str) -> Result<MasterKey, KeyError> {
     let mut key = [0; 32];
     hex::decode_to_slice(text, &mut key).map_err(|_| KeyError::Malformed(place.to_owned()))?;
     Ok(MasterKey(key))
@@ -111,7 +117,13 @@ fn parse(text: &str, place: &str) -> Result<MasterKey, KeyError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    fn newest(path: &Path) -> MasterKey {
+        MasterKey::find(&none(), path).unwrap().keys()[0].clone()
+    }
 
     fn none() -> SecretString {
         SecretString::from(String::new())
@@ -121,8 +133,8 @@ mod tests {
     fn a_key_is_made_once_with_mode_0600_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/master.key");
-        let first = MasterKey::find(&none(), &path).unwrap();
-        let second = MasterKey::find(&none(), &path).unwrap();
+        let first = newest(&path);
+        let second = newest(&path);
         assert_eq!(first.derive("a"), second.derive("a"));
         assert_ne!(first.derive("a"), first.derive("b"));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -133,7 +145,7 @@ mod tests {
         for _ in 0..50 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("data/master.key");
-            let find = || MasterKey::find(&none(), &path).unwrap().derive("a");
+            let find = || newest(&path).derive("a");
             let keys: Vec<_> = std::thread::scope(|scope| {
                 let at_once: Vec<_> = (0..4).map(|_| scope.spawn(find)).collect();
                 at_once.into_iter().map(|one| one.join().unwrap()).collect()
@@ -147,7 +159,7 @@ mod tests {
     fn a_key_that_others_can_read_or_that_is_damaged_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
-        MasterKey::find(&none(), &path).unwrap();
+        newest(&path);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(MasterKey::find(&none(), &path), Err(KeyError::Exposed(_))));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

@@ -4,8 +4,10 @@
 //! named at once. One struct a section, with the names of the file.
 
 pub mod data_folder;
+mod keyfile;
 mod keys;
 mod load;
+mod ring;
 mod sections;
 
 use std::path::PathBuf;
@@ -13,8 +15,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 pub use data_folder::FolderError;
+pub use keyfile::{KeyFile, Rotation};
 pub use keys::{KeyError, MasterKey};
 pub use load::ConfigError;
+pub use ring::{KeyRing, Made};
 pub use sections::{
     Audit, Auth, Compat, Costs, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Prospecting, Realtime,
     Sending, Server, Span, Store, Telemetry, Unipile,
@@ -79,11 +83,11 @@ impl Settings {
         self.data.dir.join("inbox.sqlite3")
     }
 
-    /// The master key: from the settings, or from its file, which is made with mode 0600 when there is none.
+    /// The master keys: from the settings, or from their file, which is made with mode 0600 when there is none.
     ///
     /// # Errors
-    /// If the key is not 64 hex digits, or its file can't be read or made.
-    pub fn master_key(&self) -> Result<MasterKey, KeyError> {
+    /// If a key is not 64 hex digits, or the file can't be read or made.
+    pub fn master_keys(&self) -> Result<KeyRing, KeyError> {
         MasterKey::find(&self.data.master_key, &self.data.dir.join("master.key"))
     }
 }

@@ -56,6 +56,12 @@ impl Store {
         run!(self, Read, |c, q| q::ping(c).await)
     }
 
+    /// Whether other nodes may have the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.engine(), Engine::Postgres(_))
+    }
+
     /// Connections to the database, idle ones as well.
     #[must_use]
     pub fn connections(&self) -> usize {

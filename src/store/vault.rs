@@ -14,16 +14,24 @@ use secrecy::{ExposeSecret, SecretString, zeroize::Zeroize};
 use sha2::{Digest, Sha256};
 
 use super::error::{Result, StoreError};
+use crate::config::{KeyRing, Made};
 
 const VERSION: u8 = 1;
 const KEY_ID: usize = 4;
 const NONCE: usize = 24;
 
-/// Seals and opens secrets. Cheap to clone.
+/// What tells a key from the others.
+type KeyId = [u8; KEY_ID];
+
+/// Seals and opens secrets: the newest key seals, all of them open. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
+    keys: Made<Key>,
+}
+
+struct Key {
     cipher: XChaCha20Poly1305,
-    key_id: [u8; KEY_ID],
+    id: KeyId,
 }
 
 /// Where a secret is kept.
@@ -38,15 +46,21 @@ pub struct Place<'a> {
 }
 
 impl Vault {
-    /// A vault under this master key.
+    /// A vault under this key alone.
     #[must_use]
-    pub fn new(mut key: [u8; 32]) -> Self {
-        let digest = Sha256::new().chain_update(b"leadwire master key id").chain_update(key).finalize();
-        let mut key_id = [0; KEY_ID];
-        key_id.copy_from_slice(&digest[..KEY_ID]);
-        let vault = Self { cipher: XChaCha20Poly1305::new(&key.into()), key_id };
-        key.zeroize();
-        vault
+    pub fn new(key: [u8; 32]) -> Self {
+        Self { keys: Made::only(Key::new(key)) }
+    }
+
+    /// A vault under keys that are made of the master keys.
+    #[must_use]
+    pub fn under(keys: &KeyRing) -> Self {
+        Self { keys: Made::of(keys, |key| Key::new(key.derive("tokens at rest"))) }
+    }
+
+    /// Whether the newest key sealed it.
+    pub(super) fn is_newest(&self, sealed: &[u8]) -> bool {
+        sealed.get(1..=KEY_ID) == Some(&self.keys.all()[0].id)
     }
 
     /// Seals a secret for a place.
@@ -58,11 +72,13 @@ impl Vault {
         let nonce = XNonce::try_generate().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let aad = place.authenticated();
         let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &aad };
-        let sealed = self
+        let keys = self.keys.all();
+        let newest = &keys[0];
+        let sealed = newest
             .cipher
             .encrypt(&nonce, payload)
             .map_err(|_| StoreError::Rejected("a secret is too large to seal".into()))?;
-        Ok([&[VERSION][..], &self.key_id, &nonce, &sealed].concat())
+        Ok([&[VERSION][..], &newest.id, &nonce, &sealed].concat())
     }
 
     /// Opens what was sealed for this place.
@@ -78,17 +94,27 @@ impl Vault {
             return Err(corrupt("is not a sealed secret"));
         }
         let (key_id, rest) = sealed[1..].split_at(KEY_ID);
-        if key_id != self.key_id {
-            return Err(corrupt("was sealed with another master key"));
-        }
+        let found = self.keys.find(|key| key.id == key_id);
+        let (keys, at) = found.ok_or_else(|| corrupt("was sealed with another master key"))?;
         let (nonce, sealed) = rest.split_at(NONCE);
         let nonce = XNonce::try_from(nonce).map_err(|_| corrupt("is not a sealed secret"))?;
         let aad = place.authenticated();
-        let opened = self
+        let opened = keys[at]
             .cipher
             .decrypt(&nonce, Payload { msg: sealed, aad: &aad })
             .map_err(|_| corrupt("was changed or belongs elsewhere"))?;
         String::from_utf8(opened).map(SecretString::from).map_err(|_| corrupt("is not text"))
+    }
+}
+
+impl Key {
+    fn new(mut key: [u8; 32]) -> Self {
+        let digest = Sha256::new().chain_update(b"leadwire master key id").chain_update(key).finalize();
+        let mut id = [0; KEY_ID];
+        id.copy_from_slice(&digest[..KEY_ID]);
+        let made = Self { cipher: XChaCha20Poly1305::new(&key.into()), id };
+        key.zeroize();
+        made
     }
 }
 
@@ -142,6 +168,20 @@ mod tests {
         }
         assert!(vault.open(HERE, &[]).is_err());
         assert!(vault.open(HERE, &sealed[..29]).is_err());
+    }
+
+    #[test]
+    fn the_first_key_seals_and_all_of_them_open() {
+        let keys = |text: &str| Vault::under(&KeyRing::parse(text).unwrap());
+        let (old, new) = ("ab".repeat(32), "cd".repeat(32));
+        let secret = SecretString::from("secret");
+        let before = keys(&old).seal(HERE, &secret).unwrap();
+        let both = keys(&format!("{new},{old}"));
+        assert_eq!(both.open(HERE, &before).unwrap().expose_secret(), "secret");
+        assert!(!both.is_newest(&before));
+        let after = both.seal(HERE, &secret).unwrap();
+        assert!(both.is_newest(&after) && keys(&new).open(HERE, &after).is_ok());
+        assert!(keys(&old).open(HERE, &after).unwrap_err().to_string().contains("another master key"));
     }
 
     #[test]

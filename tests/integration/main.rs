@@ -24,6 +24,7 @@ mod page_costs;
 mod page_endpoints;
 mod prospecting;
 mod replies;
+mod rotation;
 mod signing_in;
 mod store;
 mod support;

@@ -28,7 +28,7 @@ pub(super) fn run(mut settings: Settings) -> anyhow::Result<()> {
     let simulator = Simulator::start(platform::Settings { latency: LATENCY, ..platform::Settings::default() })?;
     let prospecting = Prospecting::start()?;
     prospecting.configure(&mut settings)?;
-    let key = settings.master_key()?;
+    let key = settings.master_keys()?.keys()[0].clone();
     let workspace = Workspace::start(UNIPILE_KEY)?;
     let app_secret = hex::encode(key.derive("demo app secret"));
     settings.meta.graph_url = simulator.url().parse()?;

@@ -25,6 +25,7 @@ pub(in crate::store) mod outbox;
 pub(in crate::store) mod progress;
 pub(in crate::store) mod prospects;
 pub(in crate::store) mod prospects_told;
+pub(in crate::store) mod reseal;
 pub(in crate::store) mod sends;
 pub(in crate::store) mod sources;
 pub(in crate::store) mod tokens;

@@ -17,5 +17,6 @@ mod outage;
 mod outbox;
 mod prospecting;
 mod prospects;
+mod resealing;
 mod sends;
 mod spending;
