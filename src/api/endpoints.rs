@@ -15,7 +15,9 @@ use url::Url;
 use super::{ApiError, ApiState, Caller, extract::JsonObject};
 use crate::{
     domain::{
-        AccountId, EndpointId, Role, clock,
+        AccountId, EndpointId, Role,
+        audit::{Action, Event},
+        clock,
         delivery::{EVENT_TYPES, Endpoint, Health},
     },
     outbox::new_secret,
@@ -62,7 +64,7 @@ pub async fn add(state: Data<ApiState>, caller: Caller, body: JsonObject) -> Ans
         token: change.token.flatten(),
         secret: secret.clone(),
     };
-    let endpoint = state.store.add_endpoint(new).await.map_err(lost("account"))?;
+    let endpoint = state.store.by(caller.author()).add_endpoint(new).await.map_err(lost("account"))?;
     Ok(HttpResponse::Created().json(json!({"endpoint": endpoint, "secret": secret.expose_secret()})))
 }
 
@@ -84,7 +86,8 @@ pub async fn change(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
         return Err(ApiError::bad_request("An endpoint keeps its `account`: add another, and remove this one."));
     }
     let change = fields(&state, &body.0)?;
-    let endpoint = state.store.change_endpoint(caller.agency, endpoint.id, change).await.map_err(lost("endpoint"))?;
+    let store = state.store.by(caller.author());
+    let endpoint = store.change_endpoint(caller.agency, endpoint.id, change).await.map_err(lost("endpoint"))?;
     state.outbox.wake();
     Ok(HttpResponse::Ok().json(json!({"endpoint": endpoint})))
 }
@@ -93,7 +96,7 @@ pub async fn change(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
 pub async fn remove(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
     let endpoint = find(&state, &caller, &id).await?;
     refuse_own(&endpoint)?;
-    state.store.remove_endpoint(caller.agency, endpoint.id).await.map_err(lost("endpoint"))?;
+    state.store.by(caller.author()).remove_endpoint(caller.agency, endpoint.id).await.map_err(lost("endpoint"))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -104,7 +107,8 @@ pub async fn rotate(state: Data<ApiState>, caller: Caller, id: Path<String>) -> 
     let secret = secret()?;
     let overlap = TimeDelta::from_std(state.outbox.settings.secret_overlap).unwrap_or(TimeDelta::MAX);
     let until = clock::now() + overlap;
-    let rotated = state.store.rotate_endpoint_secret(caller.agency, endpoint.id, &secret, until).await;
+    let rotated =
+        state.store.by(caller.author()).rotate_endpoint_secret(caller.agency, endpoint.id, &secret, until).await;
     let endpoint = rotated.map_err(lost("endpoint"))?;
     Ok(HttpResponse::Ok().json(json!({"endpoint": endpoint, "secret": secret.expose_secret()})))
 }
@@ -113,6 +117,8 @@ pub async fn rotate(state: Data<ApiState>, caller: Caller, id: Path<String>) -> 
 pub async fn test(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
     let endpoint = find(&state, &caller, &id).await?;
     refuse_own(&endpoint)?;
+    let event = Event::new(Action::EndpointTested, caller.agency).within(endpoint.account).on(endpoint.id);
+    state.store.by(caller.author()).record(event).await?;
     let outcome = state.outbox.test(caller.agency, endpoint.id).await.map_err(lost("endpoint"))?;
     Ok(HttpResponse::Ok().json(outcome))
 }

@@ -67,7 +67,13 @@ pub async fn signal(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
 /// `DELETE /api/leads/{id}`.
 pub async fn remove(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
     let id = lead_id(&id)?;
-    let Some(lead) = state.store.delete_lead(&where_may(&caller, Role::may_operate), id).await.map_err(origin)? else {
+    let Some(lead) = state
+        .store
+        .by(caller.author())
+        .delete_lead(&where_may(&caller, Role::may_operate), id)
+        .await
+        .map_err(origin)?
+    else {
         return Err(untouchable(&state, &caller, id, "delete").await);
     };
     state.tell(envelope(&lead, Body::LeadUpdated(LeadUpdated::deleted(id)))).await;

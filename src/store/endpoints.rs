@@ -17,7 +17,9 @@ use super::{
     vault::{Place, Vault},
 };
 use crate::domain::{
-    AccountId, AgencyId, EndpointId, SourceId, Timestamp, clock,
+    AccountId, AgencyId, EndpointId, SourceId, Timestamp,
+    audit::{Action, Event},
+    clock,
     delivery::{Endpoint, OWN_SCHEME, OWN_TYPES},
 };
 
@@ -99,6 +101,29 @@ pub(super) enum RowChange {
 }
 
 impl RowChange {
+    /// As it is recorded.
+    pub const fn action(&self) -> Action {
+        match self {
+            Self::Fields { .. } => Action::EndpointChanged,
+            Self::Rotate { .. } => Action::EndpointRotated,
+        }
+    }
+
+    /// With what was changed; where it leads and what opens it are not repeated.
+    pub fn told(&self, event: Event) -> Event {
+        let Self::Fields { change, .. } = self else { return event };
+        let named = [
+            ("url", change.url.is_some()),
+            ("types", change.types.is_some()),
+            ("token", change.token.is_some()),
+            ("ordered", change.ordered.is_some()),
+            ("description", change.description.is_some()),
+        ];
+        let changed = named.into_iter().filter(|(_, changed)| *changed);
+        let event = changed.fold(event, |event, (name, _)| event.with(name, "replaced"));
+        change.enabled.into_iter().fold(event, |event, enabled| event.with("enabled", enabled))
+    }
+
     pub fn apply(&self, row: &mut EndpointRow) {
         match self.clone() {
             Self::Fields { change, token } => {
@@ -152,7 +177,8 @@ impl Store {
             updated_at: now,
             source_id: None,
         };
-        run!(self, Change, |c, q| q::endpoints::add(c, &row).await).and_then(Endpoint::try_from)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::endpoints::add(c, &row, &trail).await).and_then(Endpoint::try_from)
     }
 
     /// The agency's endpoints, the oldest first.
@@ -205,12 +231,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] if the agency has no such endpoint.
     pub async fn remove_endpoint(&self, agency: AgencyId, id: EndpointId) -> Result<()> {
-        run!(self, Change, |c, q| q::endpoints::remove(c, agency, id).await)
+        let trail = self.trail().clone();
+        run!(self, Change, |c, q| q::endpoints::remove(c, agency, id, &trail).await)
     }
 
     async fn change_row(&self, agency: AgencyId, id: EndpointId, change: RowChange) -> Result<Endpoint> {
-        let now = At(clock::now());
-        run!(self, Change, |c, q| q::endpoints::change(c, agency, id, &change, now).await).and_then(Endpoint::try_from)
+        let (now, trail) = (At(clock::now()), self.trail().clone());
+        run!(self, Change, |c, q| q::endpoints::change(c, agency, id, &change, now, &trail).await)
+            .and_then(Endpoint::try_from)
     }
 }
 

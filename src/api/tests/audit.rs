@@ -1,6 +1,9 @@
 //! The record of who did what.
 
-use actix_web::{http::Method, test};
+use actix_web::{
+    http::{Method, header},
+    test,
+};
 use serde_json::{Value, json};
 
 use super::Hub;
@@ -76,5 +79,41 @@ async fn the_record_is_read_in_pages_and_by_what_is_asked_for() {
     for wrong in ["action=lead.painted", "since=yesterday", "cursor=x", "limit=many"] {
         let refused = hub.by("lw_owner", Method::GET, &format!("/api/audit?{wrong}"), Value::Null).await;
         assert_eq!(refused.status, 400, "{wrong}: {}", refused.body);
+    }
+}
+
+#[actix_web::test]
+async fn what_is_done_to_endpoints_and_leads_is_recorded_with_who_and_from_where() {
+    let hub = Hub::new(Role::Agent).await;
+    hub.owner_key(hub.agency, None, "lw_owner").await;
+    let ask = async |method: Method, path: &str, body: Value| {
+        let request = test::TestRequest::with_uri(path).method(method);
+        let request = request.insert_header((header::AUTHORIZATION, "Bearer lw_owner"));
+        let request = request.insert_header(("x-forwarded-for", "192.0.2.5"));
+        let request = request.peer_addr("127.0.0.1:4711".parse().unwrap());
+        let reply = hub.ask(if body.is_null() { request } else { request.set_json(body) }).await;
+        assert!(reply.status.is_success(), "{path}: {}", reply.body);
+        reply.body
+    };
+    let new = json!({"url": "http://127.0.0.1:9/private-path", "types": ["new_lead"], "account": hub.account,
+                     "token": "a-bearer-token"});
+    let added = ask(Method::POST, "/api/endpoints", new).await;
+    let endpoint = format!("/api/endpoints/{}", added["endpoint"]["id"].as_str().unwrap());
+    ask(Method::PUT, &endpoint, json!({"enabled": false, "token": null})).await;
+    ask(Method::POST, &format!("{endpoint}/rotate"), json!({})).await;
+    ask(Method::DELETE, &endpoint, Value::Null).await;
+    let lead = hub.create(json!({"name": "Jane Roe", "phone": "+1 555 0100"})).await;
+    ask(Method::DELETE, &format!("/api/leads/{}", lead["id"].as_str().unwrap()), Value::Null).await;
+
+    let page = hub.audit("lw_owner", "").await;
+    let wanted =
+        ["lead.erased", "endpoint.removed", "endpoint.rotated", "endpoint.changed", "endpoint.added", "key.added"];
+    assert_eq!(actions(&page)[..wanted.len()], wanted);
+    let done = &page["items"].as_array().unwrap()[..5];
+    assert!(done.iter().all(|item| item["actor"].as_str().unwrap().starts_with("key_")), "{page}");
+    assert!(done.iter().all(|item| item["address"] == "192.0.2.5" && item["account_id"] == json!(hub.account)));
+    assert_eq!(done[3]["details"], json!({"enabled": false, "token": "replaced"}));
+    for private in ["private-path", "a-bearer-token", "Jane", "555"] {
+        assert!(!page.to_string().contains(private), "{private} is in {page}");
     }
 }

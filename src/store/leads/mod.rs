@@ -84,7 +84,7 @@ impl Store {
     /// # Errors
     /// [`super::StoreError::Unavailable`] if the database is away.
     pub async fn delete_lead(&self, accounts: &[AccountId], id: LeadId) -> Result<Option<Lead>> {
-        let accounts = accounts.to_vec();
-        run!(self, Change, |c, q| q::leads::delete(c, &accounts, id).await)
+        let (accounts, trail) = (accounts.to_vec(), self.trail().clone());
+        run!(self, Change, |c, q| q::leads::delete(c, &accounts, id, &trail).await)
     }
 }

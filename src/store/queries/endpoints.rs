@@ -3,13 +3,17 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::{Conn, dialect::write_tx};
+use super::{Conn, audit::note, dialect::write_tx};
 use crate::{
-    domain::{AgencyId, EndpointId},
+    domain::{
+        AgencyId, EndpointId,
+        audit::{Action, Event},
+    },
     store::{
         Result, StoreError,
+        audit::Trail,
         endpoints::{EndpointRow, RowChange},
-        error::{explain, found},
+        error::explain,
         schema::{endpoints, subscriptions},
         types::{At, Word},
     },
@@ -18,7 +22,7 @@ use crate::{
 /// Endpoints of an agency: each event costs a row for each that wants it.
 const MOST: i64 = 100;
 
-pub(in crate::store) async fn add(c: &mut Conn, row: &EndpointRow) -> Result<EndpointRow> {
+pub(in crate::store) async fn add(c: &mut Conn, row: &EndpointRow, trail: &Trail) -> Result<EndpointRow> {
     write_tx!(c, async |c| {
         let of_agency =
             endpoints::table.filter(endpoints::agency_id.eq(row.agency_id)).filter(endpoints::source_id.is_null());
@@ -29,6 +33,7 @@ pub(in crate::store) async fn add(c: &mut Conn, row: &EndpointRow) -> Result<End
             return Err(StoreError::Rejected(why));
         }
         insert(c, row).await?;
+        note(c, trail, event(Action::EndpointAdded, row)).await?;
         Ok(row.clone())
     })
     .await
@@ -57,6 +62,7 @@ pub(in crate::store) async fn change(
     id: EndpointId,
     change: &RowChange,
     now: At,
+    trail: &Trail,
 ) -> Result<EndpointRow> {
     write_tx!(c, async |c| {
         // Written first, so that of two changes the second sees what the first made of it.
@@ -68,14 +74,23 @@ pub(in crate::store) async fn change(
         change.apply(&mut row);
         diesel::update(endpoints::table.find(Word(id))).set(&row).execute(c).await?;
         subscribe(c, &row).await?;
+        note(c, trail, change.told(event(change.action(), &row))).await?;
         Ok(row)
     })
     .await
 }
 
-pub(in crate::store) async fn remove(c: &mut Conn, agency: AgencyId, id: EndpointId) -> Result<()> {
-    let row = endpoints::table.find(Word(id)).filter(endpoints::agency_id.eq(Word(agency)));
-    found(diesel::delete(row).execute(c).await?, "endpoint")
+pub(in crate::store) async fn remove(c: &mut Conn, agency: AgencyId, id: EndpointId, trail: &Trail) -> Result<()> {
+    write_tx!(c, async |c| {
+        let row = endpoints::table.find(Word(id)).filter(endpoints::agency_id.eq(Word(agency)));
+        let gone = diesel::delete(row).returning(EndpointRow::as_returning()).get_result(c).await.optional()?;
+        note(c, trail, event(Action::EndpointRemoved, &gone.ok_or(StoreError::NotFound("endpoint"))?)).await
+    })
+    .await
+}
+
+fn event(action: Action, row: &EndpointRow) -> Event {
+    Event::new(action, row.agency_id.0).within(row.account_id.map(|account| account.0)).on(row.id.0)
 }
 
 /// Stops events from being kept for an endpoint that can't be delivered to.

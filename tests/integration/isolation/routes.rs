@@ -40,6 +40,7 @@ pub const TABLE: &[Row] = &[
     row("GET", "/api/me", "/api/me", None, OWN),
     row("GET", "/api/people", "/api/people", None, OWN),
     row("GET", "/api/attention", "/api/attention", None, [401, 200, 403, 403, 200, 200]),
+    row("GET", "/api/audit", "/api/audit", None, [401, 200, 403, 403, 403, 200]),
     // Leads.
     row("GET", "/api/leads", "/api/leads", None, OWN),
     row("GET", "/api/leads", "/api/leads?account={account}", None, SEEN),

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use leadwire::{
     config::KeyRing,
     domain::{clock, directory::IssuerKey, event::SourceKind},
-    store::{NewSource, Resealing, Store, StoreError, Vault},
+    store::{NewIssuer, NewSource, Resealing, Store, StoreError, Vault},
 };
 
 use super::harness::{Bench, LIMIT, on_both_engines};
@@ -43,7 +43,14 @@ async fn fill(bench: &mut Bench) -> usize {
         };
         store.add_source(page).await.unwrap();
     }
-    store.add_issuer(account.agency, "iss", Some("aud"), &IssuerKey::Secret("shared".into())).await.unwrap();
+    let issuer = NewIssuer {
+        agency: account.agency,
+        iss: "iss".into(),
+        audience: Some("aud".into()),
+        trust_email: false,
+        key: IssuerKey::Secret("shared".into()),
+    };
+    store.add_issuer(issuer).await.unwrap();
     let endpoint = bench.endpoint(&account, Some(account.id), &["new_lead"], false).await;
     let until = clock::now() + TimeDelta::hours(1);
     store.rotate_endpoint_secret(account.agency, endpoint, &"whsec_bmV3".into(), until).await.unwrap();
