@@ -120,7 +120,6 @@ impl Hub {
     async fn build(settings: &Settings, reconnections: mpsc::Sender<SourceId>) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         let keys = settings.master_keys()?;
-        actix_rt::spawn(housekeeping::watch_keys(keys.clone()));
         let store = open_store(settings, &keys).await?;
         metrics.booted("store");
         let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
@@ -212,7 +211,9 @@ impl Hub {
     }
 }
 
+/// The store, under keys that are kept up with their file.
 async fn open_store(settings: &Settings, keys: &KeyRing) -> anyhow::Result<Store> {
+    actix_rt::spawn(housekeeping::watch_keys(keys.clone()));
     let vault = Vault::under(keys);
     let store = Store::open(&settings.store_url(), settings.store.pool, settings.store.timeout, vault).await?;
     Ok(store.keeping_audit_for(settings.audit.retention))

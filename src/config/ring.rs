@@ -98,7 +98,7 @@ impl KeyRing {
                 tracing::info!(keys = held.keys.len(), "the master keys were read again");
             }
             Err(error) => {
-                tracing::warn!(%error, "the master keys were changed and can't be read: those from before are used")
+                tracing::warn!(%error, "the master keys were changed and can't be read: those from before are used");
             }
         }
     }
