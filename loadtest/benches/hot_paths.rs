@@ -286,7 +286,7 @@ fn shard_of(directory: Watch, inbox: Inbox, registry: Recipient<Tell>, metrics: 
         token_ttl: Duration::from_hours(1),
         jwks_ttl: Duration::from_hours(1),
         login_attempts: 1,
-        origins: Origins::new(&[]),
+        origins: Origins::default(),
         anonymous: None,
     });
     let (auth, limits) = (auth.expect("an HTTP client"), SessionLimits::new(&settings));

@@ -53,7 +53,8 @@ impl FromRequest for Caller {
             let state = state(&request)?;
             let (auth, address) = (&state.auth, client_address(&request, state));
             let purpose = if request.method().is_safe() { Purpose::Read } else { Purpose::Change };
-            let principal = match Credentials::from_head(request.headers(), purpose, auth.origins()) {
+            let head = Credentials::from_head(request.headers(), peer(&request), purpose, auth.origins());
+            let principal = match head {
                 Ok(credentials) => auth.authenticate(credentials).await,
                 Err(error) => Err(error),
             };

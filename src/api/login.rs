@@ -3,7 +3,7 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     cookie::{Cookie, SameSite, time::Duration as CookieDuration},
-    http::{StatusCode, header},
+    http::StatusCode,
     web::Data,
 };
 use secrecy::ExposeSecret;
@@ -15,26 +15,33 @@ use super::{
     me,
 };
 use crate::{
-    auth::{AuthError, COOKIE, Login},
+    auth::{
+        Attempt, AuthError, COOKIE, Credentials, DEVICE_COOKIE, DEVICE_LASTS, Login, Page, Purpose, SECURE_COOKIE,
+        device_cookie,
+    },
     domain::clock,
 };
 
 /// How long a token for sockets lasts, unless the sign-in it is made from ends before.
 const SOCKET_TOKEN: chrono::Duration = chrono::Duration::minutes(15);
 
-/// `POST /api/login {"email","password"}`: the user, and the session cookie.
+/// `POST /api/login {"email","password"}`: the user, the session cookie, and the cookie of the device.
 pub async fn login(request: HttpRequest, state: Data<ApiState>, body: JsonObject) -> Result<HttpResponse, ApiError> {
-    // Another site's page must not sign a visitor in as somebody else. Programs send neither header.
-    let from_a_page =
-        request.headers().contains_key(header::ORIGIN) || request.headers().contains_key("sec-fetch-site");
-    if from_a_page && !state.auth.origins().admit(request.headers()) {
+    let (headers, peer, origins) = (request.headers(), peer(&request), state.auth.origins());
+    // Another site's page must not sign a visitor in as somebody else.
+    if origins.page(headers, peer) == Page::Foreign {
+        origins.tell_refused(headers, peer);
         return Err(AuthError::CrossOrigin.into());
     }
-    let password = body.text("password")?.to_owned().into();
-    let login = state.auth.login(body.text("email")?, password, client_address(&request, &state)).await?;
+    let (password, address) = (body.text("password")?.to_owned().into(), client_address(&request, &state));
+    let attempt = Attempt { email: body.text("email")?, password, address, device: device_cookie(headers) };
+    let login = state.auth.login(attempt).await?;
+    // A browser has one session: the fresh one takes the place of that whose cookie it shows.
+    state.auth.end_sessions(Credentials::from_head(headers, peer, Purpose::Read, origins)?, address).await;
     let user = me::describe(&login.principal, &state)?;
-    let cookie = session_cookie(&login, state.proxies.spoke_https(request.headers(), peer(&request)));
-    Ok(HttpResponse::Ok().cookie(cookie).json(json!({"success": true, "user": user})))
+    let https = origins.is_https(headers, peer);
+    let (session, device) = (session_cookie(&login, https), device_cookie_of(&login, https));
+    Ok(HttpResponse::Ok().cookie(session).cookie(device).json(json!({"success": true, "user": user})))
 }
 
 /// `POST /api/logout`: 204; the cookie is cleared and its token refused from now on.
@@ -47,9 +54,11 @@ pub async fn logout(state: Data<ApiState>, caller: Result<Caller, ApiError>) -> 
         Err(error) => return Err(error),
     };
     let mut response = done.map_or_else(|error| error.error_response(), |()| HttpResponse::NoContent().finish());
-    let mut cookie = Cookie::build(COOKIE, "").path("/").http_only(true).same_site(SameSite::Lax).finish();
-    cookie.make_removal();
-    response.add_cookie(&cookie).map_err(|_| AuthError::Unavailable("the cookie could not be cleared"))?;
+    for https in [false, true] {
+        let mut cookie = bare_session_cookie(String::new(), https);
+        cookie.make_removal();
+        response.add_cookie(&cookie).map_err(|_| AuthError::Unavailable("the cookie could not be cleared"))?;
+    }
     Ok(response)
 }
 
@@ -63,11 +72,23 @@ pub async fn token(state: Data<ApiState>, caller: Caller) -> Result<HttpResponse
 
 fn session_cookie(login: &Login, https: bool) -> Cookie<'static> {
     let lasts = (login.expires_at - clock::now()).num_seconds().max(0);
-    Cookie::build(COOKIE, login.token.expose_secret().to_owned())
-        .path("/")
+    let mut cookie = bare_session_cookie(login.token.expose_secret().to_owned(), https);
+    cookie.set_max_age(CookieDuration::seconds(lasts));
+    cookie
+}
+
+fn bare_session_cookie(token: String, https: bool) -> Cookie<'static> {
+    let name = if https { SECURE_COOKIE } else { COOKIE };
+    Cookie::build(name, token).path("/").http_only(true).same_site(SameSite::Lax).secure(https).finish()
+}
+
+/// Shown when somebody signs in, and nowhere else.
+fn device_cookie_of(login: &Login, https: bool) -> Cookie<'static> {
+    Cookie::build(DEVICE_COOKIE, login.device.expose_secret().to_owned())
+        .path("/api/login")
         .http_only(true)
-        .same_site(SameSite::Lax)
+        .same_site(SameSite::Strict)
         .secure(https)
-        .max_age(CookieDuration::seconds(lasts))
+        .max_age(CookieDuration::seconds(DEVICE_LASTS.num_seconds()))
         .finish()
 }

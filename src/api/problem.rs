@@ -82,8 +82,9 @@ impl fmt::Display for ApiError {
 
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
-        let retry_after = error.retry_after();
-        Self { retry_after, ..Self::new(error.status(), sentence(&error.to_string())) }
+        let (retry_after, code) = (error.retry_after(), error.code());
+        let problem = Self { retry_after, ..Self::new(error.status(), sentence(&error.to_string())) };
+        code.into_iter().fold(problem, |problem, code| problem.with("code", code))
     }
 }
 

@@ -233,7 +233,11 @@ fn authenticator(
         token_ttl: settings.auth.token_ttl,
         jwks_ttl: settings.auth.jwks_ttl,
         login_attempts: settings.auth.login_attempts,
-        origins: Origins::new(&settings.server.allowed_origins),
+        origins: Origins::new(
+            &settings.server.allowed_origins,
+            settings.server.public_url.as_ref(),
+            Proxies::new(&settings.server.trusted_proxies),
+        ),
         anonymous: settings.compat.anonymous_account,
     })?)
 }

@@ -4,11 +4,10 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
 
 use super::{
     AuthError, Credential, Credentials, Grants, Leaving, Origins, OwnTokens, Principal, Proof, Recorder, Revocations,
@@ -16,7 +15,7 @@ use super::{
     jwks::Jwks,
     keys,
     limits::LoginLimits,
-    password,
+    line::Line,
     principal::is_trusted,
     tokens::{self, Claimed, Claims},
     who::{Who, by_key},
@@ -27,9 +26,6 @@ use crate::domain::{
     clock,
     directory::{Directory, Watch},
 };
-
-/// Passwords checked at once, each with 19 MiB and a core; the others wait.
-const PASSWORDS_AT_ONCE: usize = 2;
 
 /// What it needs to know.
 pub struct Options {
@@ -43,7 +39,7 @@ pub struct Options {
     pub token_ttl: Duration,
     /// How long an issuer's keys are used.
     pub jwks_ttl: Duration,
-    /// Failed logins a minute.
+    /// Failed logins a minute, from one network.
     pub login_attempts: u32,
     /// Whose pages may use the session cookie.
     pub origins: Origins,
@@ -54,36 +50,25 @@ pub struct Options {
 /// Lets people and programs in. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Authenticator {
-    inner: Arc<Inner>,
-    recorder: Option<Recorder>,
+    pub(super) inner: Arc<Inner>,
+    pub(super) recorder: Option<Recorder>,
 }
 
-struct Inner {
-    options: Options,
+pub(super) struct Inner {
+    pub(super) options: Options,
     jwks: Jwks,
-    limits: LoginLimits,
-    passwords: Semaphore,
+    pub(super) limits: LoginLimits,
+    pub(super) line: Line,
     /// Signed out here and perhaps not yet in the directory; each goes when its token has run out.
     signed_out: Mutex<HashMap<String, Timestamp>>,
 }
 
 /// What a token is made of, and ends with.
 #[derive(Default)]
-struct SignIn {
+pub(super) struct SignIn {
     /// Its name; a new one if there is none.
     jti: Option<String>,
     issuer: Option<IssuerId>,
-}
-
-/// A successful login.
-#[derive(Debug)]
-pub struct Login {
-    /// Who it was.
-    pub principal: Principal,
-    /// For the session cookie.
-    pub token: SecretString,
-    /// When the token runs out.
-    pub expires_at: Timestamp,
 }
 
 impl Authenticator {
@@ -96,7 +81,7 @@ impl Authenticator {
         let inner = Inner {
             jwks: Jwks::new(options.jwks_ttl)?,
             limits: LoginLimits::new(options.login_attempts),
-            passwords: Semaphore::new(PASSWORDS_AT_ONCE),
+            line: Line::new(),
             signed_out: Mutex::default(),
             options,
         };
@@ -115,58 +100,13 @@ impl Authenticator {
         &self.inner.options.origins
     }
 
-    /// Checks an e-mail address and a password.
-    ///
-    /// # Errors
-    /// [`AuthError::WrongLogin`], [`AuthError::TooManyAttempts`], or [`AuthError::Unavailable`].
-    pub async fn login(
-        &self,
-        email: &str,
-        password: SecretString,
-        address: Option<IpAddr>,
-    ) -> Result<Login, AuthError> {
-        let outcome = self.try_login(email, password, address).await;
-        if let Some(recorder) = &self.recorder {
-            recorder.login(self.directory().ok().as_deref(), email, address, &outcome);
-        }
-        outcome
-    }
-
-    async fn try_login(
-        &self,
-        email: &str,
-        password: SecretString,
-        address: Option<IpAddr>,
-    ) -> Result<Login, AuthError> {
-        let directory = self.directory()?;
-        let email = email.trim().to_lowercase();
-        self.within_limits(&email, address)?;
-        let turn = self.inner.passwords.acquire().await;
-        let turn = turn.map_err(|_| AuthError::Unavailable("the hub is stopping"))?;
-        // Again, now that those before have been counted: a burst of guesses is held to the limit as well.
-        self.within_limits(&email, address)?;
-        let user = directory.users_by_email.get(&email).and_then(|id| directory.users.get(id));
-        let stored = user.map(|user| user.password_hash.clone());
-        let right = tokio::task::spawn_blocking(move || password::verify(&password, stored.as_ref())).await;
-        drop(turn);
-        let right = right.map_err(|_| AuthError::Unavailable("the password could not be checked"))?;
-        let Some(user) = user.filter(|user| right && !user.disabled) else {
-            self.inner.limits.failed(&email, address, Instant::now());
-            return Err(AuthError::WrongLogin);
-        };
-        let ttl = chrono::Duration::from_std(self.inner.options.token_ttl).unwrap_or(chrono::Duration::MAX);
-        let expires_at = clock::now().checked_add_signed(ttl).unwrap_or(Timestamp::MAX_UTC);
-        let (token, claims) = self.sign(Subject::User(user.id), SignIn::default(), expires_at)?;
-        Ok(Login { principal: self.own(&claims, &directory)?, token, expires_at: claims.expires_at() })
-    }
-
     /// Lets in whoever the first good credential names.
     ///
     /// # Errors
     /// What was wrong with the first of them; [`AuthError::Missing`] if there is none.
     pub async fn authenticate(&self, credentials: Credentials) -> Result<Principal, AuthError> {
         let mut first = None;
-        for credential in &credentials.0 {
+        for credential in &credentials.found {
             match self.check(credential).await {
                 Ok(principal) => return Ok(principal),
                 Err(error) => {
@@ -174,15 +114,27 @@ impl Authenticator {
                 }
             }
         }
-        Err(first.unwrap_or(AuthError::Missing))
+        let missing = if credentials.cookie_refused { AuthError::CrossOrigin } else { AuthError::Missing };
+        Err(first.unwrap_or(missing))
     }
 
-    /// Who a client of a compatibility transport is that shows nothing at all; no other transport may ask.
+    /// The same on a compatibility transport, where the settings may let in who shows nothing at all.
     ///
     /// # Errors
-    /// [`AuthError::Missing`] unless the settings let such a client in; [`AuthError::Invalid`] while the account that
-    /// they name is not there; [`AuthError::Unavailable`].
-    pub fn anonymous(&self) -> Result<Principal, AuthError> {
+    /// As [`authenticate`](Self::authenticate).
+    pub async fn authenticate_on_compat(&self, credentials: Credentials) -> Result<Principal, AuthError> {
+        if self.takes_for_anonymous(&credentials) { self.anonymous() } else { self.authenticate(credentials).await }
+    }
+
+    /// Whether a client of a compatibility transport is let in without a login. It may be no page of a stranger's site that
+    /// somebody inside has opened: that reaches the hub where the stranger does not.
+    #[must_use]
+    pub fn takes_for_anonymous(&self, head: &Credentials) -> bool {
+        self.inner.options.anonymous.is_some() && head.is_empty() && head.page.may_be_anonymous()
+    }
+
+    /// Who a client is that shows nothing at all.
+    fn anonymous(&self) -> Result<Principal, AuthError> {
         let account = self.inner.options.anonymous.ok_or(AuthError::Missing)?;
         let directory = self.directory()?;
         let subject = Subject::Anonymous(account);
@@ -239,19 +191,12 @@ impl Authenticator {
         self.inner.options.revocations.revoke(jti, expires_at, Leaving { author, event }).await
     }
 
-    fn within_limits(&self, email: &str, address: Option<IpAddr>) -> Result<(), AuthError> {
-        match self.inner.limits.wait(email, address, Instant::now()) {
-            Some(retry_after) => Err(AuthError::TooManyAttempts { retry_after }),
-            None => Ok(()),
-        }
-    }
-
-    fn directory(&self) -> Result<Arc<Directory>, AuthError> {
+    pub(super) fn directory(&self) -> Result<Arc<Directory>, AuthError> {
         let directory = self.inner.options.directory.borrow().clone();
         directory.ok_or(AuthError::Unavailable("the list of users has not been loaded yet"))
     }
 
-    async fn check(&self, credential: &Credential) -> Result<Principal, AuthError> {
+    pub(super) async fn check(&self, credential: &Credential) -> Result<Principal, AuthError> {
         let directory = self.directory()?;
         let text = credential.expose();
         let on_purpose = matches!(credential, Credential::Token(_));
@@ -274,7 +219,7 @@ impl Authenticator {
 
     /// Whom a verified token of the hub's own names.
     #[expect(clippy::unused_self, reason = "reads with its siblings")]
-    fn own(&self, claims: &Claims, directory: &Directory) -> Result<Principal, AuthError> {
+    pub(super) fn own(&self, claims: &Claims, directory: &Directory) -> Result<Principal, AuthError> {
         let subject: Subject = claims.sub.parse().map_err(|_| AuthError::Invalid("it names nobody"))?;
         let who = Who::of(subject, directory).filter(|who| who.agency == claims.agency);
         let who = who.ok_or(AuthError::Invalid("its user is gone"))?;
@@ -299,7 +244,7 @@ impl Authenticator {
         who.admit(subject, proof, Some(claims.expires_at()), Some(claims.jti(issuer)), directory)
     }
 
-    fn sign(
+    pub(super) fn sign(
         &self,
         subject: Subject,
         sign_in: SignIn,

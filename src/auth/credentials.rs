@@ -2,16 +2,23 @@
 //!
 //! Never the query string: addresses end up in logs and histories.
 
+use std::net::IpAddr;
+
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::AuthError;
+use super::{AuthError, Origins, Page};
 
-/// The session cookie.
+/// The session cookie where the hub is reached over plain HTTP.
 pub const COOKIE: &str = "leadwire_session";
+/// The session cookie over HTTPS. Browsers take one of this name from the hub's own host only, so no neighbour below the same
+/// domain can plant a session.
+pub const SECURE_COOKIE: &str = "__Host-leadwire_session";
+/// The cookie of a device that somebody has signed in on.
+pub const DEVICE_COOKIE: &str = "leadwire_device";
 /// What precedes a token among a WebSocket's sub-protocols.
 pub const PROTOCOL_PREFIX: &str = "leadwire.token.";
-/// More cookies of that name than this are not looked at.
+/// More cookies of those names than this are not looked at.
 const MAX_COOKIES: usize = 4;
 
 /// What a request is for; it decides what a cookie may do.
@@ -21,7 +28,10 @@ pub enum Purpose {
     Read,
     /// Changes something: a cookie counts only from the hub's own pages.
     Change,
-    /// Opens a socket or a stream: the same, since browsers let any page open one.
+    /// Opens a stream of events. Browsers keep it from other origins as they keep any answer to a GET, and say of a page
+    /// that is not of the hub's origin which it is: a cookie counts unless that was said.
+    Stream,
+    /// Opens a socket: a cookie counts only from the hub's own pages, since browsers let any page open and read one.
     Socket,
 }
 
@@ -46,52 +56,91 @@ impl Credential {
 
 /// All there is to go by, the first that is good counts: cookie, bearer, sub-protocol.
 #[derive(Debug, Clone, Default)]
-pub struct Credentials(pub Vec<Credential>);
+pub struct Credentials {
+    pub(super) found: Vec<Credential>,
+    /// The page that asks.
+    pub page: Page,
+    /// A cookie came along that may not count, because of the page.
+    pub cookie_refused: bool,
+}
+
+impl From<Vec<Credential>> for Credentials {
+    fn from(found: Vec<Credential>) -> Self {
+        Self { found, ..Self::default() }
+    }
+}
 
 impl Credentials {
     /// A token or a key from elsewhere: a socket's first frame.
     #[must_use]
     pub fn token(text: impl Into<String>) -> Self {
-        Self(vec![Credential::Token(SecretString::from(text.into()))])
+        vec![Credential::Token(SecretString::from(text.into()))].into()
+    }
+
+    /// Nothing, from another site's page.
+    #[must_use]
+    pub fn foreign() -> Self {
+        Self { page: Page::Foreign, ..Self::default() }
+    }
+
+    /// What there is to go by, once; where it comes from stays known.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        Self { found: std::mem::take(&mut self.found), ..*self }
     }
 
     /// Whether there is nothing to go by.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
-    /// Takes what a request head holds. A cookie that may not count is passed over.
+    /// Takes what a request head holds. A cookie that may not count is passed over, and the log says why.
     ///
     /// # Errors
     /// [`AuthError::CrossOrigin`] if such a cookie was all there is, and no frame can bring something better.
-    pub fn from_head(headers: &HeaderMap, purpose: Purpose, origins: &Origins) -> Result<Self, AuthError> {
+    pub fn from_head(
+        headers: &HeaderMap,
+        peer: Option<IpAddr>,
+        purpose: Purpose,
+        origins: &Origins,
+    ) -> Result<Self, AuthError> {
+        let page = origins.page(headers, peer);
+        let counts = match purpose {
+            Purpose::Read => true,
+            Purpose::Stream => page != Page::Foreign,
+            Purpose::Change | Purpose::Socket => page.is_own(),
+        };
+        let names: &[_] = if origins.is_https(headers, peer) { &[SECURE_COOKIE] } else { &[SECURE_COOKIE, COOKIE] };
+        let mut cookies = names.iter().flat_map(|name| cookies(headers, name)).take(MAX_COOKIES).peekable();
+        let cookie_refused = cookies.peek().is_some() && !counts;
         let mut found = Vec::new();
-        let mut refused = false;
-        let mut cookies = cookies(headers).peekable();
-        if cookies.peek().is_some() {
-            if purpose == Purpose::Read || origins.admit(headers) {
-                found.extend(cookies.map(|token| Credential::Cookie(token.into())));
-            } else {
-                refused = true;
-            }
+        if cookie_refused {
+            origins.tell_refused(headers, peer);
+        } else {
+            found.extend(cookies.map(|token| Credential::Cookie(token.into())));
         }
         found.extend(bearer(headers).map(|token| Credential::Token(token.into())));
         found.extend(protocols(headers).map(|token| Credential::Token(token.into())));
-        if refused && found.is_empty() && purpose == Purpose::Change {
+        if cookie_refused && found.is_empty() && purpose != Purpose::Socket {
             return Err(AuthError::CrossOrigin);
         }
-        Ok(Self(found))
+        Ok(Self { found, page, cookie_refused })
     }
 }
 
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn cookies<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item = &'h str> {
     texts(headers, header::COOKIE)
         .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+        .filter_map(move |pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
         .map(|value| value.trim_matches('"'))
         .filter(|value| !value.is_empty())
-        .take(MAX_COOKIES)
+}
+
+/// What the cookie of a device says.
+#[must_use]
+pub fn device_cookie(headers: &HeaderMap) -> Option<&str> {
+    cookies(headers, DEVICE_COOKIE).next()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -110,53 +159,12 @@ fn texts(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     headers.get_all(name).filter_map(|value| value.to_str().ok())
 }
 
-/// Whose pages may use the session cookie.
-#[derive(Debug, Clone, Default)]
-pub struct Origins {
-    /// Besides the hub's own: `https://dash.example`.
-    allowed: Vec<String>,
-}
-
-impl Origins {
-    /// Besides the hub's own origin, these (`server.allowed_origins`).
-    #[must_use]
-    pub fn new(allowed: &[String]) -> Self {
-        Self { allowed: allowed.iter().map(|origin| origin.trim_end_matches('/').to_lowercase()).collect() }
-    }
-
-    /// Whether the page that made this request may use the cookie. `Sec-Fetch-Site` comes from the browser itself and
-    /// decides alone where it is sent (not over plain HTTP); otherwise `Origin` must name the host that was asked.
-    /// Without either, nothing says that one of the hub's own pages asked.
-    #[must_use]
-    pub fn admit(&self, headers: &HeaderMap) -> bool {
-        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let origin = text(header::ORIGIN).map(str::to_lowercase);
-        if origin.as_ref().is_some_and(|origin| self.allowed.contains(origin)) {
-            return true;
-        }
-        match (headers.get("sec-fetch-site"), origin) {
-            (Some(site), _) => site == "same-origin",
-            (None, Some(origin)) => text(header::HOST).is_some_and(|host| same_host(&origin, host)),
-            (None, None) => false,
-        }
-    }
-}
-
-/// Whether an origin's host and port are those of a `Host` header. The scheme is not compared: behind a proxy that ends
-/// TLS the hub does not know its own.
-fn same_host(origin: &str, host: &str) -> bool {
-    let Ok(origin) = url::Url::parse(origin) else { return false };
-    let Ok(asked) = url::Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };
-    origin.host().is_some()
-        && origin.host() == asked.host()
-        && origin.port_or_known_default() == asked.port_or_known_default()
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;
 
     use super::*;
+    use crate::http::Proxies;
 
     fn head(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -167,9 +175,9 @@ mod tests {
     }
 
     fn found(pairs: &[(&'static str, &'static str)], purpose: Purpose) -> Result<Vec<String>, AuthError> {
-        let origins = Origins::new(&["https://dash.example/".to_owned()]);
-        let credentials = Credentials::from_head(&head(pairs), purpose, &origins)?;
-        Ok(credentials.0.iter().map(|credential| credential.expose().to_owned()).collect())
+        let origins = Origins::new(&["https://dash.example/".to_owned()], None, Proxies::default());
+        let credentials = Credentials::from_head(&head(pairs), None, purpose, &origins)?;
+        Ok(credentials.found.iter().map(|credential| credential.expose().to_owned()).collect())
     }
 
     const JAR: (&str, &str) = ("cookie", "theme=dark; leadwire_session=abc; x=y");
@@ -202,15 +210,28 @@ mod tests {
             found(&pairs, Purpose::Change).is_ok()
         };
         assert!(from("https://hub.example", None));
-        assert!(from("https://HUB.example:443", None));
-        assert!(from("https://hub.example", Some("same-origin")));
         assert!(from("https://dash.example", Some("cross-site")), "allowed by the settings");
-        assert!(!from("https://hub.example:8443", None));
         assert!(!from("http://hub.example", Some("same-site")), "the browser knows the scheme differs");
         assert!(!from("https://evil.example", None));
-        assert!(!from("https://hub.example.evil.example", None));
-        assert!(!from("null", None));
-        assert!(!from("", None));
+    }
+
+    #[test]
+    fn a_stream_takes_the_cookie_of_a_page_unless_that_is_of_another_origin() {
+        assert_eq!(found(&[JAR, HOST], Purpose::Stream).unwrap(), ["abc"], "as over plain HTTP under a name");
+        assert_eq!(found(&[JAR, HOST, ("sec-fetch-site", "same-origin")], Purpose::Stream).unwrap(), ["abc"]);
+        for foreign in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("origin", "null")] {
+            assert_eq!(found(&[JAR, HOST, foreign], Purpose::Stream), Err(AuthError::CrossOrigin), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn over_https_only_the_cookie_counts_that_no_neighbour_can_plant() {
+        let jar = [("cookie", "leadwire_session=planted; __Host-leadwire_session=own"), HOST];
+        assert_eq!(found(&jar, Purpose::Read).unwrap(), ["own", "planted"], "over plain HTTP");
+        let public = "https://hub.example".parse().unwrap();
+        let origins = Origins::new(&[], Some(&public), Proxies::default());
+        let over_https = Credentials::from_head(&head(&jar), None, Purpose::Read, &origins).unwrap();
+        assert_eq!(over_https.found.iter().map(Credential::expose).collect::<Vec<_>>(), ["own"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod allowance;
 mod authenticator;
 mod credentials;
+mod devices;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
@@ -14,6 +15,9 @@ mod issuers;
 mod jwks;
 pub mod keys;
 mod limits;
+mod line;
+mod login;
+mod origins;
 pub mod password;
 mod principal;
 mod recorder;
@@ -26,9 +30,15 @@ mod who;
 
 use futures_util::future::BoxFuture;
 
-pub use authenticator::{Authenticator, Login, Options};
-pub use credentials::{COOKIE, Credential, Credentials, Origins, PROTOCOL_PREFIX, Purpose};
+pub use authenticator::{Authenticator, Options};
+pub use credentials::{
+    COOKIE, Credential, Credentials, DEVICE_COOKIE, PROTOCOL_PREFIX, Purpose, SECURE_COOKIE, device_cookie,
+};
+pub use devices::LASTS as DEVICE_LASTS;
 pub use error::AuthError;
+pub use limits::Crowd;
+pub use login::{Attempt, Login};
+pub use origins::{Origins, Page};
 pub use principal::{Grants, Principal, Proof, Subject, grants_of};
 pub use recorder::Recorder;
 pub use tokens::{ISSUER, OwnTokens, SigningKeyError};

@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::{
-    AuthError, Login,
+    AuthError, Crowd, Login,
     allowance::{Allowance, Key},
     keys,
 };
@@ -67,7 +67,9 @@ impl Recorder {
         let action = match outcome {
             Ok(_) => Action::LoginSucceeded,
             Err(AuthError::WrongLogin) => Action::LoginFailed,
-            Err(AuthError::TooManyAttempts { .. }) => Action::LoginLockedOut,
+            Err(AuthError::TooManyAttempts { crowd: Crowd::Network | Crowd::Person | Crowd::Device, .. }) => {
+                Action::LoginLockedOut
+            }
             // Nothing was tried: the hub could not look.
             Err(_) => return,
         };

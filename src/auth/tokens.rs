@@ -72,7 +72,6 @@ struct Key {
     encoding: EncodingKey,
     decoding: DecodingKey,
     header: Header,
-    validation: Validation,
 }
 
 impl OwnTokens {
@@ -113,7 +112,7 @@ impl OwnTokens {
     ///
     /// # Errors
     /// [`AuthError::Unavailable`] if the key cannot sign.
-    pub fn sign(&self, claims: &Claims) -> Result<SecretString, AuthError> {
+    pub(super) fn sign(&self, claims: &impl Serialize) -> Result<SecretString, AuthError> {
         let keys = self.keys.all();
         let token = jsonwebtoken::encode(&keys[0].header, claims, &keys[0].encoding);
         token.map(SecretString::from).map_err(|_| AuthError::Unavailable("no token could be signed"))
@@ -123,11 +122,20 @@ impl OwnTokens {
     ///
     /// # Errors
     /// [`AuthError::Expired`] or [`AuthError::Invalid`].
-    pub fn verify(&self, token: &str) -> Result<Claims, AuthError> {
+    pub(super) fn verify(&self, token: &str) -> Result<Claims, AuthError> {
+        self.verify_for(token, AUDIENCE)
+    }
+
+    /// The same for what is meant for another audience than logins are.
+    ///
+    /// # Errors
+    /// [`AuthError::Expired`] or [`AuthError::Invalid`].
+    pub(super) fn verify_for<T: DeserializeOwned>(&self, token: &str, audience: &str) -> Result<T, AuthError> {
         let header = header(token)?;
         let found = self.keys.find(|key| key.header.kid == header.kid);
         let (keys, at) = found.ok_or(AuthError::Invalid("it was signed with a key that is no longer used"))?;
-        decode(token, &keys[at].decoding, &keys[at].validation)
+        let key = &keys[at];
+        decode(token, &key.decoding, &validation(key.header.alg, ISSUER, Some(audience)))
     }
 }
 
@@ -141,7 +149,7 @@ impl Key {
     fn new(algorithm: Algorithm, (encoding, decoding): (EncodingKey, DecodingKey), id: &[u8]) -> Self {
         let digest = Sha256::new().chain_update(b"leadwire kid").chain_update(id).finalize();
         let header = Header { kid: Some(hex::encode(&digest[..8])), ..Header::new(algorithm) };
-        Self { encoding, decoding, header, validation: validation(algorithm, ISSUER, Some(AUDIENCE)) }
+        Self { encoding, decoding, header }
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Ack {
     pub position: Position,
     /// Read as well.
     pub read: bool,
+    /// Whether what this reader has read is seen: a program shows it to nobody, and a viewer works on nothing.
+    pub counts: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -212,7 +214,7 @@ fn note(c: &mut SqliteConnection, ack: &Ack) -> QueryResult<(bool, bool)> {
         .bind::<BigInt, _>(count(read))
         .bind::<BigInt, _>(ack.at.timestamp_micros())
         .execute(c)?;
-    Ok((has_read_on, has_read_on && is_first(c, &room, ack)?))
+    Ok((has_read_on, has_read_on && ack.counts && is_first(c, &room, ack)?))
 }
 
 #[derive(QueryableByName)]

@@ -293,7 +293,8 @@ async fn the_log_is_read_page_by_page_and_only_of_one_room() {
 }
 
 fn ack(room: Room, reader: &str, device: &str, count: u64, read: bool) -> Ack {
-    Ack { room, reader: reader.to_owned(), device: device.to_owned(), position: at(count), read, at: from_micros(7) }
+    let (reader, device) = (reader.to_owned(), device.to_owned());
+    Ack { room, reader, device, position: at(count), read, counts: true, at: from_micros(7) }
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ pub enum Close {
     Unauthenticated,
     /// Not allowed, or no longer: don't come back.
     Forbidden,
+    /// Its cookie did not count because of the page that it came from, and nothing better came: don't come back.
+    OriginRefused,
     /// A frame that is not of the protocol, too large, or too many of them: come back after a fix.
     Protocol,
     /// Too many bytes waiting: come back at once, from the last position.
@@ -38,7 +40,7 @@ impl Close {
             Self::TooLarge => 1009,
             Self::Restart => 1012,
             Self::Unauthenticated => 4001,
-            Self::Forbidden => 4003,
+            Self::Forbidden | Self::OriginRefused => 4003,
             Self::Protocol => 4004,
             Self::Slow => 4008,
             Self::TooMany => 4009,
@@ -57,6 +59,7 @@ impl Close {
             Self::Restart => "restart",
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
+            Self::OriginRefused => "origin_refused",
             Self::Protocol => "protocol_error",
             Self::Slow => "slow",
             Self::TooMany => "too_many",

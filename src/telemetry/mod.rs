@@ -1,6 +1,7 @@
 //! Logs and metrics: one subscriber for the process, one typed struct of metrics handed to whoever counts.
 
 mod metrics;
+mod seldom;
 
 use std::io::IsTerminal;
 
@@ -9,6 +10,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 use crate::config::{LogFormat, Telemetry};
 
 pub use metrics::{Labelled, Metrics, Requested, Staged};
+pub use seldom::Seldom;
 
 /// Starts logging to standard error. A second call changes nothing.
 ///

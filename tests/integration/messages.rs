@@ -223,6 +223,30 @@ async fn the_socket_of_the_origin_shows_messages_as_its_client_reads_them() -> R
 }
 
 #[tokio::test]
+async fn a_client_without_a_login_reads_the_messages_of_the_one_account_that_the_settings_name() -> Result<()> {
+    let mut inbox = Inbox::open().await?;
+    let hub = &mut inbox.house.hub;
+    let settings = hub.data_dir().with_file_name("leadwire.toml");
+    let text = std::fs::read_to_string(&settings)?;
+    let open = &inbox.house.tenants[0].account;
+    hub.stop().await?;
+    std::fs::write(&settings, format!("{text}\n[compat]\nanonymous_account = \"{open}\"\n"))?;
+    hub.start().await?;
+    let url = hub.ws_url().replace("/ws", "/ws/messages");
+    let mut anybody = Socket::connect_plain(&url, loadtest::client::Login::Nothing).await?;
+    until("the session", PATIENCE, || async {
+        let sessions = inbox.house.hub.metric("leadwire_sessions").await?;
+        Ok(if sessions > 0.0 { Ok(()) } else { Err("none".to_owned()) })
+    })
+    .await?;
+    inbox.accepted(1, inbox.connected[1].message("Max", "m_1", "Not for all", TEN)).await?;
+    inbox.accepted(0, inbox.connected[0].message("Zoë", "m_1", "Hello", TEN)).await?;
+    let frame = anybody.next_of("message:new", PATIENCE).await?;
+    ensure!(frame["payload"]["text"] == "Hello", "{frame}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn messenger_messages_and_receipts_come_through_the_pages_webhook() -> Result<()> {
     let inbox = Inbox::open().await?;
     let mut dashboard = inbox.house.session(0).await?;

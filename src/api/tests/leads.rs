@@ -8,9 +8,12 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{Hub, PASSWORD};
-use crate::domain::{
-    Role,
-    envelope::{Body, Envelope},
+use crate::{
+    auth::Attempt,
+    domain::{
+        Role,
+        envelope::{Body, Envelope},
+    },
 };
 
 #[actix_web::test]
@@ -201,7 +204,8 @@ async fn a_signed_in_user_sees_only_accounts_they_are_a_member_of() {
     let hub = Hub::new(Role::Owner).await;
     let other = json!({"name": "Eve", "account": hub.second});
     assert_eq!(hub.by("lw_agent", Method::POST, "/api/leads/create", other).await.status, 201);
-    let login = hub.state.auth.login("ada@example.com", PASSWORD.into(), None).await.unwrap();
+    let attempt = Attempt { email: "ada@example.com", password: PASSWORD.into(), address: None, device: None };
+    let login = hub.state.auth.login(attempt).await.unwrap();
     let list = hub.by(login.token.expose_secret(), Method::GET, "/api/leads", Value::Null).await;
     assert_eq!(list.body["data"], json!([]));
 }

@@ -217,7 +217,7 @@ impl Hub {
             token_ttl: Duration::from_hours(1),
             jwks_ttl: Duration::from_mins(1),
             login_attempts: 3,
-            origins: Origins::default(),
+            origins: Origins::new(&[], None, proxies()),
             anonymous: None,
         });
         let (publisher, attention, syncer) = (seen.clone(), seen.clone(), seen.clone());
@@ -246,7 +246,7 @@ impl Hub {
             publisher,
             attention,
             syncer,
-            proxies: Proxies::new(&["127.0.0.0/8".parse().unwrap()]),
+            proxies: proxies(),
             pace: Pace::configured(&Settings::parse("").unwrap().server),
         };
         Self { state, seen, agency, account, second, foreign, _folder: folder, newest: sender }
@@ -278,6 +278,11 @@ impl Hub {
     }
 }
 
+/// Those that the tests' requests come from.
+fn proxies() -> Proxies {
+    Proxies::new(&["127.0.0.0/8".parse().unwrap()])
+}
+
 struct Reply {
     status: StatusCode,
     headers: header::HeaderMap,
@@ -290,6 +295,7 @@ impl Reply {
         S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = Error>,
         B: MessageBody,
     {
+        let request = request.peer_addr(([127, 0, 0, 1], 4711).into());
         let response = test::call_service(app, request.to_request()).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = test::read_body(response).await;

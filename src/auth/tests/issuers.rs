@@ -73,7 +73,7 @@ async fn an_agencys_issuer_cannot_name_another_agencys_users() {
 async fn an_issuers_tokens_do_not_count_from_a_cookie_and_end_with_the_issuer() {
     let (sample, hub) = with_issuer();
     let token = shared(&json!({"sub": sample.user}));
-    let jar = Credentials(vec![Credential::Cookie(token.clone().into())]);
+    let jar = Credentials::from(vec![Credential::Cookie(token.clone().into())]);
     assert!(hub.auth.authenticate(jar).await.is_err());
     let principal = hub.admit(&token).await.unwrap();
     let without = copy(hub.directory.borrow().as_ref().unwrap());

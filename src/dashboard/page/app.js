@@ -11,6 +11,7 @@ import { Endpoints } from "./views/endpoints.js";
 import { Header } from "./views/header.js";
 import { Inbox } from "./views/inbox.js";
 import { List } from "./views/list.js";
+import { Misplaced } from "./views/misplaced.js";
 import { Login } from "./views/login.js";
 import { Panel } from "./views/panel.js";
 import { Rail } from "./views/rail.js";
@@ -30,6 +31,7 @@ function Dashboard() {
       <${Switch} />
       <${Rail} />
       <main class="main" id="main">
+        <${Misplaced} />
         <${Attention} />
         <${Shown} />
       </main>

@@ -84,6 +84,12 @@ impl Conversation {
         self.shard.close(&self.wire, ending);
     }
 
+    /// The client's cookie did not count, because of the page that it came from. A token may still come; if none does, that
+    /// is why the session is closed.
+    pub fn cookie_refused(&self) {
+        self.shard.cookie_refused(self.key);
+    }
+
     /// Whether it is known who the client is.
     #[must_use]
     pub fn is_known(&self) -> bool {

@@ -42,6 +42,9 @@ impl Session {
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(1);
             ctx.add_stream(Frames::new(wire, read, limit));
+            if head.cookie_refused {
+                conversation.cookie_refused();
+            }
             Self { conversation, head }
         });
     }
@@ -50,9 +53,13 @@ impl Session {
         self.conversation.close(ending);
     }
 
+    fn is_plain(&self) -> bool {
+        self.conversation.wire().encoding() == Encoding::Plain
+    }
+
     /// One whole message; only text is of the protocol.
     fn message(&mut self, text: Option<&str>, ctx: &mut Context<Self>) {
-        if self.conversation.wire().encoding() == Encoding::Plain && self.conversation.is_known() {
+        if self.is_plain() && self.conversation.is_known() {
             // Its client may say what it likes; nobody listened to it before.
             return;
         }
@@ -65,12 +72,19 @@ impl Session {
     /// Further frames wait until it is known who the session is.
     fn authenticate(&self, Introduction { credentials, reference }: Introduction, ctx: &mut Context<Self>) {
         let auth = self.conversation.shard().auth.clone();
-        async move { auth.authenticate(credentials).await }
-            .into_actor(self)
-            .map(|outcome, session, _| {
-                session.conversation.authenticated(outcome, reference);
-            })
-            .wait(ctx);
+        let on_compat = self.is_plain();
+        async move {
+            if on_compat {
+                auth.authenticate_on_compat(credentials).await
+            } else {
+                auth.authenticate(credentials).await
+            }
+        }
+        .into_actor(self)
+        .map(|outcome, session, _| {
+            session.conversation.authenticated(outcome, reference);
+        })
+        .wait(ctx);
     }
 
     fn hear(&mut self, inbound: Inbound, ctx: &mut Context<Self>) {
@@ -98,8 +112,9 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if !self.head.is_empty() {
-            let credentials = std::mem::take(&mut self.head);
+        let shard = self.conversation.shard();
+        if !self.head.is_empty() || (self.is_plain() && shard.auth.takes_for_anonymous(&self.head)) {
+            let credentials = self.head.take();
             self.authenticate(Introduction { credentials, reference: None }, ctx);
         }
     }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Audience, ShardState, Tell};
 use crate::{
-    domain::{Room, SessionId, clock, envelope::Position},
+    auth::Subject,
+    domain::{Role, Room, SessionId, clock, envelope::Position},
     inbox::{Ack, InboxError, Watermark},
     realtime::{protocol::Refusal, wire::Wire},
 };
@@ -56,9 +57,11 @@ impl ShardState {
         }
         let (wire, session) = self.begin_waiting(key)?;
         let (subject, reader, at) = (principal.subject, principal.subject.to_string(), clock::now());
+        let works_here = principal.role_in(room.account()).is_some_and(Role::may_edit);
+        let counts = works_here && matches!(subject, Subject::User(_));
         let shard = Rc::clone(self);
         actix_rt::spawn(async move {
-            let ack = Ack { room, reader, device: device.clone(), position, read, at };
+            let ack = Ack { room, reader, device: device.clone(), position, read, counts, at };
             let noted = shard.inbox.ack(ack).await;
             let has_read_on = matches!(noted, Ok(true));
             shard.reply(&wire, reference, noted.map(|_| None).map_err(|error| unavailable(&error)));

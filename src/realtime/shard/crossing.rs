@@ -141,7 +141,7 @@ impl World {
             token_ttl: Duration::from_mins(1),
             jwks_ttl: Duration::from_mins(1),
             login_attempts: 1,
-            origins: Origins::new(&[]),
+            origins: Origins::default(),
             anonymous: None,
         });
         let state = ShardState::new(ShardParts {

@@ -193,6 +193,13 @@ impl ShardState {
         })
     }
 
+    /// The cookie of a session did not count: it is told so if nothing better comes.
+    pub fn cookie_refused(&self, key: usize) {
+        if let Some(member) = self.members.borrow_mut().get_mut(key) {
+            member.vitals.refuse_cookie();
+        }
+    }
+
     /// A session ended.
     pub fn exit(&self, key: usize) {
         let Some(member) = self.members.borrow_mut().try_remove(key) else { return };

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{JoinError, Member, ShardState, catch_up};
 use crate::{
+    auth::Subject,
     domain::{Room, envelope::Position},
     realtime::{
         protocol::{ServerFrame, Since, Tops},
@@ -69,6 +70,7 @@ impl ShardState {
         if asked.since.is_some() && member.jobs.len() >= JOBS {
             return Err(JoinError::Busy);
         }
+        let is_anonymous = matches!(principal.subject, Subject::Anonymous(_));
         let wanted = (asked.room, asked.types);
         let joined = member.membership.subscribe(&principal, wanted, &self.limits, self.settings.rooms_per_session)?;
         let mut rooms = Vec::with_capacity(joined.len());
@@ -76,6 +78,8 @@ impl ShardState {
             member.forget_catching_up(room);
             self.gates.borrow_mut().close(room, key);
             let standing = match room {
+                // It reads what comes while it is there: whoever reaches the hub would read seven days of it otherwise.
+                _ if is_anonymous && asked.since.is_some() => Standing::Lost("not_signed_in"),
                 // Who is here and who types is not logged: nothing is missed that could be brought back.
                 Room::Chat(..) if asked.types & MESSAGES == 0 => Standing::New,
                 _ => standing(asked.since.as_ref(), room, self.rooms.borrow().top(room), self.inbox.epoch()),

@@ -14,6 +14,8 @@ pub(super) struct Vitals {
     missed: bool,
     /// Whether it was told that its token has run out.
     warned: bool,
+    /// How it ends if nobody is known to be there.
+    unknown: Close,
 }
 
 /// What is to be done about a session.
@@ -27,7 +29,12 @@ pub(super) enum Due {
 
 impl Vitals {
     pub(super) const fn new(born: Timestamp) -> Self {
-        Self { born, alive: true, missed: false, warned: false }
+        Self { born, alive: true, missed: false, warned: false, unknown: Close::Unauthenticated }
+    }
+
+    /// Its cookie did not count, because of the page that it came from.
+    pub(super) const fn refuse_cookie(&mut self) {
+        self.unknown = Close::OriginRefused;
     }
 
     /// A frame came.
@@ -48,7 +55,7 @@ impl Vitals {
 
     /// A session that has not said who it is has `auth_timeout` to do so.
     pub(super) fn unknown(&self, now: Timestamp, auth_timeout: Duration) -> Due {
-        if self.born < now - auth_timeout { Due::End(Close::Unauthenticated) } else { Due::Nothing }
+        if self.born < now - auth_timeout { Due::End(self.unknown) } else { Due::Nothing }
     }
 
     /// A known session lives until its token has run out, and then for `grace`.
@@ -108,5 +115,13 @@ mod tests {
         let vitals = Vitals::new(now - seconds(4));
         assert_eq!(vitals.unknown(now, Duration::from_secs(5)), Due::Nothing);
         assert_eq!(vitals.unknown(now, Duration::from_secs(3)), Due::End(Close::Unauthenticated));
+    }
+
+    #[test]
+    fn a_socket_whose_cookie_did_not_count_is_told_so() {
+        let now = clock::now();
+        let mut vitals = Vitals::new(now - seconds(4));
+        vitals.refuse_cookie();
+        assert_eq!(vitals.unknown(now, Duration::from_secs(3)), Due::End(Close::OriginRefused));
     }
 }

@@ -72,7 +72,8 @@ async fn open(
         Metrics::count(&shard.metrics.refused_sessions, "address");
         return later(StatusCode::TOO_MANY_REQUESTS, "this address has too many sessions: close one first");
     };
-    let credentials = Credentials::from_head(request.headers(), Purpose::Socket, shard.auth.origins());
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let credentials = Credentials::from_head(request.headers(), peer, Purpose::Stream, shard.auth.origins());
     let principal = match credentials {
         Ok(credentials) => shard.auth.authenticate(credentials).await,
         Err(error) => Err(error),
@@ -105,6 +106,9 @@ async fn open(
     HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Read by cookie: no other origin's page may load it as what it is not.
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header(("cross-origin-resource-policy", "same-origin"))
         // A proxy that buffers would make live events late.
         .insert_header(("x-accel-buffering", "no"))
         .streaming(events)

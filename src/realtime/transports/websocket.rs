@@ -49,7 +49,8 @@ pub async fn upgrade(
     io.write_all(&accepted(request.headers())).await?;
     let limit = usize::try_from(shard.settings.max_waiting.as_u64()).unwrap_or(usize::MAX);
     let address = client_address(&proxies, request.headers(), request.peer_addr());
-    let head = Credentials::from_head(request.headers(), Purpose::Socket, shard.auth.origins());
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let head = Credentials::from_head(request.headers(), peer, Purpose::Socket, shard.auth.origins());
     drop(request);
     bound_kernel_buffer(&SockRef::from(&io));
     let wire = Wire::new(io, encoding, limit);

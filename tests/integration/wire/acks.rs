@@ -103,6 +103,28 @@ async fn seen(house: &House) -> std::collections::BTreeMap<String, Value> {
 }
 
 #[tokio::test]
+async fn what_a_program_or_a_viewer_acknowledges_nobody_has_seen() {
+    let house = House::open().await;
+    let viewer = house.hub.add_key(&house.agency, None, "viewer").await.unwrap();
+    let roles = [(house.account.as_str(), "viewer")];
+    let vera = house.hub.add_user(&house.agency, "vera@harbor.example", "Vera", &roles).await.unwrap();
+    let vera = house.hub.issue_token(&vera).await.unwrap();
+    let ada = user(&house, "Ada").await;
+    let mut agent = tab(&house, &ada).await;
+    let joe = position(&house, &mut agent, "Joe").await;
+    for reader in [&viewer, &house.key, &vera] {
+        let mut socket = house.session_as(reader).await;
+        assert_eq!(ask(&mut socket, ack(&house.room(), &joe, true, "")).await["ok"], true);
+    }
+    let jill = position(&house, &mut agent, "Jill").await;
+    assert_eq!(ask(&mut agent, ack(&house.room(), &jill, true, "")).await["ok"], true);
+    until(async || seen(&house).await["Jill"].is_string()).await;
+    let (both, agreed) = (seen(&house).await, ["Joe", "Jill"]);
+    let at = agreed.map(|name| both[name].clone());
+    assert_eq!(at[0], at[1], "both were first seen when the agent read them");
+}
+
+#[tokio::test]
 async fn a_lead_is_first_seen_when_anybody_reads_it_and_never_again() {
     let house = House::open().await;
     let (ada, ben) = (user(&house, "Ada").await, user(&house, "Ben").await);

@@ -71,7 +71,7 @@ async fn the_answer_confirms_the_sub_protocol_and_never_repeats_the_token() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_say_who_they_are_in_time_is_closed_with_4001() {
+async fn whoever_does_not_say_who_they_are_in_time_is_closed_and_told_why() {
     let house = House::open_with(|setup| setup.set("realtime.auth_timeout", "1s")).await;
     let user =
         house.hub.add_user(&house.agency, "ada@harbor.example", "Ada", &[(&house.account, "agent")]).await.unwrap();
@@ -80,13 +80,16 @@ async fn whoever_does_not_say_who_they_are_in_time_is_closed_with_4001() {
     let asked = format!("{url}?token={0}&access_token={0}", house.key);
     let start = Instant::now();
     let silent = [
-        Socket::connect_as(&url, Login::Nothing).await.unwrap(),
-        Socket::connect_as(&asked, Login::Nothing).await.unwrap(),
-        Socket::connect_as(&url, Login::Cookie(&cookie, "https://evil.example")).await.unwrap(),
-        Socket::connect_as(&url, Login::Cookie(&cookie, "null")).await.unwrap(),
+        (Socket::connect_as(&url, Login::Nothing).await.unwrap(), (4001, "unauthenticated")),
+        (Socket::connect_as(&asked, Login::Nothing).await.unwrap(), (4001, "unauthenticated")),
+        (
+            Socket::connect_as(&url, Login::Cookie(&cookie, "https://evil.example")).await.unwrap(),
+            (4003, "origin_refused"),
+        ),
+        (Socket::connect_as(&url, Login::Cookie(&cookie, "null")).await.unwrap(), (4003, "origin_refused")),
     ];
-    for mut socket in silent {
-        assert_eq!(code(&mut socket).await, 4001);
+    for (mut socket, (code, reason)) in silent {
+        assert_eq!(socket.closed(PATIENCE).await.unwrap(), Some((code, reason.to_owned())));
     }
     assert!(start.elapsed().as_secs() >= 1, "a token may still come until then");
 }

@@ -4,6 +4,7 @@
 //! Every wait is for a condition and ends with [`PATIENCE`].
 
 mod acks;
+mod anonymous;
 mod authentication;
 mod drain;
 mod events;
@@ -11,6 +12,7 @@ mod frames;
 mod heartbeat;
 mod limits;
 mod many;
+mod origins;
 mod positions;
 mod presence;
 mod raw;

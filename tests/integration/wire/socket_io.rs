@@ -11,17 +11,17 @@ use super::{
 };
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
-const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
+pub(super) const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
 /// A client that polls.
-struct Poller {
-    http: reqwest::Client,
-    base: String,
+pub(super) struct Poller {
+    pub(super) http: reqwest::Client,
+    pub(super) base: String,
     packets: Vec<String>,
 }
 
 impl Poller {
-    async fn open(hub: &Hub) -> Self {
+    pub(super) async fn open(hub: &Hub) -> Self {
         Self::open_with(hub, |request| request).await
     }
 
@@ -38,7 +38,7 @@ impl Poller {
     }
 
     /// Opens, asks to be let in with this, and returns the answer.
-    async fn connect(hub: &Hub, auth: &Value) -> (Self, String) {
+    pub(super) async fn connect(hub: &Hub, auth: &Value) -> (Self, String) {
         let mut poller = Self::open(hub).await;
         assert_eq!(poller.post(&format!("40{auth}")).await, (200, "ok".into()));
         let answer = poller.packet("4").await;
@@ -54,12 +54,12 @@ impl Poller {
         self.ask(self.http.get(&self.base).timeout(PATIENCE)).await
     }
 
-    async fn post(&self, body: &str) -> (u16, String) {
+    pub(super) async fn post(&self, body: &str) -> (u16, String) {
         self.ask(self.http.post(&self.base).body(body.to_owned())).await
     }
 
     /// The next packet that begins like this; pings are answered, others passed over.
-    async fn packet(&mut self, prefix: &str) -> String {
+    pub(super) async fn packet(&mut self, prefix: &str) -> String {
         loop {
             while !self.packets.is_empty() {
                 let packet = self.packets.remove(0);
@@ -77,7 +77,7 @@ impl Poller {
     }
 
     /// Subscribes as the pages do.
-    async fn join(&mut self) {
+    pub(super) async fn join(&mut self) {
         assert_eq!(self.post(r#"42["join_dashboard"]"#).await.0, 200);
         let joined = self.packet(r#"42["joined_dashboard""#).await;
         assert_eq!(joined, r#"42["joined_dashboard",{"data":"You are now receiving live lead updates"}]"#);
@@ -96,7 +96,7 @@ async fn raw(hub: &Hub, path: &str) -> Raw {
 }
 
 impl Raw {
-    async fn packet(&mut self, prefix: &str) -> String {
+    pub(super) async fn packet(&mut self, prefix: &str) -> String {
         loop {
             let (first, payload) = self.frame().await.unwrap_or_else(|| panic!("it ended before {prefix}"));
             assert_eq!(first, TEXT, "before {prefix}");
@@ -108,7 +108,7 @@ impl Raw {
     }
 }
 
-fn two_workers(setup: Setup) -> Setup {
+pub(super) fn two_workers(setup: Setup) -> Setup {
     setup.set("server.workers", 2)
 }
 
@@ -326,36 +326,4 @@ async fn a_hub_that_stops_says_when_to_come_back_and_puts_nobody_out_for_good() 
     assert!(house.hub.stop().await.unwrap().success());
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     watching.await.unwrap();
-}
-
-#[tokio::test]
-async fn a_client_without_a_login_reads_the_one_account_that_the_settings_name_and_no_more() {
-    let mut hub = Hub::prepare(two_workers(setup())).await.unwrap();
-    let agency = hub.add_agency("Harbor").await.unwrap();
-    let (open, closed) =
-        (hub.add_account(&agency, "Bakery").await.unwrap(), hub.add_account(&agency, "Dentist").await.unwrap());
-    let key = hub.add_key(&agency, None, "manager").await.unwrap();
-    let settings = hub.data_dir().with_file_name("leadwire.toml");
-    let text = fs::read_to_string(&settings).unwrap();
-    fs::write(&settings, format!("{text}\n[compat]\nanonymous_account = \"{open}\"\n")).unwrap();
-    hub.start().await.unwrap();
-    let (mut page, answer) = Poller::connect(&hub, &json!({})).await;
-    assert!(answer.starts_with("40"), "{answer}");
-    let welcome = page.packet(r#"42["welcome""#).await;
-    assert!(welcome.contains(r#""user":"anonymous""#) && welcome.contains(&open) && !welcome.contains(&closed));
-    page.join().await;
-    for (id, room) in [(1, format!("account:{closed}")), (2, format!("operators:{open}"))] {
-        assert_eq!(page.post(&format!(r#"42{id}["subscribe",{{"room":"{room}"}}]"#)).await.0, 200);
-        assert!(page.packet("43").await.contains("forbidden"), "{room}");
-    }
-    create(&hub, &key, &closed, "Secret").await;
-    create(&hub, &key, &open, "Joe").await;
-    let lead = page.packet(r#"42["new_lead""#).await;
-    assert!(lead.contains("Joe") && !lead.contains("Secret"), "{lead}");
-    let (_, refused) = Poller::connect(&hub, &json!({"token": "nonsense"})).await;
-    assert!(refused.starts_with("44"), "who shows something must show something good: {refused}");
-    assert_eq!(hub.http().get(hub.url("/api/leads")).send().await.unwrap().status(), 401);
-    let mut native = Socket::connect_as(&hub.ws_url(), Login::Nothing).await.unwrap();
-    native.send(&json!({"type": "subscribe", "room": "dashboard"})).await.unwrap();
-    assert_eq!(code(&mut native).await, 4001);
 }

@@ -16,6 +16,9 @@ import { accountName, accounts, farewell, operated, recognise, user } from "./se
 import { millis, text } from "./text.js";
 import { dismissAll, toast } from "./toasts.js";
 
+/** The hub's word for a login that does not count, because the hub does not know this page's address as its own. */
+export const ORIGIN_REFUSED = "origin_refused";
+
 export const status = signal({ state: "connecting", attempt: 0 });
 /** Leads and messages that came while the page was out of sight. */
 export const unseen = signal(0);
@@ -135,6 +138,8 @@ let lastReturn = 0;
  * page is next.
  */
 async function backOrGoodbye() {
+  // Coming back the same way would end the same way: the page says what is wrong instead.
+  if (status.value.reason === ORIGIN_REFUSED) return;
   const before = user.value;
   const known = await recognise();
   if (!user.value) return;

@@ -35,8 +35,17 @@ export async function recognise() {
   }
 }
 
+const NOT_KEPT =
+  location.protocol === "http:"
+    ? "Your browser did not keep the login: open this page at its https address."
+    : "Your browser did not keep the login: allow cookies for this page.";
+
+/** A login that the browser does not keep would end at once, again and again. */
 export async function signIn(email, password) {
-  user.value = await api.login(email, password);
+  await api.login(email, password);
+  user.value = await api.me().catch((error) => {
+    throw error.status === 401 ? new Error(NOT_KEPT) : error;
+  });
   farewell.value = "";
 }
 

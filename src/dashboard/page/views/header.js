@@ -1,7 +1,7 @@
 import { html } from "../vendor.js";
 import { seconds } from "../model/clock.js";
 import { filter, narrow } from "../model/feed.js";
-import { status, tryNow } from "../model/live.js";
+import { ORIGIN_REFUSED, status, tryNow } from "../model/live.js";
 import { view } from "../model/route.js";
 import { signOut, user } from "../model/session.js";
 import { text } from "../model/text.js";
@@ -60,7 +60,7 @@ function Countdown({ at }) {
 function Connection() {
   const { attempt, retryAt, reason } = status.value;
   const shown = shownState(status.value);
-  const word = WORDS[shown] ?? WORDS.connecting;
+  const word = reason === ORIGIN_REFUSED ? "Not live" : (WORDS[shown] ?? WORDS.connecting);
   return html`
     <span class=${`connection is-${shown}`} title=${shown === "stopped" ? text(reason) : undefined}>
       <span class="connection-dot"></span><span class="connection-word" role="status">${word}</span>

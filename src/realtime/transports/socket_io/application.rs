@@ -21,7 +21,7 @@ pub trait Application: Sized + Unpin + 'static {
     /// If it is turned away.
     fn open(shared: &Self::Shared, wire: &Rc<Wire>, head: Credentials, address: IpAddr) -> Result<Self, Close>;
 
-    /// A later request of the client had something to say about who sent it.
+    /// A later request of the client came; what it says about who sent it may be nothing.
     fn met(&mut self, _head: Credentials) {}
 
     /// Whether the client may send another packet; if not, the session was ended.

@@ -1,6 +1,10 @@
 //! The HTTP side: polling requests and upgrades, to the sessions that they are for.
 
-use std::{net::IpAddr, rc::Rc, time::Instant};
+use std::{
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::Instant,
+};
 
 use actix_codec::Framed;
 use actix_http::{HttpMessage, Request as Head, StatusCode, h1, ws};
@@ -87,7 +91,7 @@ async fn answer<A: Application>(
         response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"));
         response.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"));
         response.insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"));
-        allow(&service.origins, request.headers(), &mut response).finish()
+        allow(&service.origins, &request, &mut response).finish()
     } else {
         let denied = |denied| match denied {
             Denied::Refused(refusal) => (refusal.status(), "application/json", refusal.body().to_owned()),
@@ -99,7 +103,7 @@ async fn answer<A: Application>(
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
         let mut response = HttpResponse::build(status);
         response.content_type(kind);
-        allow(&service.origins, request.headers(), &mut response).body(body)
+        allow(&service.origins, &request, &mut response).body(body)
     };
     response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     response
@@ -108,12 +112,12 @@ async fn answer<A: Application>(
 /// Lets the pages of an allowed origin read the answer.
 fn allow<'a>(
     origins: &Origins,
-    asked: &HeaderMap,
+    request: &HttpRequest,
     response: &'a mut HttpResponseBuilder,
 ) -> &'a mut HttpResponseBuilder {
     response.insert_header((header::VARY, "Origin"));
-    if let Some(origin) = asked.get(header::ORIGIN)
-        && origins.admit(asked)
+    if let Some(origin) = request.headers().get(header::ORIGIN)
+        && origins.page(request.headers(), request.peer_addr().map(|peer| peer.ip())).is_own()
     {
         response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
         response.insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));
@@ -126,7 +130,7 @@ async fn polled<A: Application>(
     payload: web::Payload,
     service: &Service<A>,
 ) -> Result<String, Denied> {
-    let head = || head(request.headers(), &service.origins);
+    let head = || head(request.headers(), request.peer_addr(), &service.origins);
     let (answer, answered) = oneshot::channel();
     let answered = match Ask::read(request.method().as_str(), request.query_string(), false)? {
         Ask::Open(Transport::Polling) => {
@@ -177,9 +181,10 @@ async fn post(
     }
 }
 
-fn head(headers: &HeaderMap, origins: &Origins) -> Credentials {
-    // Whoever shows nothing that counts may still do so when they ask to be let in.
-    Credentials::from_head(headers, Purpose::Socket, origins).unwrap_or_default()
+/// Whoever shows nothing that counts may still do so when they ask to be let in.
+fn head(headers: &HeaderMap, peer: Option<SocketAddr>, origins: &Origins) -> Credentials {
+    let peer = peer.map(|peer| peer.ip());
+    Credentials::from_head(headers, peer, Purpose::Socket, origins).unwrap_or_else(|_| Credentials::foreign())
 }
 
 /// Opens a session on its wire; returns its first packet.
@@ -232,12 +237,12 @@ pub async fn upgrade<A: Application>(
     };
     io.write_all(&accepted(request.headers())).await?;
     let address = client_address(&service.proxies, request.headers(), request.peer_addr());
-    let head = head(request.headers(), &service.origins);
+    let head = head(request.headers(), request.peer_addr(), &service.origins);
     drop(request);
     bound_kernel_buffer(&SockRef::from(&io));
     if let Ask::Attach(id) = ask {
         // A session that has ended in this moment drops the socket, which says enough.
-        let _ = service.sessions.send(&id, Request::Attach(io.into_std()?, parts.read_buf));
+        let _ = service.sessions.send(&id, Request::Attach { head, io: io.into_std()?, read: parts.read_buf });
         return Ok(());
     }
     let wire = Wire::new(io, Encoding::SocketIo, service.max_waiting);

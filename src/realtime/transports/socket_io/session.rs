@@ -49,8 +49,15 @@ pub(super) enum Request {
         /// How it is answered.
         answer: oneshot::Sender<Answer>,
     },
-    /// A WebSocket that was accepted for this session, and bytes that came along with the request.
-    Attach(net::TcpStream, BytesMut),
+    /// A WebSocket that was accepted for this session.
+    Attach {
+        /// What the request says about who sent it.
+        head: Credentials,
+        /// The socket.
+        io: net::TcpStream,
+        /// Bytes that came along with the request.
+        read: BytesMut,
+    },
 }
 
 /// How a request is answered.
@@ -129,9 +136,7 @@ impl<A: Application> Session<A> {
         if let Err(refusal) = self.engine.post(Instant::now()) {
             return refuse(answer, refusal);
         }
-        if !head.is_empty() {
-            self.application.met(head);
-        }
+        self.application.met(head);
         let reading = body.into_actor(self).map(|body, session, ctx| {
             session.engine.posted();
             if let Ok(body) = body {
@@ -159,13 +164,14 @@ impl<A: Application> Session<A> {
         self.engine.ending().map_or(!self.wire.is_over(), |ending| ending == Close::Normal)
     }
 
-    fn attach(&mut self, io: net::TcpStream, read: BytesMut, ctx: &mut Context<Self>) {
+    fn attach(&mut self, head: Credentials, io: net::TcpStream, read: BytesMut, ctx: &mut Context<Self>) {
         let Ok(io) = TcpStream::from_std(io) else { return };
         let may = !self.wire.is_over() && self.wire.socket().is_none() && self.engine.attach(Instant::now());
         if !may {
             // It is told in its own way; the session is not disturbed.
             return Wire::new(io, Encoding::SocketIo, self.wire.limit()).end(Close::Normal);
         }
+        self.application.met(head);
         if self.wire.attach(io).is_ok() {
             ctx.add_stream(Frames::new(Rc::clone(&self.wire), read, self.engine.settings().max_payload));
         }
@@ -304,7 +310,7 @@ impl<A: Application> Handler<Request> for Session<A> {
         match request {
             Request::Poll(answer) => self.poll(answer, ctx),
             Request::Post { head, body, answer } => self.post(head, body, answer, ctx),
-            Request::Attach(io, read) => self.attach(io, read, ctx),
+            Request::Attach { head, io, read } => self.attach(head, io, read, ctx),
         }
         self.settle(ctx);
     }

@@ -70,8 +70,14 @@ impl Application for Talk {
         Ok(Self { client: Client::new(settings, Instant::now()), conversation, head })
     }
 
+    /// What an earlier request showed still counts, but the page is that of the last: a browser says with these which it is,
+    /// and not always with the first.
     fn met(&mut self, head: Credentials) {
-        self.head = head;
+        if head.is_empty() {
+            self.head.page = head.page;
+        } else {
+            self.head = head;
+        }
     }
 
     fn admit(&mut self) -> bool {
@@ -138,13 +144,10 @@ impl Talk {
     fn join(&mut self, auth: &Map<String, Value>) -> LocalBoxFuture<'static, Found> {
         let credentials = match auth.get("token").and_then(Value::as_str) {
             Some(token) => Credentials::token(token),
-            None => std::mem::take(&mut self.head),
+            None => self.head.take(),
         };
         let auth = self.conversation.shard().auth.clone();
-        Box::pin(async move {
-            let outcome = if credentials.is_empty() { auth.anonymous() } else { auth.authenticate(credentials).await };
-            Found { outcome, why: Why::Joins }
-        })
+        Box::pin(async move { Found { outcome: auth.authenticate_on_compat(credentials).await, why: Why::Joins } })
     }
 
     /// An event that the hub's protocol knows is its frame: the argument's keys, and the number as `ref`.
