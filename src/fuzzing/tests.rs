@@ -11,7 +11,13 @@ use fastrand::Rng;
 
 use super::{TARGETS, mutate::mutate};
 
+/// Of each target, unless `LEADWIRE_TEST_MUTATIONS` says how many.
 const MUTATIONS: usize = 3000;
+
+fn mutations() -> usize {
+    let asked = std::env::var("LEADWIRE_TEST_MUTATIONS").ok();
+    asked.map_or(MUTATIONS, |asked| asked.parse().expect("LEADWIRE_TEST_MUTATIONS must be a number"))
+}
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
@@ -42,7 +48,7 @@ fn every_target_holds_for_its_corpus_and_for_mutations_of_it() {
                 let (mut random, corpus) = (Rng::with_seed(number as u64), corpus(target));
                 assert!(corpus.len() >= 3, "fuzz/corpus/{target} is too small to begin with");
                 corpus.iter().for_each(|input| holds(target, run, input));
-                for _ in 0..MUTATIONS {
+                for _ in 0..mutations() {
                     let seed = random.usize(..corpus.len());
                     let input = mutate(&mut random, &corpus[seed], &corpus);
                     holds(target, run, &input);

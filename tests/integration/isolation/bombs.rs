@@ -21,9 +21,9 @@ const MIB: u64 = 1024 * 1024;
 /// What each bomb comes to.
 const INFLATED: usize = 64 << 20;
 /// At once, of each kind.
-const COPIES: usize = 4;
-/// A quarter of the smallest bomb inflated once: what the requests themselves take is far less.
-const GROWTH: u64 = 16 * MIB;
+const COPIES: usize = 2;
+/// Less than one bomb that is inflated once; what many requests take for themselves is about half of it.
+const GROWTH: u64 = 48 * MIB;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

@@ -175,7 +175,7 @@ async fn who_is_not_of_the_account_hears_nothing_of_it_on_any_transport() -> Res
         let heard = [
             socket.next_envelope(PATIENCE).await?,
             stream.next_envelope(PATIENCE).await?,
-            talk.next_envelope(PATIENCE).await?,
+            talk.next_of("new_lead", PATIENCE).await?,
         ];
         for envelope in heard {
             ensure!(envelope.to_string().contains("Their own"), "{who} hears {envelope}");

@@ -7,14 +7,17 @@ use std::{
     io::Write,
     net::{Ipv4Addr, SocketAddr},
     rc::Rc,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
+use anyhow::{Result, bail};
 use flate2::{Compression, write::GzEncoder};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    task::JoinHandle,
+    sync::oneshot,
+    task::LocalSet,
     time::{sleep, timeout},
 };
 
@@ -71,10 +74,11 @@ impl Tally {
     }
 }
 
-/// All of them, until they are stopped.
+/// All of them, until they are stopped: on a thread of their own, so that what they do costs the honest clients nothing but what
+/// the hub makes of it.
 pub(super) struct Attackers {
-    tasks: Vec<JoinHandle<()>>,
-    tally: Rc<RefCell<Tally>>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<std::io::Result<Tally>>,
 }
 
 /// What an attacker knows.
@@ -91,36 +95,45 @@ struct Attacker {
 
 impl Attackers {
     /// `email`: of a person whom strangers know.
-    pub(super) fn start(hub: SocketAddr, email: &str) -> Self {
-        let tally = Rc::new(RefCell::default());
-        let (mut tasks, bomb) = (Vec::new(), bomb());
-        for (number, (kind, _, connections, rate)) in (66..).zip(KINDS) {
-            for connection in 0..connections {
-                let attacker = Attacker {
-                    kind,
-                    // Each kind has a network of its own, and three machines there.
-                    from: Ipv4Addr::new(127, 0, number, 1 + u8::try_from(connection % 3).unwrap_or_default()),
-                    hub,
-                    email: email.to_owned(),
-                    bomb: Rc::clone(&bomb),
-                    every: Duration::from_secs_f64(1.0 / rate),
-                    tally: Rc::clone(&tally),
-                };
-                tasks.push(tokio::task::spawn_local(attacker.run()));
-            }
-        }
-        Self { tasks, tally }
+    pub(super) fn start(hub: SocketAddr, email: &str) -> Result<Self> {
+        let ((stop, stopped), email) = (oneshot::channel(), email.to_owned());
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            LocalSet::new().block_on(&runtime, async {
+                let tally = Rc::default();
+                spawn(hub, &email, &tally);
+                // The sender that is dropped says the same.
+                let _ = stopped.await;
+                Ok(tally.take())
+            })
+        };
+        Ok(Self { stop, thread: thread::Builder::new().name("attackers".to_owned()).spawn(work)? })
     }
 
-    pub(super) async fn stop(self) -> Tally {
-        for task in &self.tasks {
-            task.abort();
+    /// Ends them, and tells how they fared.
+    pub(super) fn stop(self) -> Result<Tally> {
+        let _ = self.stop.send(());
+        let Ok(tally) = self.thread.join() else { bail!("the thread of the attackers panicked") };
+        Ok(tally?)
+    }
+}
+
+fn spawn(hub: SocketAddr, email: &str, tally: &Rc<RefCell<Tally>>) {
+    let bomb = bomb();
+    for (number, (kind, _, connections, rate)) in (66..).zip(KINDS) {
+        for connection in 0..connections {
+            let attacker = Attacker {
+                kind,
+                // Each kind has a network of its own, and three machines there.
+                from: Ipv4Addr::new(127, 0, number, 1 + u8::try_from(connection % 3).unwrap_or_default()),
+                hub,
+                email: email.to_owned(),
+                bomb: Rc::clone(&bomb),
+                every: Duration::from_secs_f64(1.0 / rate),
+                tally: Rc::clone(tally),
+            };
+            tokio::task::spawn_local(attacker.run());
         }
-        for task in self.tasks {
-            // An aborted task says so; nothing else is to be known of it.
-            let _ = task.await;
-        }
-        self.tally.take()
     }
 }
 

@@ -114,10 +114,10 @@ async fn run(options: &Run, name: &str, scenario: &Scenario) -> Result<Report> {
         quiet.add(&half.latencies)?;
         refused += half.refused;
         let began = std::time::Instant::now();
-        let attackers = Attackers::start(hub.address(), &attacked.email);
+        let attackers = Attackers::start(hub.address(), &attacked.email)?;
         let half = agency.post(scenario.rate, length).await?;
         gauge.mark(began, "attacked");
-        tally.add(attackers.stop().await);
+        tally.add(attackers.stop()?);
         loud.add(&half.latencies)?;
         refused += half.refused;
         ensure!(hub.is_ready().await, "the hub is not ready any more; its last words:\n{}", hub.log_tail(20));
