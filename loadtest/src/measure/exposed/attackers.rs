@@ -213,7 +213,12 @@ impl Attacker {
             }
             Kind::NoReaders => {
                 let request = format!("GET /client.js HTTP/1.1\r\nhost: {}\r\n\r\n", self.hub);
-                let asking = async { while stream.write_all(request.as_bytes()).await.is_ok() {} };
+                stream.write_all(request.repeat(64).as_bytes()).await?;
+                let asking = async {
+                    while stream.write_all(request.as_bytes()).await.is_ok() {
+                        sleep(self.every).await;
+                    }
+                };
                 Ok(if timeout(HOLDS, asking).await.is_ok() { "cut off" } else { "stayed" }.to_owned())
             }
         }
