@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{
-    AccountId, AgencyId, ApiKeyId, IssuerId, Role, SourceId, Timestamp, UserId,
+    AccountId, AgencyId, ApiKeyId, IssuerId, Role, SecretDigest, SourceId, Timestamp, UserId,
     event::{Scope, SourceKind},
 };
 
@@ -41,6 +41,8 @@ pub struct Directory {
     pub revoked_tokens: HashSet<String>,
     /// Which source stands for a platform's object.
     pub sources_by_object: HashMap<(SourceKind, String), SourceId>,
+    /// Which sources carry a secret that opens their addresses, in the order of their ids.
+    pub sources_by_secret: HashMap<(SourceKind, SecretDigest), Vec<SourceId>>,
     /// Which user has an address, in lower case.
     pub users_by_email: HashMap<String, UserId>,
     /// Which issuers go by an `iss`; each has an audience of its own.
@@ -53,6 +55,7 @@ impl Directory {
     pub fn indexed(mut self) -> Self {
         self.sources_by_object =
             self.sources.values().map(|source| ((source.kind, source.external_id.clone()), source.id)).collect();
+        self.sources_by_secret = by_secret(self.sources.values());
         self.users_by_email = self.users.values().map(|user| (user.email.to_lowercase(), user.id)).collect();
         self.issuers_by_name.clear();
         for issuer in self.issuers.values() {
@@ -73,8 +76,17 @@ impl Directory {
         let reachable = match scope {
             Scope::Hub => true,
             Scope::Agency(agency) => source.agency == agency,
+            Scope::Secret { agency, secret } => {
+                source.agency == agency && self.carriers(kind, secret).binary_search(&source.id).is_ok()
+            }
         };
         (source.enabled && reachable).then_some(source)
+    }
+
+    /// The sources of a kind that carry exactly this secret, enabled or not.
+    #[must_use]
+    pub fn carriers(&self, kind: SourceKind, secret: SecretDigest) -> &[SourceId] {
+        self.sources_by_secret.get(&(kind, secret)).map_or(&[], Vec::as_slice)
     }
 
     /// The one source of a kind, if there is one and no other.
@@ -88,6 +100,21 @@ impl Directory {
     pub fn agency_of(&self, account: AccountId) -> Option<AgencyId> {
         self.accounts.get(&account).map(|account| account.agency)
     }
+}
+
+/// An empty secret is one that nobody set: nothing is found by it.
+fn by_secret<'s>(sources: impl Iterator<Item = &'s Source>) -> HashMap<(SourceKind, SecretDigest), Vec<SourceId>> {
+    let mut found: HashMap<_, Vec<SourceId>> = HashMap::new();
+    for source in sources {
+        for secret in source.app_secrets.iter().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty()) {
+            found.entry((source.kind, SecretDigest::of(secret.as_bytes()))).or_default().push(source.id);
+        }
+    }
+    for sources in found.values_mut() {
+        sources.sort_unstable();
+        sources.dedup();
+    }
+    found
 }
 
 /// A tenant.
@@ -223,4 +250,52 @@ pub struct RevokedToken {
     pub jti: String,
     /// When the token would have run out: the record may go then.
     pub expires_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(agency: AgencyId, external_id: &str, secrets: &[&str]) -> Source {
+        Source {
+            id: SourceId::generate(),
+            agency,
+            account: AccountId::generate(),
+            kind: SourceKind::Unipile,
+            external_id: external_id.to_owned(),
+            name: String::new(),
+            token: "".into(),
+            app_secrets: secrets.iter().map(|secret| SecretString::from(*secret)).collect(),
+            verify_token: None,
+            enabled: true,
+            api_url: None,
+        }
+    }
+
+    #[test]
+    fn a_secret_reaches_the_sources_of_its_agency_that_carry_exactly_it() {
+        let (agency, other) = (AgencyId::generate(), AgencyId::generate());
+        let sources = [
+            source(agency, "first", &["shared"]),
+            source(agency, "second", &["newer", "shared"]),
+            source(agency, "third", &["its own", ""]),
+            source(agency, "without", &[]),
+            source(other, "stranger", &["shared"]),
+        ];
+        let directory =
+            Directory { sources: sources.into_iter().map(|one| (one.id, one)).collect(), ..Directory::default() };
+        let directory = directory.indexed();
+        let reached = |secret: &str| {
+            let scope = Scope::Secret { agency, secret: SecretDigest::of(secret.as_bytes()) };
+            let all = ["first", "second", "third", "without", "stranger"];
+            all.into_iter().filter(|id| directory.route(SourceKind::Unipile, id, scope).is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(reached("shared"), ["first", "second"]);
+        assert_eq!(reached("newer"), ["second"]);
+        assert_eq!(reached("its own"), ["third"]);
+        assert!(reached("").is_empty() && reached("unknown").is_empty());
+        let digest = SecretDigest::of(b"shared");
+        assert_eq!(directory.carriers(SourceKind::Unipile, digest).len(), 3);
+        assert!(directory.carriers(SourceKind::Meta, digest).is_empty(), "another platform's secret");
+    }
 }

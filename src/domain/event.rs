@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{AccountId, AgencyId, EventId, SourceId, Timestamp};
+use super::{AccountId, AgencyId, EventId, SecretDigest, SourceId, Timestamp};
 
 /// The platforms that webhooks come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,13 +114,20 @@ impl EventKind {
     }
 }
 
-/// Whose signature was on a webhook, and so whose sources its events may reach.
+/// What was proved of where a webhook comes from, and so which sources its events may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// The hub's own app: any agency's sources.
+    /// The hub's own app or token: any agency's sources.
     Hub,
-    /// An app of one agency's own: that agency's sources and nobody else's.
+    /// The hub says so itself of one agency's: that agency's sources.
     Agency(AgencyId),
+    /// A secret of an agency's own: the sources that carry exactly this secret.
+    Secret {
+        /// Whose.
+        agency: AgencyId,
+        /// Which.
+        secret: SecretDigest,
+    },
 }
 
 impl fmt::Display for Scope {
@@ -128,15 +135,28 @@ impl fmt::Display for Scope {
         match self {
             Self::Hub => f.write_str("hub"),
             Self::Agency(agency) => agency.fmt(f),
+            Self::Secret { agency, secret } => write!(f, "{agency}/{secret}"),
         }
     }
 }
 
+/// The text is no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the text is no scope of events")]
+pub struct ParseScopeError;
+
 impl FromStr for Scope {
-    type Err = super::ids::ParseIdError;
+    type Err = ParseScopeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "hub" { Ok(Self::Hub) } else { text.parse().map(Self::Agency) }
+        let scope = match text.split_once('/') {
+            None if text == "hub" => Some(Self::Hub),
+            None => text.parse().ok().map(Self::Agency),
+            Some((agency, secret)) => {
+                agency.parse().ok().zip(secret.parse().ok()).map(|(agency, secret)| Self::Secret { agency, secret })
+            }
+        };
+        scope.ok_or(ParseScopeError)
     }
 }
 
@@ -222,4 +242,21 @@ pub struct Event {
     pub attempts: u32,
     /// Whether a person asked for it again.
     pub replayed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_read_back_from_its_text() {
+        let agency = AgencyId::derive(&[b"agency"]);
+        for scope in [Scope::Hub, Scope::Agency(agency), Scope::Secret { agency, secret: SecretDigest::of(b"secret") }]
+        {
+            assert_eq!(scope.to_string().parse(), Ok(scope));
+        }
+        for text in ["", "hubs", "agc_/", &format!("{agency}/"), &format!("{agency}/00")] {
+            assert_eq!(text.parse::<Scope>(), Err(ParseScopeError), "{text}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub mod prospecting;
 pub mod reach;
 pub mod role;
 pub mod room;
+pub mod secret;
 pub mod send;
 
 pub use clock::Timestamp;
@@ -31,3 +32,4 @@ pub use ids::{
 };
 pub use role::Role;
 pub use room::Room;
+pub use secret::SecretDigest;

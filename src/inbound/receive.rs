@@ -21,8 +21,8 @@ use tokio::sync::oneshot;
 
 use super::{
     Accept, Ingester, Receiving,
-    doors::{Doors, UNIPILE_MESSAGES},
-    providers::{Answer, Kept, Post, prospecting},
+    doors::{Door, Doors, UNIPILE_MESSAGES},
+    providers::{Answer, Kept, Post, Proof, prospecting},
     receiving::Held,
 };
 use crate::{
@@ -44,6 +44,9 @@ const RETRY_AFTER: &str = "5";
 const TRUSTED_LENGTH: usize = 64 * 1024;
 /// As much of a refused body is kept.
 const QUARANTINED_BODY: usize = 16 * 1024;
+/// As much of a refused body is read past, and for so long, before the answer.
+const PASSED_OVER: usize = 64 * 1024;
+const LINGER: Duration = Duration::from_secs(1);
 /// Headers that are kept with a webhook. Never one that carries a secret.
 const KEPT_HEADERS: [&str; 8] = [
     "content-type",
@@ -173,27 +176,38 @@ impl Receiver {
     ) -> Result<Answer, Refused> {
         let started = Instant::now();
         let directory = self.directory()?;
-        let door = self.doors.find(request, &directory).ok_or(Refused::NoSuchDoor)?;
+        let door = self.door(request, &directory)?;
+        let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
+        let Some(proof) = door.provider.proof(&header) else {
+            return Err(self.forged(request, &door, &self.beginning(payload).await));
+        };
+        // A secret in the head is looked up before anything of the body is held.
+        let by_secret = match proof {
+            Proof::Signature(_) => None,
+            Proof::Secret(given) => match self.doors.by_secret(&door, given, &directory) {
+                Some(opened) => Some(opened),
+                None => return Err(self.forged(request, &door, &self.beginning(payload).await)),
+            },
+        };
         // Never more than there is room for: it would be told to come again for ever.
         let largest = door.provider.largest(request.path()).map_or(self.max_body, |largest| largest.min(self.queue));
         let (body, held) = self.body(request, payload, largest).await?;
-        let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
-        if !door.provider.verify(door.secrets, &header, &body) {
-            self.keep_for_a_look(request, &door.source, &body);
-            return Err(Refused::BadSignature(door.provider.bad_signature(request.path())));
-        }
+        let opened = match proof {
+            Proof::Secret(_) => by_secret,
+            Proof::Signature(signature) => self.doors.by_signature(&door, &signature, &body),
+        };
+        let Some(opened) = opened else { return Err(self.forged(request, &door, &body)) };
         if let Some(answer) = door.provider.objection(Post { path: request.path(), header: &header, body: &body }) {
             return Err(Refused::Incomplete(answer));
         }
-        let events = door.provider.split(&body, &directory, door.scope, door.of);
         let delivery = Delivery {
             received_at: clock::now(),
             provider: door.provider.kind().as_str(),
-            path: door.source,
+            path: opened.of.map_or_else(|| door.source(), |source| source.id.to_string()),
             remote: remote(request),
             headers: kept_headers(request),
             body: body.clone(),
-            events,
+            events: door.provider.split(&body, &directory, opened.scope, opened.of),
         };
         let (reply, answer) = oneshot::channel();
         if !ingester.accept(Accept { delivery, held, reply }) {
@@ -210,14 +224,42 @@ impl Receiver {
         }
     }
 
+    fn door<'a>(&self, request: &HttpRequest, directory: &'a Directory) -> Result<Door<'a>, Refused> {
+        let path = request.match_info();
+        let source = path.get("provider").zip(path.get("source"));
+        self.doors.find(request.path(), source, directory).ok_or(Refused::NoSuchDoor)
+    }
+
     fn handshake(&self, request: &HttpRequest) -> Result<(StatusCode, String), Refused> {
         let directory = self.directory()?;
-        let door = self.doors.find(request, &directory).ok_or(Refused::NoSuchDoor)?;
+        let door = self.door(request, &directory)?;
         let unset = SecretString::default();
-        Ok(match door.provider.handshake(request.query_string(), door.verify_token.unwrap_or(&unset)) {
+        let token = self.doors.verify_token(&door).unwrap_or(&unset);
+        Ok(match door.provider.handshake(request.query_string(), token) {
             Ok(challenge) => (StatusCode::OK, challenge),
             Err(error) => (StatusCode::from_u16(error.status()).unwrap_or(StatusCode::FORBIDDEN), error.to_string()),
         })
+    }
+
+    /// Somebody does not know the secret.
+    fn forged(&self, request: &HttpRequest, door: &Door<'_>, body: &Bytes) -> Refused {
+        self.keep_for_a_look(request, &door.source(), body);
+        Refused::BadSignature(door.provider.bad_signature(request.path()))
+    }
+
+    /// What comes at once of a body that is refused: enough for a look, and for small bodies all of it, so that the
+    /// connection is fit for the answer.
+    async fn beginning(&self, mut payload: web::Payload) -> Bytes {
+        let (mut kept, mut left) = (BytesMut::new(), PASSED_OVER);
+        let passing = async {
+            while let Some(Ok(chunk)) = payload.next().await {
+                kept.extend_from_slice(&chunk[..chunk.len().min(QUARANTINED_BODY - kept.len())]);
+                let Some(less) = left.checked_sub(chunk.len()) else { break };
+                left = less;
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, passing).await;
+        kept.freeze()
     }
 
     /// Never waited for, and at most twenty a second: whoever sends garbage must not keep the inbox busy. All are

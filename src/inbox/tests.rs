@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{
-    AccountId, EventId, Room, SourceId,
+    AccountId, EventId, Room, SecretDigest, SourceId,
     clock::{from_micros, now},
     directory::{Directory, Source},
     envelope::Position,
@@ -188,11 +188,12 @@ async fn an_unrouted_event_goes_to_whoever_claims_its_page_but_only_within_its_s
         external_id: "77".to_owned(),
         name: String::new(),
         token: String::new().into(),
-        app_secrets: Vec::new(),
+        app_secrets: vec!["its own secret".into()],
         verify_token: None,
         enabled: true,
         api_url: None,
     };
+    let secret = |text: &str| Scope::Secret { agency, secret: SecretDigest::of(text.as_bytes()) };
     let unrouted = |scope: Scope, platform_id: &str| {
         let event = NewEvent {
             id: NewEvent::key(&format!("unrouted:{scope}:77"), SourceKind::Meta, platform_id, EventKind::Lead),
@@ -202,12 +203,19 @@ async fn an_unrouted_event_goes_to_whoever_claims_its_page_but_only_within_its_s
         };
         delivery(vec![event])
     };
-    inbox.accept(vec![unrouted(Scope::Hub, "1"), unrouted(Scope::Agency(stranger), "2")]).await.unwrap();
+    let accepted = [
+        unrouted(Scope::Hub, "1"),
+        unrouted(secret("its own secret"), "2"),
+        unrouted(secret("a neighbour's secret"), "3"),
+        unrouted(Scope::Agency(stranger), "4"),
+    ];
+    inbox.accept(accepted.into()).await.unwrap();
     let directory = Directory { sources: [(source.id, source.clone())].into(), ..Directory::default() }.indexed();
-    assert_eq!(inbox.release_claimed(std::sync::Arc::new(directory)).await.unwrap(), 1);
+    assert_eq!(inbox.release_claimed(std::sync::Arc::new(directory)).await.unwrap(), 2);
     let due = inbox.due(source.account, now(), true, 10).await.unwrap();
-    assert_eq!(due.len(), 1, "the stranger's forged event must not follow");
-    assert_eq!(due[0].id, lead(source.account, "1").id, "a later redelivery must meet the same key");
+    let ids: Vec<_> = due.iter().map(|event| event.id).collect();
+    let wanted = ["1", "2"].map(|id| lead(source.account, id).id);
+    assert_eq!(ids, wanted, "forged events must not follow, and a later redelivery must meet the same key");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod databases;
 mod flow;
 mod front;
 mod hostile;
+mod intake;
 mod isolation;
 mod life;
 mod messages;

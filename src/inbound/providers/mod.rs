@@ -4,10 +4,10 @@
 //! platform's handshake, checks its signature and takes a body apart into events.
 
 pub mod meta;
+pub mod proof;
 pub mod prospecting;
 mod raw;
 mod routing;
-mod secret;
 pub mod unipile;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -18,6 +18,7 @@ mod mutations;
 
 use std::borrow::Cow;
 
+pub use proof::Proof;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -64,9 +65,9 @@ pub trait Provider: Sync {
     /// If the query is no handshake, or one of somebody who doesn't know the token.
     fn handshake(&self, query: &str, token: &SecretString) -> Result<String, HandshakeError>;
 
-    /// Whether one of `secrets` signed `body`, the bytes exactly as they came. `header` looks a header up by its name
-    /// in lower case. Empty secrets sign nothing.
-    fn verify<'h>(&self, secrets: &[SecretString], header: &dyn Fn(&str) -> Option<&'h [u8]>, body: &[u8]) -> bool;
+    /// What the head says that proves where the webhook comes from; `None` if it is missing or can't be one. `header` looks
+    /// a header up by its name in lower case.
+    fn proof<'h>(&self, header: &dyn Fn(&str) -> Option<&'h [u8]>) -> Option<Proof<'h>>;
 
     /// Takes a verified body apart: one event for each thing that happened, in the body's order, each on its own, so
     /// that a bad one hides no other. There is always at least one: what can't be understood is kept as a record. `of` is

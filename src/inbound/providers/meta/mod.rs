@@ -13,7 +13,7 @@ mod tests;
 
 use secrecy::SecretString;
 
-use super::{Answer, HandshakeError, Kept, Post, Provider, raw, routing, secret};
+use super::{Answer, HandshakeError, Kept, Post, Proof, Provider, proof, raw, routing};
 use crate::domain::{
     directory::{Directory, Source},
     event::{NewEvent, Scope, SourceKind},
@@ -40,8 +40,8 @@ impl Provider for Meta {
         verify::handshake(query, token)
     }
 
-    fn verify<'h>(&self, secrets: &[SecretString], header: &dyn Fn(&str) -> Option<&'h [u8]>, body: &[u8]) -> bool {
-        header(verify::SIGNATURE).is_some_and(|signature| verify::signed(secrets, signature, body))
+    fn proof<'h>(&self, header: &dyn Fn(&str) -> Option<&'h [u8]>) -> Option<Proof<'h>> {
+        verify::signature(header(verify::SIGNATURE)?).map(Proof::Signature)
     }
 
     fn split(&self, body: &[u8], directory: &Directory, scope: Scope, _: Option<&Source>) -> Vec<NewEvent> {

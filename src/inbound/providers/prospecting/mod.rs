@@ -13,7 +13,7 @@ mod tests;
 
 use secrecy::SecretString;
 
-use super::{Answer, HandshakeError, Kept, Post, Provider, raw, routing, secret};
+use super::{Answer, HandshakeError, Kept, Post, Proof, Provider, raw, routing};
 use crate::domain::{
     directory::{Directory, Source},
     event::{NewEvent, Scope, SourceKind},
@@ -83,8 +83,8 @@ impl Provider for Prospecting {
         Err(HandshakeError::Token)
     }
 
-    fn verify<'h>(&self, secrets: &[SecretString], header: &dyn Fn(&str) -> Option<&'h [u8]>, _: &[u8]) -> bool {
-        header(verify::TOKEN).is_some_and(|given| verify::known(secrets, given))
+    fn proof<'h>(&self, header: &dyn Fn(&str) -> Option<&'h [u8]>) -> Option<Proof<'h>> {
+        Proof::secret(verify::token(header(verify::TOKEN)?)?)
     }
 
     fn split(&self, body: &[u8], directory: &Directory, scope: Scope, of: Option<&Source>) -> Vec<NewEvent> {

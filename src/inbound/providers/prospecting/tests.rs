@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, HandshakeError, Kept, Post, Prospecting, Provider};
+use super::{Answer, HandshakeError, Kept, Post, Proof, Prospecting, Provider};
 use crate::domain::{
     AccountId, AgencyId, SourceId, clock,
     directory::{Directory, Source},
@@ -310,11 +310,13 @@ fn what_lacks_what_its_address_demands_is_refused_in_the_origins_words() {
 
 #[test]
 fn without_a_token_nothing_opens_and_the_refusal_has_the_origins_shape() {
-    let verify = |name: &'static str, value: &'static str| {
-        Prospecting.verify(&["token".into()], &move |asked: &str| (asked == name).then_some(value.as_bytes()), b"{}")
+    let shown = |name: &'static str, value: &'static str| {
+        let proof = Prospecting.proof(&move |asked: &str| (asked == name).then_some(value.as_bytes()));
+        matches!(proof, Some(Proof::Secret(b"token")))
     };
-    assert!(verify("authorization", "Bearer token"));
-    assert!(!verify("authorization", "Bearer tokens") && !verify("x-token", "Bearer token"));
+    assert!(shown("authorization", "Bearer token"));
+    assert!(!shown("authorization", "Bearer tokens") && !shown("x-token", "Bearer token"));
+    assert!(Prospecting.proof(&|_| Some(b"Bearer ")).is_none());
     assert_eq!(Prospecting.handshake("hub.challenge=1", &"".into()), Err(HandshakeError::Token));
     let words = json!({"error": "Unauthorized", "message": "Invalid webhook authentication token"});
     for path in [LEADS, COSTS, OWN] {

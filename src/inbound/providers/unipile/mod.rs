@@ -5,18 +5,20 @@
 
 mod payload;
 mod translate;
-mod verify;
 
 #[cfg(test)]
 mod tests;
 
 use secrecy::SecretString;
 
-use super::{Answer, HandshakeError, Kept, Post, Provider, raw, routing, secret};
+use super::{Answer, HandshakeError, Kept, Post, Proof, Provider, raw, routing};
 use crate::domain::{
     directory::{Directory, Source},
     event::{NewEvent, Scope, SourceKind},
 };
+
+/// Carries a secret of the hub's own, as it was registered.
+const SECRET: &str = "unipile-auth";
 
 /// The provider.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +43,9 @@ impl Provider for Unipile {
         Err(HandshakeError::Token)
     }
 
-    fn verify<'h>(&self, secrets: &[SecretString], header: &dyn Fn(&str) -> Option<&'h [u8]>, _: &[u8]) -> bool {
-        header(verify::SECRET).is_some_and(|given| verify::known(secrets, given))
+    /// It signs nothing; it sends the headers that it was told to when the webhook was registered.
+    fn proof<'h>(&self, header: &dyn Fn(&str) -> Option<&'h [u8]>) -> Option<Proof<'h>> {
+        Proof::secret(header(SECRET)?)
     }
 
     fn split(&self, body: &[u8], directory: &Directory, scope: Scope, _: Option<&Source>) -> Vec<NewEvent> {

@@ -1,8 +1,6 @@
 //! The documented bodies, and what tells one from another.
 
-use secrecy::SecretString;
-
-use super::{HandshakeError, Provider, Unipile};
+use super::{HandshakeError, Proof, Provider, Unipile};
 use crate::domain::{
     AccountId, AgencyId, SourceId,
     directory::{Directory, Source},
@@ -144,12 +142,15 @@ fn what_lacks_its_account_or_its_message_is_unreadable() {
 
 #[test]
 fn the_secret_is_in_the_header_and_nothing_else_opens() {
-    let secrets = [SecretString::from("newer"), "older".into()];
-    let verify = |name: &'static str, value: &'static str| {
-        Unipile.verify(&secrets, &move |asked: &str| (asked == name).then_some(value.as_bytes()), b"{}")
+    let shown = |name: &'static str, value: &'static str| {
+        let proof = Unipile.proof(&move |asked: &str| (asked == name).then_some(value.as_bytes()));
+        proof.map(|proof| match proof {
+            Proof::Secret(given) => given,
+            Proof::Signature(_) => b"a signature",
+        })
     };
-    assert!(verify("unipile-auth", "newer") && verify("unipile-auth", "older"));
-    assert!(!verify("unipile-auth", "oldest") && !verify("authorization", "newer"));
+    assert_eq!(shown("unipile-auth", "newer"), Some(&b"newer"[..]));
+    assert_eq!([shown("unipile-auth", ""), shown("authorization", "newer")], [None, None]);
     assert_eq!(Unipile.handshake("hub.mode=subscribe&hub.challenge=1", &"".into()), Err(HandshakeError::Token));
     assert_eq!(Unipile.bad_signature("").status, 401);
 }
