@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Outbox, Prospecting, Sending, Settings};
+use super::{Inbox, Outbox, Prospecting, Sending, Settings};
 use crate::domain::reach;
 
 const DEFAULTS: &str = include_str!("default.toml");
@@ -16,10 +16,6 @@ const ENVIRONMENT: &str = "LEADWIRE__";
 #[derive(Debug, thiserror::Error)]
 #[error("the settings are wrong; nothing was started:\n{}", .0.iter().map(|p| format!("  - {p}")).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError(pub Vec<String>);
-
-/// What the system that users of prospecting switch over from takes its token from: its databases know one of
-/// these.
-const ORIGIN_TOKENS: [&str; 2] = ["WEBHOOK_AUTH_TOKEN", "PERSONAL_ACCESS_TOKEN"];
 
 /// Settings of earlier versions, and what to set instead.
 const RENAMED: [(&str, &str); 1] =
@@ -46,7 +42,8 @@ impl Settings {
                 Some((name.into_string().ok()?, value.into_string().unwrap_or_default()))
             })));
         let mut settings = build(overrides, problems)?;
-        settings.prospecting.tokens.extend(ORIGIN_TOKENS.iter().filter_map(|name| token(&std::env::var(name).ok()?)));
+        let named = &settings.prospecting.environment_tokens;
+        settings.prospecting.tokens.extend(named.iter().filter_map(|name| token(&std::env::var(name).ok()?)));
         Ok(settings)
     }
 
@@ -170,23 +167,13 @@ fn typed_like(default: &Value, text: String) -> Value {
 /// Values of the right type that can't work.
 fn impossible(s: &Settings) -> Vec<String> {
     let mut problems = nothing_sent(&s.sending);
+    problems.extend(nothing_kept(&s.inbox));
     problems.extend(nothing_delivered(&s.outbox).into_iter().chain(nothing_enriched(&s.prospecting)));
     let mut demand = |holds: bool, problem: &str| {
         if !holds {
             problems.push(problem.to_owned());
         }
     };
-    demand(s.inbox.max_body.as_u64() >= 1 << 20, "inbox.max_body must be at least 1MiB: platforms send that much");
-    demand(s.inbox.queue >= s.inbox.max_body, "inbox.queue must hold at least one body of inbox.max_body");
-    demand(s.inbox.commit_rows > 0, "inbox.commit_rows must be at least 1");
-    demand(
-        s.inbox.dedupe_retention >= s.inbox.retention,
-        "inbox.dedupe_retention must not be shorter than inbox.retention",
-    );
-    demand(
-        s.inbox.retention.as_secs() >= 48 * 3600,
-        "inbox.retention must be at least 48h: platforms redeliver for 36h",
-    );
     let intervals =
         [s.inbox.sweep_interval, s.inbox.prune_interval, s.store.directory_interval, s.costs.sweep_interval];
     let words = "inbox.sweep_interval, inbox.prune_interval, store.directory_interval and costs.sweep_interval must not be zero";
@@ -232,6 +219,21 @@ fn impossible(s: &Settings) -> Vec<String> {
     demand(s.audit.retention.as_secs() >= 86400, "audit.retention must be at least 1d");
     demand(s.unipile.initial_sync.as_secs() <= 3650 * 86400, "unipile.initial_sync must be no more than ten years");
     problems
+}
+
+/// Values with which webhooks would be refused, or kept too short.
+fn nothing_kept(s: &Inbox) -> Vec<String> {
+    let checks = [
+        (s.max_body.as_u64() >= 1 << 20, "inbox.max_body must be at least 1MiB: platforms send that much"),
+        (s.queue >= s.max_body, "inbox.queue must hold at least one body of inbox.max_body"),
+        (
+            s.commit_rows > 0 && s.failures_per_minute > 0,
+            "inbox.commit_rows and inbox.failures_per_minute must be at least 1",
+        ),
+        (s.dedupe_retention >= s.retention, "inbox.dedupe_retention must not be shorter than inbox.retention"),
+        (s.retention.as_secs() >= 48 * 3600, "inbox.retention must be at least 48h: platforms redeliver for 36h"),
+    ];
+    checks.into_iter().filter(|(holds, _)| !holds).map(|(_, problem)| problem.to_owned()).collect()
 }
 
 /// Values with which no reply would ever go out.

@@ -70,6 +70,7 @@ pub struct Inbox {
     pub log_retention: Duration,
     pub max_size: ByteSize,
     pub quarantine: u32,
+    pub failures_per_minute: u32,
     #[serde(with = "humantime_serde")]
     pub sweep_interval: Duration,
     #[serde(with = "humantime_serde")]
@@ -168,6 +169,7 @@ pub struct Outbox {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Prospecting {
     pub tokens: Vec<SecretString>,
+    pub environment_tokens: Vec<String>,
     pub at_once: usize,
     pub at_once_per_account: usize,
     pub calls_per_hour: u32,

@@ -2,10 +2,23 @@
 
 use std::{fmt, str::FromStr};
 
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+
+/// What opens a door has at least so many bytes: nobody can guess that many.
+pub const SHORTEST_SECRET: usize = 32;
+/// And at most so many: whoever sends a longer one is not worth the hashing.
+pub const LONGEST_SECRET: usize = 512;
 
 /// Keeps these digests apart from every other SHA-256 of the same secret.
 const PURPOSE: &[u8] = b"leadwire:secret:";
+
+/// Whether a secret is too short to be safe, or too long to open anything. An empty one is one that nobody set.
+#[must_use]
+pub fn is_unfit(secret: &SecretString) -> bool {
+    let length = secret.expose_secret().len();
+    length > 0 && !(SHORTEST_SECRET..=LONGEST_SECRET).contains(&length)
+}
 
 /// A digest of a secret that opens a door: what was given is hashed once and found among any number of secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +63,14 @@ impl FromStr for SecretDigest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_has_a_length() {
+        let secret = |length: usize| SecretString::from("x".repeat(length));
+        let unfit = [1, SHORTEST_SECRET - 1, LONGEST_SECRET + 1].map(|length| is_unfit(&secret(length)));
+        assert_eq!(unfit, [true; 3]);
+        assert!([0, SHORTEST_SECRET, LONGEST_SECRET].into_iter().all(|length| !is_unfit(&secret(length))));
+    }
 
     #[test]
     fn a_digest_is_read_back_from_its_text_and_shown_to_nobody() {

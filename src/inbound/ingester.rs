@@ -3,7 +3,7 @@
 //! One on every HTTP worker's thread, so that a webhook crosses threads once on its way to the commit and once on its way
 //! back, not twice; the inbox's writing thread puts the gatherings of all of them into one commit. While a commit is
 //! under way the next one gathers. Its mailbox is bounded, and so are the bytes that wait
-//! ([`Receiving`](super::Receiving)): full means 503, and nothing is accepted.
+//! ([`Intake`](super::Intake)): full means 503, and nothing is accepted.
 
 use std::{cell::RefCell, sync::Arc, time::Instant};
 
@@ -12,7 +12,7 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
-use super::receiving::Held;
+use super::intake::Held;
 use crate::{
     enrichment::{Arrived, hand_on},
     inbox::{Delivery, Inbox, InboxError},

@@ -1,29 +1,26 @@
 //! The one HTTP path in: verify, split, accept, answer.
 //!
-//! Which address is whose stand in [`doors`](super::doors).
+//! Which address is whose stands in [`doors`](super::doors), who may hold how much in [`intake`](super::intake).
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use futures_util::FutureExt;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use super::{
-    Accept, Ingester, Receiving,
-    doors::{Door, Doors, UNIPILE_MESSAGES},
+    Accept, Ingester, Intake,
+    doors::{Door, Doors, Opened, UNIPILE_MESSAGES},
+    intake::{Full, Held, Sender},
     providers::{Answer, Kept, Post, Proof, prospecting},
-    receiving::Held,
+    refused::{Quarantine, Refused, Sample},
+    request::{Head, plain, said},
+    senders::Senders,
 };
 use crate::{
     config,
@@ -31,60 +28,37 @@ use crate::{
         clock,
         directory::{Directory, Watch},
     },
-    http::{Routes, routes},
+    http::{Body, Pace, Proxies, Routes, routes},
     inbox::{Delivery, Inbox, Quarantined},
     telemetry::Metrics,
 };
 
 /// Platforms give up after five seconds; a refusal in time makes them try again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
-/// What a platform that was refused for lack of room is told to wait.
-const RETRY_AFTER: &str = "5";
-/// What an announced length is believed before the bytes come.
-const TRUSTED_LENGTH: usize = 64 * 1024;
 /// As much of a refused body is kept.
 const QUARANTINED_BODY: usize = 16 * 1024;
-/// As much of a refused body is read past, and for so long, before the answer.
+/// As much of a refused body is read past, while it comes without such a pause, before the answer: a connection that is closed
+/// with bytes unread takes the answer with it.
 const PASSED_OVER: usize = 64 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
-/// Headers that are kept with a webhook. Never one that carries a secret.
-const KEPT_HEADERS: [&str; 8] = [
-    "content-type",
-    "user-agent",
-    "x-hub-signature-256",
-    "x-hub-signature",
-    "x-forwarded-for",
-    "content-length",
-    "x-webhook-type",
-    "x-alert-id",
-];
+/// As much of a signed body is taken from a network that is unknown and fails too often: an authentic one makes it known.
+const SUSPECT_BODY: usize = 16 * 1024;
+/// As much of a path is logged.
+const LOGGED_PATH: usize = 100;
 
 /// What the path needs; one for all workers.
 pub struct Receiver {
     directory: Watch,
-    inbox: Inbox,
-    receiving: Receiving,
+    intake: Intake,
+    senders: Senders,
+    proxies: Proxies,
+    pace: Pace,
     metrics: Arc<Metrics>,
     doors: Doors,
     max_body: usize,
     queue: usize,
-    request_timeout: Duration,
-    quarantine: u32,
-    quarantine_rate: DefaultDirectRateLimiter,
-    /// Bad signatures since the last that was kept, by source: at most as many as there are sources.
-    refusals: Mutex<HashMap<String, i64>>,
-}
-
-/// Why a POST was not accepted.
-enum Refused {
-    NoSuchDoor,
-    NotReady,
-    TooLarge,
-    Slow,
-    Broken,
-    Full,
-    BadSignature(Answer),
-    Incomplete(Answer),
+    quarantine: Quarantine,
+    log: Sample,
 }
 
 impl Receiver {
@@ -92,123 +66,63 @@ impl Receiver {
     #[must_use]
     pub fn new(settings: &config::Settings, directory: Watch, inbox: Inbox, metrics: Arc<Metrics>) -> Self {
         let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        let (queue, max_body) = (bytes(settings.inbox.queue), bytes(settings.inbox.max_body));
         Self {
             directory,
-            inbox,
-            receiving: Receiving::new(bytes(settings.inbox.queue)),
+            intake: Intake::new(queue, max_body),
+            senders: Senders::new(settings.inbox.failures_per_minute),
+            proxies: Proxies::new(&settings.server.trusted_proxies),
+            pace: Pace::configured(&settings.server),
             metrics,
             doors: Doors::new(settings),
-            max_body: bytes(settings.inbox.max_body),
-            queue: bytes(settings.inbox.queue),
-            request_timeout: settings.server.request_timeout,
-            quarantine: settings.inbox.quarantine,
-            quarantine_rate: RateLimiter::direct(Quota::per_second(std::num::NonZeroU32::MIN.saturating_add(19))),
-            refusals: Mutex::default(),
+            max_body,
+            queue,
+            quarantine: Quarantine::new(&settings.inbox, inbox),
+            log: Sample::default(),
         }
     }
 
     /// Bytes being received or waiting for a commit.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.receiving.bytes()
+        self.intake.bytes()
     }
 
     fn directory(&self) -> Result<Arc<Directory>, Refused> {
         self.directory.borrow().clone().ok_or(Refused::NotReady)
     }
 
-    /// The whole body, while there is room for it and time.
-    async fn body(
-        &self,
-        request: &HttpRequest,
-        mut payload: web::Payload,
-        largest: usize,
-    ) -> Result<(Bytes, Held), Refused> {
-        let read = self.read(request, &mut payload, largest).await;
-        if matches!(read, Err(Refused::TooLarge)) {
-            // A connection that is closed with bytes unread takes the answer with it: twice as much is passed over. Of a
-            // body that announces its length nothing was read yet.
-            let mut left = largest.saturating_mul(2);
-            let passing = async {
-                while let Some(Ok(chunk)) = payload.next().await {
-                    let Some(less) = left.checked_sub(chunk.len()) else { break };
-                    left = less;
-                }
-            };
-            let _ = tokio::time::timeout(self.request_timeout, passing).await;
-        }
-        read
+    fn door<'a>(&self, head: &Head<'_>, directory: &'a Directory) -> Result<Door<'a>, Refused> {
+        self.doors.find(head.path(), head.source(), directory).ok_or(Refused::NoSuchDoor)
     }
 
-    async fn read(
-        &self,
-        request: &HttpRequest,
-        payload: &mut web::Payload,
-        largest: usize,
-    ) -> Result<(Bytes, Held), Refused> {
-        let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        let announced = announced.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
-        if announced > largest {
-            return Err(Refused::TooLarge);
-        }
-        let mut held = self.receiving.begin();
-        let mut body = BytesMut::with_capacity(announced.min(TRUSTED_LENGTH));
-        let reading = async {
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|_| Refused::Broken)?;
-                if body.len() + chunk.len() > largest {
-                    return Err(Refused::TooLarge);
-                }
-                held.add(chunk.len()).map_err(|_| Refused::Full)?;
-                body.extend_from_slice(&chunk);
-            }
-            Ok(())
-        };
-        tokio::time::timeout(self.request_timeout, reading).await.map_err(|_| Refused::Slow)??;
-        Ok((body.freeze(), held))
-    }
-
-    async fn receive(
-        &self,
-        request: &HttpRequest,
-        payload: web::Payload,
-        ingester: &Ingester,
-    ) -> Result<Answer, Refused> {
+    async fn receive(&self, head: Head<'_>, payload: web::Payload, ingester: &Ingester) -> Result<Answer, Refused> {
         let started = Instant::now();
         let directory = self.directory()?;
-        let door = self.door(request, &directory)?;
-        let header = |name: &str| request.headers().get(name).map(header::HeaderValue::as_bytes);
-        let Some(proof) = door.provider.proof(&header) else {
-            return Err(self.forged(request, &door, &self.beginning(payload).await));
-        };
-        // A secret in the head is looked up before anything of the body is held.
-        let by_secret = match proof {
-            Proof::Signature(_) => None,
-            Proof::Secret(given) => match self.doors.by_secret(&door, given, &directory) {
-                Some(opened) => Some(opened),
-                None => return Err(self.forged(request, &door, &self.beginning(payload).await)),
+        let door = self.door(&head, &directory)?;
+        let mut body = Body::new(payload, self.pace);
+        let header = |name: &str| head.header(name);
+        let (opened, (whole, held)) = match door.provider.proof(&header) {
+            None => return Err(self.unproven(head, &door, &mut body).await),
+            // Looked up before anything of the body is held.
+            Some(Proof::Secret(given)) => match self.doors.by_secret(&door, given, &directory) {
+                None => return Err(self.unproven(head, &door, &mut body).await),
+                Some(opened) => (opened, self.whole(head, &door, &mut body, true).await?),
             },
+            Some(Proof::Signature(signature)) => {
+                let (whole, held) = self.whole(head, &door, &mut body, false).await?;
+                match self.doors.by_signature(&door, &signature, &whole) {
+                    None => return Err(self.forged(head, &door, &whole)),
+                    Some(opened) => (opened, (whole, held)),
+                }
+            }
         };
-        // Never more than there is room for: it would be told to come again for ever.
-        let largest = door.provider.largest(request.path()).map_or(self.max_body, |largest| largest.min(self.queue));
-        let (body, held) = self.body(request, payload, largest).await?;
-        let opened = match proof {
-            Proof::Secret(_) => by_secret,
-            Proof::Signature(signature) => self.doors.by_signature(&door, &signature, &body),
-        };
-        let Some(opened) = opened else { return Err(self.forged(request, &door, &body)) };
-        if let Some(answer) = door.provider.objection(Post { path: request.path(), header: &header, body: &body }) {
+        self.senders.proved(head.network(), started);
+        let post = Post { path: head.path(), header: &header, body: &whole };
+        if let Some(answer) = door.provider.objection(post) {
             return Err(Refused::Incomplete(answer));
         }
-        let delivery = Delivery {
-            received_at: clock::now(),
-            provider: door.provider.kind().as_str(),
-            path: opened.of.map_or_else(|| door.source(), |source| source.id.to_string()),
-            remote: remote(request),
-            headers: kept_headers(request),
-            body: body.clone(),
-            events: door.provider.split(&body, &directory, opened.scope, opened.of),
-        };
+        let delivery = delivery(head, &door, &opened, &whole, &directory);
         let (reply, answer) = oneshot::channel();
         if !ingester.accept(Accept { delivery, held, reply }) {
             return Err(Refused::Full);
@@ -216,7 +130,6 @@ impl Receiver {
         match tokio::time::timeout(ANSWER_WITHIN, answer).await {
             Ok(Ok(Ok(()))) => {
                 let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                let post = Post { path: request.path(), header: &header, body: &body };
                 Ok(door.provider.accepted(post, Kept { at: clock::now(), took_ms }))
             }
             // Not durable, or not known to be in time: the platform sends it again, and it is accepted once.
@@ -224,102 +137,156 @@ impl Receiver {
         }
     }
 
-    fn door<'a>(&self, request: &HttpRequest, directory: &'a Directory) -> Result<Door<'a>, Refused> {
-        let path = request.match_info();
-        let source = path.get("provider").zip(path.get("source"));
-        self.doors.find(request.path(), source, directory).ok_or(Refused::NoSuchDoor)
+    /// Never more than there is room for: it would be told to come again for ever.
+    fn largest(&self, head: Head<'_>, door: &Door<'_>) -> usize {
+        door.provider.largest(head.path()).map_or(self.max_body, |largest| largest.min(self.queue))
     }
 
-    fn handshake(&self, request: &HttpRequest) -> Result<(StatusCode, String), Refused> {
+    /// The whole body, while there is room for it and it comes in time. `shown`: its sender has shown a secret.
+    async fn whole(
+        &self,
+        head: Head<'_>,
+        door: &Door<'_>,
+        body: &mut Body,
+        shown: bool,
+    ) -> Result<(Bytes, Held), Refused> {
+        let network = head.network();
+        let sender = || Sender { network, known: shown || self.senders.has_proven(network, Instant::now()) };
+        let largest = self.largest(head, door);
+        let read = self.read(head.announced(), body, largest, &sender).await;
+        if matches!(read, Err(Refused::TooLarge)) {
+            let most = if sender().known { largest.saturating_mul(2) } else { PASSED_OVER };
+            pass_over(body, most, 0).await;
+        }
+        read
+    }
+
+    async fn read(
+        &self,
+        announced: usize,
+        body: &mut Body,
+        largest: usize,
+        sender: &impl Fn() -> Sender,
+    ) -> Result<(Bytes, Held), Refused> {
+        if announced > largest {
+            return Err(Refused::TooLarge);
+        }
+        if announced > SUSPECT_BODY {
+            self.trusted(sender())?;
+        }
+        let (mut held, mut whole) = (self.intake.begin(), BytesMut::new());
+        loop {
+            // Most bodies come with their heads, and cost no more than this.
+            let chunk = if let Some(ready) = body.chunk().now_or_never() {
+                ready
+            } else {
+                held.wait(sender())?;
+                tokio::select! {
+                    biased;
+                    () = held.has_to_go() => return Err(Refused::MadeRoom),
+                    chunk = body.chunk() => chunk,
+                }
+            };
+            let Some(chunk) = chunk? else { break };
+            let length = whole.len() + chunk.len();
+            if length > largest {
+                return Err(Refused::TooLarge);
+            }
+            if announced == 0 && whole.len() <= SUSPECT_BODY && length > SUSPECT_BODY {
+                self.trusted(sender())?;
+            }
+            held.add(chunk.len(), sender)?;
+            whole.extend_from_slice(&chunk);
+        }
+        held.settle(whole.len());
+        Ok((whole.freeze(), held))
+    }
+
+    /// An error if a sender is unknown and fails too often.
+    fn trusted(&self, sender: Sender) -> Result<(), Refused> {
+        let wait = if sender.known { None } else { self.senders.has_to_wait(sender.network, Instant::now()) };
+        wait.map_or(Ok(()), |wait| Err(Refused::TooOften(wait)))
+    }
+
+    /// The head proves nothing: no more of the body is read than is kept for a look, and what is needed for an answer.
+    async fn unproven(&self, head: Head<'_>, door: &Door<'_>, body: &mut Body) -> Refused {
+        if let Some(wait) = self.senders.failed(head.network(), 0, Instant::now()) {
+            return Refused::TooOften(wait);
+        }
+        let source = door.source();
+        let count = self.quarantine.count(&source);
+        let kept = if count.is_some() { QUARANTINED_BODY } else { 0 };
+        let (known, largest) = (self.senders.has_proven(head.network(), Instant::now()), self.largest(head, door));
+        let most = if known { largest.saturating_mul(2) } else { PASSED_OVER };
+        let (beginning, passed) = pass_over(body, most, kept).await;
+        if let Some(count) = count {
+            self.quarantine.keep(quarantined(head, source, beginning), count);
+        }
+        if passed > largest {
+            return Refused::TooLarge;
+        }
+        Refused::BadSignature(door.provider.bad_signature(head.path()))
+    }
+
+    /// The signature is not that of the body.
+    fn forged(&self, head: Head<'_>, door: &Door<'_>, whole: &Bytes) -> Refused {
+        if let Some(wait) = self.senders.failed(head.network(), whole.len(), Instant::now()) {
+            return Refused::TooOften(wait);
+        }
+        let source = door.source();
+        if let Some(count) = self.quarantine.count(&source) {
+            let beginning = Bytes::copy_from_slice(&whole[..whole.len().min(QUARANTINED_BODY)]);
+            self.quarantine.keep(quarantined(head, source, beginning), count);
+        }
+        Refused::BadSignature(door.provider.bad_signature(head.path()))
+    }
+
+    fn handshake(&self, head: Head<'_>) -> Result<(StatusCode, String), Refused> {
         let directory = self.directory()?;
-        let door = self.door(request, &directory)?;
+        let door = self.door(&head, &directory)?;
         let unset = SecretString::default();
         let token = self.doors.verify_token(&door).unwrap_or(&unset);
-        Ok(match door.provider.handshake(request.query_string(), token) {
-            Ok(challenge) => (StatusCode::OK, challenge),
-            Err(error) => (StatusCode::from_u16(error.status()).unwrap_or(StatusCode::FORBIDDEN), error.to_string()),
+        door.provider.handshake(head.query(), token).map(|challenge| (StatusCode::OK, challenge)).or_else(|error| {
+            match self.senders.failed(head.network(), 0, Instant::now()) {
+                Some(wait) => Err(Refused::TooOften(wait)),
+                None => Ok((StatusCode::from_u16(error.status()).unwrap_or(StatusCode::FORBIDDEN), error.to_string())),
+            }
         })
-    }
-
-    /// Somebody does not know the secret.
-    fn forged(&self, request: &HttpRequest, door: &Door<'_>, body: &Bytes) -> Refused {
-        self.keep_for_a_look(request, &door.source(), body);
-        Refused::BadSignature(door.provider.bad_signature(request.path()))
-    }
-
-    /// What comes at once of a body that is refused: enough for a look, and for small bodies all of it, so that the
-    /// connection is fit for the answer.
-    async fn beginning(&self, mut payload: web::Payload) -> Bytes {
-        let (mut kept, mut left) = (BytesMut::new(), PASSED_OVER);
-        let passing = async {
-            while let Some(Ok(chunk)) = payload.next().await {
-                kept.extend_from_slice(&chunk[..chunk.len().min(QUARANTINED_BODY - kept.len())]);
-                let Some(less) = left.checked_sub(chunk.len()) else { break };
-                left = less;
-            }
-        };
-        let _ = tokio::time::timeout(LINGER, passing).await;
-        kept.freeze()
-    }
-
-    /// Never waited for, and at most twenty a second: whoever sends garbage must not keep the inbox busy. All are
-    /// counted, by the source whose address was used.
-    fn keep_for_a_look(&self, request: &HttpRequest, source: &str, body: &Bytes) {
-        let count = {
-            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = refusals.entry(source.to_owned()).or_insert(0);
-            *count += 1;
-            if self.quarantine_rate.check().is_err() {
-                return;
-            }
-            std::mem::take(count)
-        };
-        let refused = Quarantined {
-            received_at: clock::now(),
-            path: source.to_owned(),
-            remote: remote(request),
-            headers: kept_headers(request),
-            body: Bytes::copy_from_slice(&body[..body.len().min(QUARANTINED_BODY)]),
-        };
-        let (inbox, limit) = (self.inbox.clone(), self.quarantine);
-        actix_rt::spawn(async move {
-            if let Err(error) = inbox.quarantine(refused, count, limit).await {
-                tracing::warn!(%error, "a refused webhook could not be kept for a look");
-            }
-        });
     }
 }
 
-impl Refused {
-    const fn outcome(&self) -> &'static str {
-        match self {
-            Self::NoSuchDoor => "unknown_address",
-            Self::NotReady => "not_ready",
-            Self::TooLarge => "too_large",
-            Self::Slow => "too_slow",
-            Self::Broken => "broken_off",
-            Self::Full => "unavailable",
-            Self::BadSignature(_) => "bad_signature",
-            Self::Incomplete(_) => "incomplete",
-        }
+impl From<Full> for Refused {
+    fn from(_: Full) -> Self {
+        Self::Full
     }
+}
 
-    fn answer(&self) -> HttpResponse {
-        let (status, text) = match self {
-            Self::NoSuchDoor => (StatusCode::NOT_FOUND, "No source has this address"),
-            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "Starting, try again"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Too large"),
-            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "Too slow"),
-            Self::Broken => (StatusCode::BAD_REQUEST, "The body broke off"),
-            Self::Full => (StatusCode::SERVICE_UNAVAILABLE, "Not kept, try again"),
-            Self::BadSignature(answer) | Self::Incomplete(answer) => return said(answer),
-        };
-        let mut answer = plain(status);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            answer.insert_header((header::RETRY_AFTER, RETRY_AFTER));
-        }
-        answer.body(text)
+/// Reads past the next bytes of a body, as long as they come; the first `kept` of them, and how many there were.
+async fn pass_over(body: &mut Body, most: usize, kept: usize) -> (Bytes, usize) {
+    let (mut beginning, mut passed) = (BytesMut::new(), 0);
+    while passed <= most
+        && let Ok(Ok(Some(chunk))) = tokio::time::timeout(LINGER, body.chunk()).await
+    {
+        beginning.extend_from_slice(&chunk[..chunk.len().min(kept - beginning.len())]);
+        passed += chunk.len();
     }
+    (beginning.freeze(), passed)
+}
+
+fn delivery(head: Head<'_>, door: &Door<'_>, opened: &Opened<'_>, body: &Bytes, directory: &Directory) -> Delivery {
+    Delivery {
+        received_at: clock::now(),
+        provider: door.provider.kind().as_str(),
+        path: opened.of.map_or_else(|| door.source(), |source| source.id.to_string()),
+        remote: head.remote(),
+        headers: head.kept(),
+        body: body.clone(),
+        events: door.provider.split(body, directory, opened.scope, opened.of),
+    }
+}
+
+fn quarantined(head: Head<'_>, path: String, body: Bytes) -> Quarantined {
+    Quarantined { received_at: clock::now(), path, remote: head.remote(), headers: head.kept(), body }
 }
 
 /// Adds the webhook addresses. The app must hold `web::Data` of a [`Receiver`] and, a worker, of an [`Ingester`].
@@ -341,65 +308,34 @@ async fn post(
     ingester: web::Data<Ingester>,
 ) -> HttpResponse {
     let started = Instant::now();
-    let outcome = receiver.receive(&request, payload, &ingester).await;
+    let head = Head::new(&request, &receiver.proxies);
+    let outcome = receiver.receive(head, payload, &ingester).await;
     receiver.metrics.acknowledge_seconds.observe(started.elapsed().as_secs_f64());
     match outcome {
         Ok(answer) => {
             Metrics::count(&receiver.metrics.webhooks, "accepted");
             said(&answer)
         }
-        Err(refused) => {
-            Metrics::count(&receiver.metrics.webhooks, refused.outcome());
-            tracing::warn!(outcome = refused.outcome(), path = request.path(), "webhook refused");
-            refused.answer()
-        }
+        Err(refused) => receiver.refuse(head, &refused),
     }
 }
 
 async fn handshake(request: HttpRequest, receiver: web::Data<Receiver>) -> HttpResponse {
-    match receiver.handshake(&request) {
+    let head = Head::new(&request, &receiver.proxies);
+    match receiver.handshake(head) {
         Ok((status, text)) => plain(status).body(text),
-        Err(refused) => refused.answer(),
+        Err(refused) => receiver.refuse(head, &refused),
     }
 }
 
-fn said(answer: &Answer) -> HttpResponse {
-    let mut response = plain(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-    if answer.is_json {
-        response.insert_header((header::CONTENT_TYPE, "application/json"));
-    }
-    response.body(answer.body.clone().into_owned())
-}
-
-fn plain(status: StatusCode) -> actix_web::HttpResponseBuilder {
-    let mut answer = HttpResponse::build(status);
-    answer
-        .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    answer
-}
-
-fn remote(request: &HttpRequest) -> String {
-    request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default()
-}
-
-/// A JSON object, written by hand: it is made for every webhook.
-fn kept_headers(request: &HttpRequest) -> String {
-    let mut json = String::with_capacity(256);
-    for name in KEPT_HEADERS {
-        let Some(value) = request.headers().get(name) else { continue };
-        json.push_str(if json.is_empty() { "{\"" } else { ",\"" });
-        json.push_str(name);
-        json.push_str("\":");
-        match value.to_str() {
-            Ok(plain) if !plain.contains(['"', '\\']) => {
-                json.push('"');
-                json.push_str(plain);
-                json.push('"');
-            }
-            _ => json.push_str(&serde_json::Value::from(String::from_utf8_lossy(value.as_bytes())).to_string()),
+impl Receiver {
+    fn refuse(&self, head: Head<'_>, refused: &Refused) -> HttpResponse {
+        let outcome = refused.outcome();
+        Metrics::count(&self.metrics.webhooks, outcome);
+        if let Some(left_out) = self.log.take(outcome, Instant::now()) {
+            let path = &head.path()[..head.path().floor_char_boundary(LOGGED_PATH)];
+            tracing::warn!(outcome, path, remote = head.remote(), left_out, "webhook refused");
         }
+        refused.answer()
     }
-    json.push_str(if json.is_empty() { "{}" } else { "}" });
-    json
 }

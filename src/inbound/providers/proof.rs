@@ -5,8 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// Longest secret that is looked at: whoever sends a longer one is not worth the hashing.
-pub const LONGEST_SECRET: usize = 512;
+use crate::domain::secret::LONGEST_SECRET;
 
 /// A proof, as the head of a webhook has it.
 #[derive(Clone, Copy)]
