@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    domain::directory::{Directory, Watch},
+    domain::{
+        directory::{Directory, Watch},
+        secret::is_unfit,
+    },
     store::{Store, StoreError},
     telemetry::Metrics,
 };
@@ -13,6 +16,8 @@ use crate::{
 /// First wait while the database is away; each is twice the one before, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
+/// Sources named in one line of the log.
+const NAMED_SOURCES: usize = 20;
 
 /// Brings the database up to date and loads the directory; if the database is away, goes on trying in the background.
 /// Until then the watch holds `None`, and whoever needs the directory answers that the hub is not ready.
@@ -64,7 +69,23 @@ async fn first(store: &Store) -> Result<Directory, StoreError> {
     if !done.is_empty() {
         tracing::info!(migrations = done.len(), "the database was brought up to date");
     }
-    store.load_directory().await
+    let directory = store.load_directory().await?;
+    name_unfit_secrets(&directory);
+    Ok(directory)
+}
+
+/// The command line refuses such secrets, but did not always.
+fn name_unfit_secrets(directory: &Directory) {
+    let unfit = directory.sources.values().filter(|source| source.app_secrets.iter().any(is_unfit));
+    let unfit: Vec<String> = unfit.map(|source| source.id.to_string()).collect();
+    if !unfit.is_empty() {
+        tracing::warn!(
+            count = unfit.len(),
+            sources = unfit[..unfit.len().min(NAMED_SOURCES)].join(", "),
+            "webhooks of these sources are opened by a secret of less than 32 characters, or of more than 512: replace it \
+             with `leadwire source set-app-secret`"
+        );
+    }
 }
 
 async fn follow(store: &Store, interval: Duration, sender: &watch::Sender<Option<Arc<Directory>>>, metrics: &Metrics) {

@@ -24,7 +24,7 @@ use crate::{
     api::ApiState,
     auth::{Authenticator, Options, Origins, OwnTokens, Recorder},
     config::{KeyRing, Settings, data_folder},
-    domain::{SourceId, directory::Watch},
+    domain::{SourceId, directory::Watch, secret::is_unfit},
     enrichment::Supervisors,
     exports,
     http::{Pace, Proxies},
@@ -267,6 +267,18 @@ pub fn cautions(settings: &Settings) -> Vec<&'static str> {
     let mut cautions = Vec::new();
     if settings.meta.app_secrets.is_empty() {
         cautions.push("meta.app_secrets is empty: webhooks of the hub's own app are refused");
+    }
+    if settings.meta.app_secrets.iter().any(is_unfit) {
+        cautions.push(
+            "meta.app_secrets has a secret that is none of Meta's, which have 32 characters: one that is shorter could be \
+             guessed",
+        );
+    }
+    if settings.prospecting.tokens.iter().any(is_unfit) {
+        cautions.push(
+            "a token in prospecting.tokens, or in a variable that prospecting.environment_tokens names, has less than 32 \
+             characters (or more than 512, which opens nothing): whoever guesses it sends webhooks for any account",
+        );
     }
     if settings.meta.verify_token.expose_secret().is_empty() {
         cautions.push("meta.verify_token is empty: Meta can't verify /webhook");

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::BadInput;
+use crate::domain::secret::{LONGEST_SECRET, SHORTEST_SECRET, is_unfit};
 
 /// More than any secret has; what comes after is not read.
 const MAX_LENGTH: u64 = 64 * 1024;
@@ -37,6 +38,17 @@ pub(super) fn demand(variable: &str, what: &str) -> anyhow::Result<SecretString>
 fn tidy(text: &str) -> Option<SecretString> {
     let text = text.trim_end_matches(['\r', '\n']);
     (!text.is_empty()).then(|| text.to_owned().into())
+}
+
+/// Refuses what can't open a door safely.
+pub(super) fn fit(secret: SecretString, what: &str) -> Result<SecretString, BadInput> {
+    if is_unfit(&secret) {
+        return Err(BadInput(format!(
+            "the {what} must have {SHORTEST_SECRET} to {LONGEST_SECRET} characters that nobody can guess, such as those of \
+             `openssl rand -hex 32`"
+        )));
+    }
+    Ok(secret)
 }
 
 /// Refuses a secret that is too short to be one.

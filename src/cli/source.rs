@@ -17,9 +17,6 @@ use crate::{
     store::{NewSource, Store},
 };
 
-/// A bearer token that is shorter could be guessed.
-const SHORTEST_TOKEN: usize = 16;
-
 /// Pages and other things that send webhooks.
 #[derive(Debug, Subcommand)]
 pub enum Source {
@@ -201,7 +198,7 @@ async fn set_app_secret(store: &Store, directory: &Directory, id: SourceId, only
         let hub = "this source belongs to the hub's own app: change meta.app_secrets in the settings instead";
         return Err(BadInput(hub.to_owned()).into());
     }
-    let newest = secret::demand("LEADWIRE_APP_SECRET", "app secret")?;
+    let newest = secret::fit(secret::demand("LEADWIRE_APP_SECRET", "app secret")?, "app secret")?;
     match source.kind {
         SourceKind::Meta => {}
         SourceKind::Unipile => is_no_other_agencys(directory, source.agency, &newest)?,
@@ -216,8 +213,10 @@ async fn set_app_secret(store: &Store, directory: &Directory, id: SourceId, only
 
 async fn add_page(store: &Store, directory: &Directory, page: Meta) -> anyhow::Result<()> {
     database::account(directory, page.account)?;
-    let own_app =
-        if page.own_app { Some((named("LEADWIRE_APP_SECRET")?, named("LEADWIRE_VERIFY_TOKEN")?)) } else { None };
+    let own_app = || {
+        Ok::<_, BadInput>((secret::fit(named("LEADWIRE_APP_SECRET")?, "app secret")?, named("LEADWIRE_VERIFY_TOKEN")?))
+    };
+    let own_app = page.own_app.then(own_app).transpose()?;
     let (app_secrets, verify_token) = own_app.map(|(secret, verify)| (vec![secret], verify)).unzip();
     let source = NewSource {
         account: page.account,
@@ -240,7 +239,7 @@ async fn add_page(store: &Store, directory: &Directory, page: Meta) -> anyhow::R
 async fn add_unipile(store: &Store, directory: &Directory, wanted: Unipile) -> anyhow::Result<()> {
     database::account(directory, wanted.account)?;
     let (secret, is_made) = match secret::from_environment("LEADWIRE_APP_SECRET") {
-        Some(given) => (given, false),
+        Some(given) => (secret::fit(given, "secret")?, false),
         None => (keys::random()?, true),
     };
     if let Some(agency) = directory.agency_of(wanted.account) {
@@ -273,7 +272,7 @@ async fn add_unipile(store: &Store, directory: &Directory, wanted: Unipile) -> a
 async fn add_prospecting(store: &Store, directory: &Directory, wanted: Prospecting) -> anyhow::Result<()> {
     database::account(directory, wanted.account)?;
     let (secret, is_made) = match secret::from_environment("LEADWIRE_APP_SECRET") {
-        Some(given) => (secret::long_enough(given, SHORTEST_TOKEN, "token")?, false),
+        Some(given) => (secret::fit(given, "token")?, false),
         None => (keys::random()?, true),
     };
     is_no_other_sources(directory, None, &secret)?;

@@ -9,7 +9,7 @@ use crate::support::{House, PATIENCE, postgres, until};
 
 const LOGGED: &str = include_str!("../../migrations/postgres/contrib.logged_outbox.sql");
 const PG_NET: &str = include_str!("../../migrations/postgres/contrib.pg_net.sql");
-const TOKEN: &str = "token-of-a-database-elsewhere";
+const TOKEN: &str = "token-of-a-database-that-is-elsewhere";
 
 /// As `pg_net` 0.20 declares it. Its queue takes part in transactions; its body must be JSON.
 const NET: &str = "

@@ -150,7 +150,7 @@ async fn resumed(house: &House, tenant: usize, after: &Value) -> Result<Value> {
     socket.next_of("cost:alert", Duration::from_secs(3)).await
 }
 
-const TOKEN: &str = "token-of-a-prospecting-database";
+const TOKEN: &str = "token-of-a-prospecting-database-elsewhere";
 const ALERT: &str = include_str!("../../src/inbound/providers/prospecting/samples/alert_daily.json");
 
 #[tokio::test]

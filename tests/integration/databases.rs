@@ -19,7 +19,7 @@ const ROW_COST: &str = include_str!("../../src/inbound/providers/prospecting/sam
 const LEADS: &str = "/api/webhooks/lead-enrichment";
 const COSTS: &str = "/api/webhooks/cost-alert";
 const CAMPAIGNS: &str = "/api/webhooks/campaign-lifecycle";
-const TOKENS: [&str; 2] = ["token-of-the-first-database", "token-of-the-second-database"];
+const TOKENS: [&str; 2] = ["token-of-the-first-database-of-two", "token-of-the-second-database-of-two"];
 const HUBS: &str = "token-of-the-whole-hub";
 
 /// A house whose tenants have a prospecting source each.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use loadtest::{
     client::Socket,
-    hub::VERIFY_TOKEN,
+    hub::{APP_SECRET, VERIFY_TOKEN},
     platform::meta::{Webhook, sign},
 };
 use reqwest::{Response, StatusCode};
@@ -190,7 +190,7 @@ async fn the_handshake_is_answered_for_who_knows_the_token_only() -> Result<()> 
         let (status, text) = (bad.status(), bad.text().await?);
         ensure!(status == StatusCode::FORBIDDEN && text == "Invalid verify token", "{token}: {status} {text}");
     }
-    let own = house.hub.add_own_app_source(&house.tenants[0].account, 303, "t", "s", "own token").await?;
+    let own = house.hub.add_own_app_source(&house.tenants[0].account, 303, "t", APP_SECRET, "own token").await?;
     crate::support::until("the new source's address", PATIENCE, || async {
         let url = house.hub.url(&format!("/webhook/meta/{own}?hub.challenge=7&hub.verify_token=own%20token"));
         let answer = house.hub.http().get(url).send().await?;

@@ -28,6 +28,7 @@ mod replies;
 mod rotation;
 mod signing_in;
 mod store;
+mod strangers;
 mod support;
 mod tenancy;
 mod trial;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{House, PATIENCE, postgres, until};
 
 const SHARED: &str = "/api/webhooks/unipile/messages";
-const SECRETS: [&str; 2] = ["harbor-secret", "maple-secret"];
+const SECRETS: [&str; 2] = ["harbor-secret-that-nobody-can-guess", "maple-secret-that-nobody-can-guess"];
 
 /// A house with an account at Unipile for each tenant.
 pub struct Inbox {
@@ -147,7 +147,7 @@ async fn a_wrong_secret_opens_nothing_and_another_agencys_secret_reaches_nobody_
     let inbox = Inbox::open().await?;
     let hub = &inbox.house.hub;
     let body = inbox.connected[0].message("Zoë", "m_1", "Hello", TEN);
-    for secret in ["", "wrong", "harbor-secret2"] {
+    for secret in ["", "wrong", "harbor-secret-that-nobody-can-guess2"] {
         let answer = unipile::post(hub.http(), &hub.url(SHARED), secret, &body).await?;
         ensure!(answer.status() == StatusCode::UNAUTHORIZED, "{secret}: {}", answer.status());
     }

@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 /// The secret of the hub's own Meta app, unless a test sets another.
-pub const APP_SECRET: &str = "app_secret_123";
+pub const APP_SECRET: &str = "5f1d7a84c0e92b63af08d51be7c4962d";
 /// What the hub's own Meta app verifies its webhook with, unless a test sets another.
 pub const VERIFY_TOKEN: &str = "verify_token_123";
 /// The password of the users that [`Hub`](super::Hub) adds.
@@ -140,7 +140,7 @@ mod tests {
             .set("realtime.sessions_per_user", 7)
             .to_toml(([127, 0, 0, 1], 1234).into(), ([127, 0, 0, 1], 1235).into(), Path::new("/somewhere"));
         assert!(text.contains("[realtime]\nheartbeat = \"1s\"\nsessions_per_user = 7\n"), "{text}");
-        assert!(text.contains("[meta]\napp_secrets = [\"app_secret_123\"]\n"), "{text}");
+        assert!(text.contains("[meta]\napp_secrets = [\"5f1d7a84c0e92b63af08d51be7c4962d\"]\n"), "{text}");
         assert!(
             text.contains("[server]\nbind = \"127.0.0.1:1234\"\npublic_url = \"http://127.0.0.1:1234\"\n"),
             "{text}"

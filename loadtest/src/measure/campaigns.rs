@@ -91,7 +91,7 @@ async fn run(options: &Run, name: &str, scenario: &Scenario, database: &Database
     for number in 0..scenario.campaigns {
         let page = 100_200_300_400_600 + number as u64;
         let tenant = hub.add_tenant(&format!("Campaign {number}"), page, "EAAB-campaigns").await?;
-        hub.add_prospecting(&tenant.account, &format!("token-of-the-database-{number}")).await?;
+        hub.add_prospecting(&tenant.account, &format!("token-of-the-database-of-campaign-{number}")).await?;
         tenants.push(tenant);
     }
     hub.start().await?;
