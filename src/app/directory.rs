@@ -9,7 +9,7 @@ use crate::{
         directory::{Directory, Watch},
         secret::is_unfit,
     },
-    store::{Store, StoreError},
+    store::{Hold, Schema, Store, StoreError},
     telemetry::Metrics,
 };
 
@@ -26,7 +26,8 @@ pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>
     let directory = first(&store).await;
     let loaded = directory.is_ok();
     match directory {
-        Ok(directory) => {
+        Ok((directory, hold)) => {
+            actix_rt::spawn(keep(store.clone(), hold));
             name_unsafe_issuers(&directory);
             sender.send_replace(Some(Arc::new(directory)));
         }
@@ -38,7 +39,8 @@ pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>
             loop {
                 tokio::time::sleep(wait).await;
                 match first(&store).await {
-                    Ok(directory) => {
+                    Ok((directory, hold)) => {
+                        actix_rt::spawn(keep(store.clone(), hold));
                         name_unsafe_issuers(&directory);
                         break drop(sender.send_replace(Some(Arc::new(directory))));
                     }
@@ -64,14 +66,32 @@ fn name_unsafe_issuers(directory: &Directory) {
     }
 }
 
-async fn first(store: &Store) -> Result<Directory, StoreError> {
+async fn first(store: &Store) -> Result<(Directory, Hold), StoreError> {
+    // Before the tables are looked at: whoever takes some away is waited for, or finds that a hub is here.
+    let hold = store.hold_for_hub().await?;
     let done = store.migrate().await?;
     if !done.is_empty() {
         tracing::info!(migrations = done.len(), "the database was brought up to date");
     }
+    if let Schema { version: Some(version), unknown: 1.., .. } = store.schema().await? {
+        tracing::error!(version, "a newer version of the hub has changed the tables: use that, this one is not ready");
+    }
     let directory = store.load_directory().await?;
     name_unfit_secrets(&directory);
-    Ok(directory)
+    Ok((directory, hold))
+}
+
+/// Holds the database for this hub as long as it runs, whatever happens to connections.
+async fn keep(store: Store, mut hold: Hold) {
+    loop {
+        hold.lost().await;
+        hold = loop {
+            tokio::time::sleep(FIRST).await;
+            if let Ok(hold) = store.hold_for_hub().await {
+                break hold;
+            }
+        };
+    }
 }
 
 /// The command line refuses such secrets, but did not always.

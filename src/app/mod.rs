@@ -5,6 +5,7 @@ mod directory;
 mod front;
 mod housekeeping;
 mod own;
+mod preflight;
 mod probes;
 mod requests;
 mod server;
@@ -19,6 +20,8 @@ use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 use upkeep::Upkeep;
+
+pub use preflight::{Refused, preflight};
 
 use crate::{
     api::ApiState,
@@ -50,12 +53,13 @@ const RECONNECTIONS: usize = 256;
 /// Runs the hub until `stop` ends, then stops it in order. `ready` is called with the address when it listens.
 ///
 /// # Errors
-/// If a part can't be built, or one of them has failed for good: what was accepted is kept, start the hub again.
+/// [`Refused`] if the settings can't work on this machine; else if a part can't be built, or one of them has failed for good: what was accepted is kept, start the hub again.
 pub fn run(
     settings: Settings,
     ready: impl FnOnce(SocketAddr) + 'static,
     stop: impl Future<Output = ()> + 'static,
 ) -> anyhow::Result<()> {
+    preflight(&settings)?;
     start_logging(&settings.telemetry).map_err(anyhow::Error::msg)?;
     // The one provider of TLS in the tree; a second call finds it installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -248,17 +252,12 @@ impl Drop for Hub {
     }
 }
 
-/// One hub a data folder: two would give out the same positions.
+/// Closes the data folder to others, and to other hubs.
 fn lock(folder: &Path) -> anyhow::Result<fs::File> {
     for narrowed in data_folder::secure(folder)? {
         tracing::warn!("{narrowed}");
     }
-    let path = folder.join("lock");
-    let file = data_folder::file(&path).with_context(|| format!("{} can't be opened", path.display()))?;
-    if file.try_lock().is_err() {
-        bail!("another hub runs on {}: stop it, or give this one a data.dir of its own", folder.display());
-    }
-    Ok(file)
+    Ok(data_folder::lock(folder)?)
 }
 
 /// What is missing for serving outside of this machine, in words; said at the start.

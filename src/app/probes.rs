@@ -10,7 +10,7 @@ use crate::{
     domain::directory::Watch,
     http::routes::{Routes, get},
     inbox::Inbox,
-    store::Store,
+    store::{Schema, Store},
     telemetry::Metrics,
 };
 
@@ -57,7 +57,7 @@ async fn ready(probed: web::Data<Probed>) -> HttpResponse {
 }
 
 /// 200 while webhooks are accepted and dashboards served. A store that is away makes the hub degraded, not unready:
-/// taking it out of service would help nobody.
+/// taking it out of service would help nobody. Tables of another version make it unready.
 async fn ready_in_detail(probed: web::Data<Probed>) -> HttpResponse {
     let mut missing = Vec::new();
     if probed.inbox.size().await.is_err() {
@@ -66,8 +66,15 @@ async fn ready_in_detail(probed: web::Data<Probed>) -> HttpResponse {
     if probed.directory.borrow().is_none() {
         missing.push("directory");
     }
-    let store = if probed.store.ping().await.is_ok() { "ok" } else { "away" };
-    let body = json!({"ready": missing.is_empty(), "missing": missing, "store": store});
+    let schema = probed.store.schema().await.ok();
+    if schema.as_ref().is_some_and(|schema| !schema.fits()) {
+        missing.push("schema");
+    }
+    let store = if schema.is_some() { "ok" } else { "away" };
+    let schema = schema.map(|Schema { version, pending, unknown }| {
+        json!({"version": version, "pending": pending, "unknown": unknown})
+    });
+    let body = json!({"ready": missing.is_empty(), "missing": missing, "store": store, "schema": schema});
     if missing.is_empty() { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
 }
 

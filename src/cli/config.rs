@@ -5,19 +5,18 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::table;
-use crate::{
-    auth::OwnTokens,
-    config::{KeyRing, Settings},
-};
+use crate::{app, config::Settings};
 
 /// The settings.
 #[derive(Debug, Subcommand)]
 pub enum Config {
-    /// Names everything that is wrong with the settings, if anything is.
+    /// Names everything for which `serve` would refuse to start, if there is anything. Makes and changes nothing.
+    #[command(after_help = "Example: leadwire --config leadwire.toml config check && systemctl restart leadwire")]
     Check,
     /// Prints the settings in force, without the secrets.
     Print,
     /// Prints every setting with its default and what it means: the start of a file of your own.
+    #[command(after_help = "Example: leadwire config defaults > leadwire.toml")]
     Defaults,
 }
 
@@ -26,8 +25,10 @@ impl Config {
         match self {
             Self::Check => {
                 let settings = Settings::load(file)?;
-                // The key does not matter here, the file does; and a check must not make a master key.
-                OwnTokens::configured(&settings.auth.signing_key_file, &KeyRing::fixed(Vec::new()))?;
+                app::preflight(&settings)?;
+                for caution in app::cautions(&settings) {
+                    eprintln!("Note: {caution}.");
+                }
                 eprintln!("The settings are good.");
             }
             Self::Print => table::show(&format!("{:#?}\n", Settings::load(file)?)),

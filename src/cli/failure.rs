@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{auth::SigningKeyError, config, store::StoreError};
+use crate::{app, auth::SigningKeyError, config, store::StoreError};
 
 /// What was asked for can't be done as it was asked. The text says what to do instead.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,7 @@ fn is_input(error: &anyhow::Error) -> bool {
         || error.is::<config::KeyError>()
         || error.is::<config::FolderError>()
         || error.is::<SigningKeyError>()
+        || error.is::<app::Refused>()
 }
 
 #[cfg(test)]

@@ -3,7 +3,11 @@
 use clap::Subcommand;
 use url::{Host, Url};
 
-use super::{BadInput, database, secret, table};
+use super::{
+    BadInput, database,
+    secret::{self, Given},
+    table,
+};
 use crate::{
     auth,
     config::Settings,
@@ -18,7 +22,11 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum Issuer {
     /// Trusts an issuer's tokens for one agency's users and prints its id. Without --jwks its tokens are HS256, with the
-    /// shared secret from `LEADWIRE_ISSUER_SECRET`, else stdin.
+    /// shared secret from `LEADWIRE_ISSUER_SECRET`, or with --stdin from there.
+    #[command(
+        after_help = "Example: leadwire issuer add --agency agc_… --iss https://id.example --audience leadwire --jwks \
+                      https://id.example/jwks.json"
+    )]
     Add {
         /// Whose users its tokens may name.
         #[arg(long)]
@@ -37,6 +45,8 @@ pub enum Issuer {
         /// address there that is not theirs.
         #[arg(long)]
         trust_email: bool,
+        #[command(flatten)]
+        given: Given,
     },
     /// Trusts an issuer no more.
     Remove {
@@ -51,7 +61,7 @@ impl Issuer {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let (store, directory) = database::with_directory(settings).await?;
         match self {
-            Self::Add { agency, iss, audience, jwks, trust_email } => {
+            Self::Add { agency, iss, audience, jwks, trust_email, given } => {
                 database::agency(&directory, agency)?;
                 let key = if let Some(url) = jwks {
                     if audience.is_none() {
@@ -59,7 +69,7 @@ impl Issuer {
                     }
                     IssuerKey::Jwks(url)
                 } else {
-                    let shared = secret::demand("LEADWIRE_ISSUER_SECRET", "shared secret (or --jwks URL)")?;
+                    let shared = given.demand("LEADWIRE_ISSUER_SECRET", "shared secret (or --jwks URL)")?;
                     // RFC 7518, section 3.2: a key of at least the hash's size.
                     IssuerKey::Secret(secret::long_enough(shared, 32, "shared secret")?)
                 };

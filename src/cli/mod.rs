@@ -12,6 +12,7 @@ mod database;
 mod demo;
 mod failure;
 mod inbox;
+mod installation;
 mod issuer;
 mod key;
 mod member;
@@ -20,6 +21,7 @@ mod rotate;
 mod secret;
 mod serve;
 mod source;
+mod sources;
 mod table;
 mod token;
 mod trial;
@@ -35,10 +37,10 @@ use crate::config::{Settings, data_folder};
 
 /// Webhooks in, dashboards first, database after.
 #[derive(Debug, Parser)]
-#[command(name = "leadwire", version)]
+#[command(name = "leadwire", version, after_help = "Example: leadwire --config /etc/leadwire.toml user list")]
 pub struct Cli {
     /// Settings that differ from the defaults, as TOML; see `leadwire config defaults`.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "LEADWIRE_CONFIG")]
     pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
@@ -51,7 +53,7 @@ pub enum Command {
     /// Run the hub.
     Serve,
     /// Run the hub with a simulated platform and leads that flow, to look at.
-    Demo,
+    Demo(demo::Demo),
     /// Check a hub that runs: that database events are noted, delivered and worked on.
     Check(trial::Check),
     /// What was accepted and is not finished.
@@ -104,10 +106,15 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<()> {
-    let settings = || Settings::load(cli.config.as_deref());
+    let (file, needs) = (cli.config, cli.command.needs());
+    let settings = || -> anyhow::Result<Settings> {
+        let settings = Settings::load(file.as_deref())?;
+        installation::must_find(&settings, needs, file.is_some())?;
+        Ok(settings)
+    };
     match cli.command {
         Command::Serve => serve::run(settings()?),
-        Command::Demo => demo::run(settings()?),
+        Command::Demo(demo) => demo.run(settings()?),
         Command::Check(check) => wait(check.run(&settings()?)),
         Command::Inbox(command) => wait(command.run(&settings()?)),
         Command::Agency(command) => wait(command.run(&settings()?)),
@@ -120,7 +127,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Token(command) => wait(command.run(&settings()?)),
         Command::Audit(command) => wait(command.run(&settings()?)),
         Command::Migrate(command) => wait(command.run(&settings()?)),
-        Command::Config(command) => command.run(cli.config.as_deref()),
+        Command::Config(command) => command.run(file.as_deref()),
     }
 }
 

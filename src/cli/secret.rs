@@ -1,7 +1,9 @@
-//! Secrets for a command: from the environment or stdin, never from its arguments, which others can see.
+//! Secrets for a command: from the environment, or from stdin when it is asked for; never from its arguments, which others
+//! can see.
 
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 
+use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::BadInput;
@@ -10,28 +12,40 @@ use crate::domain::secret::{LONGEST_SECRET, SHORTEST_SECRET, is_unfit};
 /// More than any secret has; what comes after is not read.
 const MAX_LENGTH: u64 = 64 * 1024;
 
-/// The variable's value, if it is set and not empty.
-pub(super) fn from_environment(variable: &str) -> Option<SecretString> {
-    std::env::var(variable).ok().and_then(|text| tidy(&text))
+/// Where a command's secret is. Without being told, a command never reads stdin: one that is open and silent, as under
+/// cron or a container, would keep it waiting for ever.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Given {
+    /// Read the secret from stdin instead of the environment.
+    #[arg(long)]
+    stdin: bool,
 }
 
-/// The variable's value, else what stands on stdin.
-pub(super) fn find(variable: &str) -> anyhow::Result<Option<SecretString>> {
-    if let Some(secret) = from_environment(variable) {
-        return Ok(Some(secret));
-    }
-    if std::io::stdin().is_terminal() {
-        return Ok(None);
+impl Given {
+    /// What stands on stdin if it is to be read, else the variable's value.
+    pub(super) fn find(self, variable: &str) -> anyhow::Result<Option<SecretString>> {
+        if !self.stdin {
+            return Ok(from_environment(variable));
     }
     let mut text = String::new();
     std::io::stdin().lock().take(MAX_LENGTH).read_to_string(&mut text)?;
-    Ok(tidy(&text))
+        match tidy(&text) {
+            Some(secret) => Ok(Some(secret)),
+            None => Err(BadInput("--stdin was given, and stdin is empty".to_owned()).into()),
+        }
+    }
+
+    /// The same, but it must be there.
+    pub(super) fn demand(self, variable: &str, what: &str) -> anyhow::Result<SecretString> {
+        let missing =
+            || BadInput(format!("no {what} was given: set {variable}, or add --stdin and write it to the command's stdin"));
+        Ok(self.find(variable)?.ok_or_else(missing)?)
+    }
 }
 
-/// The same, but it must be there.
-pub(super) fn demand(variable: &str, what: &str) -> anyhow::Result<SecretString> {
-    let missing = || BadInput(format!("no {what} was given: set {variable}, or write it to the command's stdin"));
-    Ok(find(variable)?.ok_or_else(missing)?)
+/// The variable's value, if it is set and not empty.
+pub(super) fn from_environment(variable: &str) -> Option<SecretString> {
+    std::env::var(variable).ok().and_then(|text| tidy(&text))
 }
 
 /// Without the line's end that `echo` and editors leave behind.

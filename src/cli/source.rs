@@ -4,7 +4,11 @@ use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{BadInput, check, database, secret, table};
+use super::{
+    BadInput, check, database,
+    secret::{self, Given},
+    sources,
+};
 use crate::{
     auth::keys,
     config::Settings,
@@ -23,10 +27,13 @@ pub enum Source {
     /// Connects a source to an account and prints its id.
     #[command(subcommand)]
     Add(Add),
-    /// Replaces a source's token; what waits for it is tried again. From `LEADWIRE_TOKEN`, else stdin.
+    /// Replaces a source's token; what waits for it is tried again. From `LEADWIRE_TOKEN`, or with --stdin from there.
+    #[command(after_help = "Example: pass show page | leadwire source set-token src_… --stdin")]
     SetToken {
         /// Whose.
         source: SourceId,
+        #[command(flatten)]
+        given: Given,
     },
     /// Says where Unipile's API is for a source: with it the hub registers its webhooks and fetches what was missed.
     SetDsn {
@@ -36,14 +43,17 @@ pub enum Source {
         #[arg(value_parser = unipile::api_url)]
         dsn: Url,
     },
-    /// Gives a source with an app of its own that app's new secret (`LEADWIRE_APP_SECRET`, or stdin). What the old one
-    /// signed is still accepted until the next change, or not any more with `--only`.
+    /// Gives a source with an app of its own that app's new secret (`LEADWIRE_APP_SECRET`, or with --stdin from there).
+    /// What the old one signed is still accepted until the next change, or not any more with `--only`.
+    #[command(after_help = "Example: LEADWIRE_APP_SECRET=… leadwire source set-app-secret src_… --only")]
     SetAppSecret {
         /// Whose.
         source: SourceId,
         /// Refuse what the old secret signed from now on.
         #[arg(long)]
         only: bool,
+        #[command(flatten)]
+        given: Given,
     },
     /// Lets a source's events through again.
     Enable {
@@ -80,10 +90,13 @@ pub enum Source {
 /// The kinds of sources.
 #[derive(Debug, Subcommand)]
 pub enum Add {
-    /// A Facebook page. Its token comes from `LEADWIRE_TOKEN`, else stdin.
+    /// A Facebook page. Its token comes from `LEADWIRE_TOKEN`, or with --stdin from there.
+    #[command(
+        after_help = "Example: LEADWIRE_TOKEN=EAAB… leadwire source add meta --account acc_… --page 1015500000001 --name Bluebird"
+    )]
     Meta(Meta),
-    /// An account that is connected through Unipile. The workspace's API key comes from `LEADWIRE_TOKEN`, else stdin; the
-    /// secret that its webhooks carry in the header `Unipile-Auth` from `LEADWIRE_APP_SECRET`, else one is made and shown.
+    /// An account that is connected through Unipile. The workspace's API key comes from `LEADWIRE_TOKEN`, or with --stdin from
+    /// there; the secret that its webhooks carry in the header `Unipile-Auth` from `LEADWIRE_APP_SECRET`, else one is made and shown.
     Unipile(Unipile),
     /// A prospecting database of one account, and the hub's own tables of it. The bearer token of its webhooks comes from
     /// `LEADWIRE_APP_SECRET`, else one is made and shown; `source set-app-secret` replaces it.
@@ -117,6 +130,8 @@ pub struct Unipile {
     /// only receives.
     #[arg(long, value_parser = unipile::api_url)]
     dsn: Option<Url>,
+    #[command(flatten)]
+    given: Given,
 }
 
 /// A Facebook page.
@@ -135,6 +150,8 @@ pub struct Meta {
     /// `LEADWIRE_VERIFY_TOKEN` hold that app's secrets.
     #[arg(long)]
     own_app: bool,
+    #[command(flatten)]
+    given: Given,
 }
 
 impl Source {
@@ -144,13 +161,13 @@ impl Source {
             Self::Add(Add::Meta(page)) => add_page(&store, &directory, page).await?,
             Self::Add(Add::Unipile(account)) => add_unipile(&store, &directory, account).await?,
             Self::Add(Add::Prospecting(database)) => add_prospecting(&store, &directory, database).await?,
-            Self::SetToken { source } => {
+            Self::SetToken { source, given } => {
                 if known(&directory, source)?.kind == SourceKind::Prospecting {
                     let words = "a prospecting database has no API: `leadwire source set-app-secret` replaces the token \
                                  of its webhooks";
                     return Err(BadInput(words.to_owned()).into());
                 }
-                let token = secret::demand("LEADWIRE_TOKEN", "token")?;
+                let token = given.demand("LEADWIRE_TOKEN", "token")?;
                 store.set_source_token(source, &token).await?;
                 eprintln!("The token is replaced.");
             }
@@ -161,7 +178,9 @@ impl Source {
                 store.set_source_api_url(source, &dsn).await?;
                 eprintln!("The hub asks Unipile's API there.");
             }
-            Self::SetAppSecret { source, only } => set_app_secret(&store, &directory, source, only).await?,
+            Self::SetAppSecret { source, only, given } => {
+                set_app_secret(&store, &directory, source, only, given).await?;
+            }
             Self::Enable { source } => {
                 known(&directory, source)?;
                 store.set_source_enabled(source, true).await?;
@@ -186,19 +205,25 @@ impl Source {
                 }
                 check::run(settings, &directory, source, fix).await?;
             }
-            Self::List { account } => list(&directory, account),
+            Self::List { account } => sources::list(&directory, account),
         }
         Ok(())
     }
 }
 
-async fn set_app_secret(store: &Store, directory: &Directory, id: SourceId, only: bool) -> anyhow::Result<()> {
+async fn set_app_secret(
+    store: &Store,
+    directory: &Directory,
+    id: SourceId,
+    only: bool,
+    given: Given,
+) -> anyhow::Result<()> {
     let source = known(directory, id)?;
     if source.app_secrets.is_empty() {
         let hub = "this source belongs to the hub's own app: change meta.app_secrets in the settings instead";
         return Err(BadInput(hub.to_owned()).into());
     }
-    let newest = secret::fit(secret::demand("LEADWIRE_APP_SECRET", "app secret")?, "app secret")?;
+    let newest = secret::fit(given.demand("LEADWIRE_APP_SECRET", "app secret")?, "app secret")?;
     match source.kind {
         SourceKind::Meta => {}
         SourceKind::Unipile => is_no_other_agencys(directory, source.agency, &newest)?,
@@ -223,7 +248,7 @@ async fn add_page(store: &Store, directory: &Directory, page: Meta) -> anyhow::R
         kind: SourceKind::Meta,
         external_id: page.page,
         name: page.name,
-        token: secret::demand("LEADWIRE_TOKEN", "token")?,
+        token: page.given.demand("LEADWIRE_TOKEN", "token")?,
         app_secrets: app_secrets.unwrap_or_default(),
         verify_token,
         api_url: None,
@@ -250,7 +275,7 @@ async fn add_unipile(store: &Store, directory: &Directory, wanted: Unipile) -> a
         kind: SourceKind::Unipile,
         external_id: wanted.connected,
         name: wanted.name,
-        token: secret::demand("LEADWIRE_TOKEN", "API key")?,
+        token: wanted.given.demand("LEADWIRE_TOKEN", "API key")?,
         app_secrets: vec![secret.clone()],
         verify_token: None,
         api_url: wanted.dsn,
@@ -327,36 +352,6 @@ fn is_no_other_agencys(directory: &Directory, agency: AgencyId, secret: &SecretS
         ));
     }
     Ok(())
-}
-
-fn list(directory: &Directory, account: Option<AccountId>) {
-    let mut sources: Vec<_> = directory.sources.values().collect();
-    sources.retain(|source| account.is_none_or(|only| only == source.account));
-    sources.sort_by_key(|source| (source.account, source.id));
-    table::print(
-        ["id", "account", "kind", "platform id", "name", "state", "app", "api"],
-        sources.into_iter().map(|source| {
-            [
-                source.id.to_string(),
-                source.account.to_string(),
-                source.kind.to_string(),
-                source.external_id.clone(),
-                source.name.clone(),
-                if source.enabled { "enabled" } else { "disabled" }.to_owned(),
-                if source.app_secrets.is_empty() { "the hub's" } else { "its own" }.to_owned(),
-                api(source),
-            ]
-        }),
-    );
-}
-
-/// Where the platform is asked.
-fn api(source: &directory::Source) -> String {
-    match (&source.api_url, source.kind) {
-        (Some(url), _) => url.as_str().trim_end_matches('/').to_owned(),
-        (None, SourceKind::Unipile | SourceKind::Prospecting) => "receives only".to_owned(),
-        (None, SourceKind::Meta) => "meta.graph_url".to_owned(),
-    }
 }
 
 fn known(directory: &Directory, source: SourceId) -> Result<&directory::Source, BadInput> {

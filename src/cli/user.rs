@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{BadInput, database, member, secret, table};
+use super::{BadInput, database, member, secret::Given, table};
 use crate::{
     auth::{keys, password},
     config::Settings,
@@ -14,8 +14,11 @@ use crate::{
 /// People who sign in.
 #[derive(Debug, Subcommand)]
 pub enum User {
-    /// Adds a user and prints their id. The password comes from `LEADWIRE_PASSWORD`, else stdin, else one is made and
-    /// printed on stderr.
+    /// Adds a user and prints their id. The password comes from `LEADWIRE_PASSWORD`, or with --stdin from there; without
+    /// either one is made and printed on stderr.
+    #[command(
+        after_help = "Example: leadwire user add --agency agc_… --email ana@northwind.example --name Ana --member acc_…=owner"
+    )]
     Add {
         /// Their agency.
         #[arg(long)]
@@ -29,11 +32,16 @@ pub enum User {
         /// What they may do where: acc_…=owner, manager, agent or viewer. May be repeated.
         #[arg(long = "member", value_name = "ACCOUNT=ROLE", value_parser = member::parse)]
         members: Vec<(AccountId, Role)>,
+        #[command(flatten)]
+        given: Given,
     },
     /// Replaces a password and ends the user's logins. The password comes from where `add` takes it.
+    #[command(after_help = "Example: pass show ana | leadwire user set-password usr_… --stdin")]
     SetPassword {
         /// Whose.
         user: UserId,
+        #[command(flatten)]
+        given: Given,
     },
     /// Ends all logins of a user, who may sign in again.
     SignOut {
@@ -62,12 +70,12 @@ impl User {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let (store, directory) = database::with_directory(settings).await?;
         match self {
-            Self::Add { agency, email, name, members } => {
-                add(&store, &directory, agency, (email, name), members).await?;
+            Self::Add { agency, email, name, members, given } => {
+                add(&store, &directory, agency, (email, name), members, given).await?;
             }
-            Self::SetPassword { user } => {
+            Self::SetPassword { user, given } => {
                 database::user(&directory, user)?;
-                store.set_password(user, &password_hash()?).await?;
+                store.set_password(user, &password_hash(given)?).await?;
                 eprintln!("The password is replaced; earlier logins have ended.");
             }
             Self::SignOut { user } => {
@@ -97,6 +105,7 @@ async fn add(
     agency: AgencyId,
     (email, name): (String, String),
     members: Vec<(AccountId, Role)>,
+    given: Given,
 ) -> anyhow::Result<()> {
     database::agency(directory, agency)?;
     for (account, _) in &members {
@@ -105,7 +114,7 @@ async fn add(
     if directory.users_by_email.contains_key(&email) {
         return Err(BadInput(format!("somebody signs in with {email} already; an address is unique in the hub")).into());
     }
-    let password_hash = password_hash()?;
+    let password_hash = password_hash(given)?;
     let user = store.add_user(NewUser { agency, email, name, password_hash }).await?;
     for (account, role) in members {
         store.set_membership(user, account, Some(role)).await?;
@@ -137,9 +146,9 @@ fn list(directory: &Directory, agency: Option<AgencyId>) {
 }
 
 /// The hash of the password that was given, or of one that is made here and shown once.
-fn password_hash() -> anyhow::Result<SecretString> {
-    let password = if let Some(given) = secret::find("LEADWIRE_PASSWORD")? {
-        given
+fn password_hash(given: Given) -> anyhow::Result<SecretString> {
+    let password = if let Some(password) = given.find("LEADWIRE_PASSWORD")? {
+        password
     } else {
         let made = keys::random()?;
         eprintln!("Password: {}", made.expose_secret());

@@ -4,7 +4,7 @@
 //! through [`file`] or [`database`]; [`secure`] mends what an earlier version, a backup or a hand has left open.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder, File, TryLockError},
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -23,22 +23,26 @@ const WRITABLE_BY_OTHERS: u32 = 0o002;
 
 /// How the names of the hub's own files begin; others in the folder are left alone. `master.key` is not among them: a key
 /// that others could read is refused, because it may have been copied.
-const OWN: [&str; 3] = ["inbox.sqlite3", "store.sqlite3", "lock"];
+const OWN: [&str; 3] = ["inbox.sqlite3", "store.sqlite3", LOCK];
+const LOCK: &str = "lock";
 
 /// Why the data folder can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Somebody else could put files of theirs in the place of the hub's.
     #[error(
-        "data.dir {0} belongs to another user and everybody may write into it: give the hub a folder of its own, or \
+        "{0} belongs to another user and everybody may write into it: give the hub a folder of its own, or \
          change the owner (chown)"
     )]
     Foreign(PathBuf),
+    /// One hub a data folder: two would give out the same positions.
+    #[error("another hub runs on {0}: stop it, or give this one a data.dir of its own")]
+    Taken(PathBuf),
     /// Something else has its name.
-    #[error("data.dir {0} is not a folder: name another, or move the file away")]
+    #[error("{0} is not a folder: name another, or move the file away")]
     NotFolder(PathBuf),
     /// It can't be made or looked into.
-    #[error("data.dir {path} can't be used: {error}")]
+    #[error("{path} can't be used: {error}")]
     Unusable {
         /// Which folder.
         path: PathBuf,
@@ -147,6 +151,35 @@ pub fn database(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Takes the folder for a hub, until the file is closed.
+///
+/// # Errors
+/// If another has it, or the file can't be opened.
+pub fn lock(folder: &Path) -> Result<File, FolderError> {
+    let path = folder.join(LOCK);
+    let file = file(&path).map_err(|error| FolderError::Unusable { path, error })?;
+    file.try_lock().map_err(|_| FolderError::Taken(folder.to_owned()))?;
+    Ok(file)
+}
+
+/// Whether a hub has the folder. Makes nothing.
+#[must_use]
+pub fn is_locked(folder: &Path) -> bool {
+    File::open(folder.join(LOCK)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Whether a file can be read and written, or made if it isn't there. Touches nothing.
+///
+/// # Errors
+/// If not.
+pub fn inspect_file(path: &Path) -> Result<(), FolderError> {
+    if !path.exists() {
+        return inspect(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    }
+    let unusable = |error: rustix::io::Errno| FolderError::Unusable { path: path.to_owned(), error: error.into() };
+    access(path, Access::READ_OK | Access::WRITE_OK).map_err(unusable)
 }
 
 /// Parents that are there already are left as they are.

@@ -44,12 +44,20 @@ impl fmt::Debug for MasterKey {
 impl MasterKey {
     /// The configured keys, else the file's, else a new one written to the file.
     pub(super) fn find(configured: &SecretString, path: &Path) -> Result<KeyRing, KeyError> {
+        match Self::look(configured, path)? {
+            Some(ring) => Ok(ring),
+            None => Self::create(path),
+        }
+    }
+
+    /// The configured keys, else the file's, if there are any. Makes none.
+    pub(super) fn look(configured: &SecretString, path: &Path) -> Result<Option<KeyRing>, KeyError> {
         if !configured.expose_secret().is_empty() {
-            return KeyRing::parse(configured.expose_secret());
+            return KeyRing::parse(configured.expose_secret()).map(Some);
         }
         match KeyRing::of_file(path) {
-            Err(KeyError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
-            found => found,
+            Err(KeyError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found.map(Some),
         }
     }
 

@@ -10,7 +10,7 @@ mod load;
 mod ring;
 mod sections;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -77,6 +77,19 @@ impl Settings {
         }
     }
 
+    /// What an installation can't be without and this one is, if anything.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        use secrecy::ExposeSecret;
+        let key = self.data.dir.join("master.key");
+        if self.data.master_key.expose_secret().is_empty() && !key.is_file() {
+            return Some(key.display().to_string());
+        }
+        let url = self.store_url();
+        let file = url.strip_prefix("sqlite://")?;
+        (!Path::new(file).is_file()).then(|| file.to_owned())
+    }
+
     /// The inbox's file.
     #[must_use]
     pub fn inbox_path(&self) -> PathBuf {
@@ -89,5 +102,13 @@ impl Settings {
     /// If a key is not 64 hex digits, or the file can't be read or made.
     pub fn master_keys(&self) -> Result<KeyRing, KeyError> {
         MasterKey::find(&self.data.master_key, &self.data.dir.join("master.key"))
+    }
+
+    /// Whether [`Self::master_key`] would find one or make it. Makes none.
+    ///
+    /// # Errors
+    /// As [`Self::master_key`].
+    pub fn check_master_key(&self) -> Result<(), KeyError> {
+        MasterKey::look(&self.data.master_key, &self.data.dir.join("master.key")).map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! One struct a section; what each key means stands in `default.toml`.
 #![expect(missing_docs, reason = "default.toml documents every key, once")]
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, net::SocketAddr, path::{Path, PathBuf}, str::FromStr, time::Duration};
 
 use bytesize::ByteSize;
 use secrecy::SecretString;
@@ -45,6 +45,14 @@ impl Server {
 pub struct Data {
     pub dir: PathBuf,
     pub master_key: SecretString,
+}
+
+impl Data {
+    /// Whether nobody has said where the data is.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.dir == Path::new("./data")
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -4,6 +4,8 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
+use crate::config::data_folder;
+
 use super::{
     audit::Trail,
     engine::{Engine, address::Address, postgres, run, sqlite},
@@ -46,6 +48,20 @@ impl Store {
         };
         let trail = Trail { author: Author::HUB, retention: Trail::RETENTION };
         Ok(Self { inner: Arc::new(Inner { engine, limit: timeout, vault, runtime: Handle::current() }), trail })
+    }
+
+    /// Whether [`Self::open`] would take the URL: its form, the certificates that it names, the file's permissions. Connects
+    /// to nothing and makes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`].
+    pub fn check(url: &str, timeout: Duration) -> Result<()> {
+        match Address::parse(url, timeout)? {
+            Address::Sqlite(path) => {
+                data_folder::inspect_file(&path).map_err(|error| StoreError::Address(error.to_string()))
+            }
+            Address::Postgres(_) => Ok(()),
+        }
     }
 
     /// Whether the database answers.

@@ -17,8 +17,7 @@ pub use seldom::Seldom;
 /// # Errors
 /// If the directives can't be read; names them.
 pub fn start_logging(settings: &Telemetry) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&settings.log)
-        .map_err(|error| format!("telemetry.log = {:?} can't be read: {error}", settings.log))?;
+    let filter = filter(settings)?;
     let registry = tracing_subscriber::registry().with(filter);
     let colour = std::io::stderr().is_terminal();
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colour);
@@ -29,4 +28,17 @@ pub fn start_logging(settings: &Telemetry) -> Result<(), String> {
     // Tests and `demo` may have started it before.
     drop(started);
     Ok(())
+}
+
+/// Whether logging would start with these settings.
+///
+/// # Errors
+/// As [`start_logging`].
+pub fn check_logging(settings: &Telemetry) -> Result<(), String> {
+    filter(settings).map(drop)
+}
+
+fn filter(settings: &Telemetry) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(&settings.log)
+        .map_err(|error| format!("telemetry.log = {:?} can't be read: {error}", settings.log))
 }

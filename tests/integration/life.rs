@@ -51,7 +51,7 @@ async fn migrations_say_what_is_to_come_go_back_and_come_again() -> Result<()> {
     let platform = Simulator::start(loadtest::platform::Settings::default())?;
     let hub = Hub::prepare(setup(&platform)).await?;
     ensure!(hub.run(&["migrate", "status"], &[]).await?.is_empty(), "nothing is pending after `up`");
-    hub.run(&["migrate", "down"], &[]).await?;
+    hub.run(&["migrate", "down", "--yes"], &[]).await?;
     let pending = hub.run(&["migrate", "status"], &[]).await?;
     ensure!(pending.lines().count() == 1 && pending.starts_with("pending "), "{pending}");
     hub.run(&["migrate", "up"], &[]).await?;

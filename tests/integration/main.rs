@@ -6,6 +6,7 @@ mod audit;
 mod away;
 mod campaigns;
 mod client;
+mod commands;
 mod contrib;
 mod costs;
 mod crash;

@@ -8,13 +8,14 @@ mod traffic;
 
 use std::{io::Write, net::SocketAddr, time::Duration};
 
+use clap::Args;
 use loadtest::platform::{
     self, Echo, Simulator,
     unipile::{Connected, Workspace},
 };
 use secrecy::ExposeSecret;
 
-use super::{database, serve, wait};
+use super::{BadInput, database, serve, wait};
 use crate::{app, config::Settings, domain::clock};
 use cast::{Cast, UNIPILE_ACCOUNT, UNIPILE_KEY};
 use prospecting::Prospecting;
@@ -23,8 +24,30 @@ use talk::Talk;
 /// How long the simulated Graph API takes to answer.
 const LATENCY: Duration = Duration::from_millis(120);
 
+/// Runs the hub with a simulated platform and leads that flow, to look at.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Listen where others reach it as well. Its logins are printed, and its webhooks may go to this machine's own addresses.
+    #[arg(long)]
+    expose: bool,
+}
+
+impl Demo {
+    pub(super) fn run(self, settings: Settings) -> anyhow::Result<()> {
+        if !settings.server.bind.ip().is_loopback() && !self.expose {
+            let why = format!(
+                "server.bind = {}: others would reach the demo there, whose logins are printed and whose webhooks may go to \
+                 this machine's own addresses. Bind it to 127.0.0.1, or add --expose",
+                settings.server.bind
+            );
+            return Err(BadInput(why).into());
+        }
+        run(settings)
+    }
+}
+
 /// Runs hub and platform until SIGTERM or Ctrl-C. What is in the data folder stays, so a second start goes on.
-pub(super) fn run(mut settings: Settings) -> anyhow::Result<()> {
+fn run(mut settings: Settings) -> anyhow::Result<()> {
     let simulator = Simulator::start(platform::Settings { latency: LATENCY, ..platform::Settings::default() })?;
     let prospecting = Prospecting::start()?;
     prospecting.configure(&mut settings)?;

@@ -28,6 +28,11 @@ pub(in crate::store) type DB = Pg;
 /// The channel of notifications that there is something in the outbox. Programs that write rows of their own may use it.
 const OUTBOX: &str = "leadwire_outbox";
 
+/// Every column of every table.
+pub(in crate::store) const COLUMNS: &str = "SELECT c.table_name::text AS table_name, c.column_name::text AS column_name
+    FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+    WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE'";
+
 /// Connections to one server.
 #[derive(Clone)]
 pub(in crate::store) struct Pool {

@@ -33,6 +33,10 @@ pub(in crate::store) mod queries;
 pub(in crate::store) type Conn = SyncConnectionWrapper<SqliteConnection>;
 pub(in crate::store) type DB = Sqlite;
 
+/// Every column of every table.
+pub(in crate::store) const COLUMNS: &str = "SELECT t.name AS table_name, c.name AS column_name
+    FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'";
+
 /// The file's connections.
 #[derive(Clone)]
 pub(in crate::store) struct Files {

@@ -31,6 +31,7 @@ pub(in crate::store) mod sources;
 pub(in crate::store) mod tokens;
 pub(in crate::store) mod users;
 
+use diesel::QueryDsl;
 use diesel_async::RunQueryDsl;
 
 use super::{Conn, DB, dialect};
@@ -39,6 +40,17 @@ use crate::store::Result;
 /// Tells others of the outbox.
 pub(in crate::store) async fn notify_outbox(c: &mut Conn) -> Result<()> {
     dialect::notify_outbox(c).await
+}
+
+diesel::table! {
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}
+
+/// The versions of the migrations that the database has.
+pub(in crate::store) async fn applied_migrations(c: &mut Conn) -> Result<Vec<String>> {
+    Ok(__diesel_schema_migrations::table.select(__diesel_schema_migrations::version).load(c).await?)
 }
 
 /// The shortest question.
