@@ -196,6 +196,14 @@ fn some_words_stand_only_where_they_belong() {
                 problems.push(format!("{place}: {why}"));
             }
         }
+        let has = |wanted: &str| source.tokens.iter().any(|token| token.text == wanted);
+        let built = source.tokens.windows(3).find(|three| three[0].text == "Client" && three[2].text == "builder");
+        if let Some(built) = built.filter(|_| !has("tls_backend_preconfigured")) {
+            problems.push(format!(
+                "{}:{}: give the client `config::certificates`: a system without certificates has no other",
+                source.path, built[0].line
+            ));
+        }
         // `std`'s plain channel has no bound either.
         let std_channels = source.tokens.windows(5).filter(|five| {
             [&five[0].text, &five[2].text, &five[4].text].iter().zip(["std", "sync", "mpsc"]).all(|(a, b)| *a == b)

@@ -174,7 +174,19 @@ impl Attentive {
             count: 1,
             oldest: Some(ailment.since),
         };
-        ailments.into_iter().map(item).collect()
+        let unreadable = directory.unreadable.iter().filter_map(|row| {
+            let source: SourceId = row.id.parse().ok()?;
+            Some(AttentionItem {
+                kind: "source_unreadable".to_owned(),
+                account: row.account?,
+                source: Some(source),
+                reason: "The source's secrets can't be read, so it does nothing: remove it and connect it again."
+                    .to_owned(),
+                count: 1,
+                oldest: None,
+            })
+        });
+        ailments.into_iter().map(item).chain(unreadable).collect()
     }
 }
 

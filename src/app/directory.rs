@@ -2,16 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{SetOnce, watch},
+    time::Instant,
+};
 
 use crate::{
+    config::KeyError,
     domain::{
-        directory::{Directory, Watch},
+        directory::{Directory, Unreadable, Watch},
         secret::is_unfit,
     },
     store::{Hold, Schema, Store, StoreError},
     telemetry::Metrics,
 };
+
+/// Why the hub can't go on.
+pub(super) type Fatal = Arc<SetOnce<KeyError>>;
 
 /// First wait while the database is away; each is twice the one before, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
@@ -21,15 +28,21 @@ const NAMED_SOURCES: usize = 20;
 
 /// Brings the database up to date and loads the directory; if the database is away, goes on trying in the background.
 /// Until then the watch holds `None`, and whoever needs the directory answers that the hub is not ready.
-pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>) -> Watch {
+///
+/// `fatal` is set when trying again can't help.
+pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>, fatal: Fatal) -> Watch {
     let (sender, watch) = watch::channel(None);
     let directory = first(&store).await;
     let loaded = directory.is_ok();
     match directory {
+        Ok((directory, _)) if directory.wrong_key => {
+            let _ = fatal.set(KeyError::Wrong);
+            return watch;
+        }
         Ok((directory, hold)) => {
             actix_rt::spawn(keep(store.clone(), hold));
             name_unsafe_issuers(&directory);
-            sender.send_replace(Some(Arc::new(directory)));
+            replace(&sender, directory, &metrics);
         }
         Err(error) => tracing::error!(%error, "the database can't be used yet; the hub is not ready until it can"),
     }
@@ -39,10 +52,11 @@ pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>
             loop {
                 tokio::time::sleep(wait).await;
                 match first(&store).await {
+                    Ok((directory, _)) if directory.wrong_key => return drop(fatal.set(KeyError::Wrong)),
                     Ok((directory, hold)) => {
                         actix_rt::spawn(keep(store.clone(), hold));
                         name_unsafe_issuers(&directory);
-                        break drop(sender.send_replace(Some(Arc::new(directory))));
+                        break replace(&sender, directory, &metrics);
                     }
                     Err(error) => tracing::warn!(%error, ?wait, "the database is still away"),
                 }
@@ -63,6 +77,18 @@ fn name_unsafe_issuers(directory: &Directory) {
             "tokens of an issuer that publishes its keys are refused, since it was added without an audience: remove it \
              (leadwire issuer remove) and add it anew with --audience"
         );
+    }
+}
+
+/// Makes a snapshot the one that everybody sees, and says which of its rows can't be read.
+fn replace(sender: &watch::Sender<Option<Arc<Directory>>>, directory: Directory, metrics: &Metrics) {
+    metrics.directory_unreadable.set(i64::try_from(directory.unreadable.len()).unwrap_or(i64::MAX));
+    let before = sender.send_replace(Some(Arc::new(directory)));
+    let known = |row: &Unreadable| before.as_ref().is_some_and(|before| before.unreadable.contains(row));
+    let Some(now) = sender.borrow().clone() else { return };
+    for row in now.unreadable.iter().filter(|row| !known(row)) {
+        let Unreadable { table, id, why, .. } = row;
+        tracing::error!(table, id, why, "a row can't be read: it does nothing until its secrets are set again");
     }
 }
 
@@ -118,7 +144,7 @@ async fn follow(store: &Store, interval: Duration, sender: &watch::Sender<Option
         match newer(store, version).await {
             Ok(newer) => {
                 if let Some(directory) = newer {
-                    sender.send_replace(Some(Arc::new(directory)));
+                    replace(sender, directory, metrics);
                 }
                 if std::mem::take(&mut away) {
                     tracing::info!("the database is back");
@@ -126,7 +152,7 @@ async fn follow(store: &Store, interval: Duration, sender: &watch::Sender<Option
                 current = Instant::now();
             }
             Err(error) if !std::mem::replace(&mut away, true) => {
-                tracing::warn!(%error, "the database is away; the directory stays as it is");
+                tracing::warn!(%error, "the directory can't be read again; it stays as it is");
             }
             Err(_) => {}
         }
@@ -138,5 +164,9 @@ async fn newer(store: &Store, version: i64) -> Result<Option<Directory>, StoreEr
     if store.directory_version().await? == version {
         return Ok(None);
     }
-    store.load_directory().await.map(Some)
+    match store.load_directory().await? {
+        // All at once: the key has changed, not the rows. What is known goes on.
+        directory if directory.wrong_key => Err(StoreError::Corrupt(KeyError::Wrong.to_string())),
+        directory => Ok(Some(directory)),
+    }
 }

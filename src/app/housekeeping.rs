@@ -1,7 +1,10 @@
 //! What has to be done now and then: retention, gauges, and looking whether every part is alive.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -56,7 +59,8 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
     let interval = settings.inbox.prune_interval;
     let (inbox, metrics, receiver) = (hub.inbox.clone(), Arc::clone(&hub.metrics), Arc::clone(&hub.receiver));
     // In a task of its own: a database that is slow to answer must not keep the inbox from being pruned.
-    actix_rt::spawn(look(hub.store.clone(), hub.directory.clone(), Arc::clone(&hub.metrics)));
+    let schema_fits = Arc::clone(&hub.schema_fits);
+    actix_rt::spawn(look(hub.store.clone(), hub.directory.clone(), schema_fits, Arc::clone(&hub.metrics)));
     actix_rt::spawn(async move {
         let mut pruned = Instant::now();
         let mut crowded = false;
@@ -92,15 +96,19 @@ pub(super) async fn watch_keys(keys: KeyRing) {
 }
 
 /// Looks again and again whether the parts work that may be away while the hub runs.
-async fn look(store: Store, directory: Watch, metrics: Arc<Metrics>) {
+async fn look(store: Store, directory: Watch, schema_fits: Arc<AtomicBool>, metrics: Arc<Metrics>) {
     loop {
-        tokio::time::sleep(LOOK * 5).await;
         let began = Instant::now();
-        let answers = store.ping().await.is_ok();
+        let schema = store.schema().await;
+        let answers = schema.is_ok();
+        if let Ok(schema) = schema {
+            schema_fits.store(schema.fits(), Ordering::Relaxed);
+        }
         metrics.store_ping_seconds.observe(began.elapsed().as_secs_f64());
         metrics.set_healthy("store", answers);
         metrics.set_healthy("directory", directory.borrow().is_some());
         metrics.store_connections.set(i64::try_from(store.connections()).unwrap_or(i64::MAX));
+        tokio::time::sleep(LOOK * 5).await;
     }
 }
 

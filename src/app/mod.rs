@@ -12,11 +12,17 @@ mod server;
 mod upkeep;
 mod workers;
 
-use std::{fs, future::Future, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    fs,
+    future::Future,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use actix::{Actor, Addr, Arbiter};
 use actix_rt::System;
-use anyhow::{Context as _, bail};
+use directory::Fatal;
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 use upkeep::Upkeep;
@@ -26,7 +32,7 @@ pub use preflight::{Refused, preflight};
 use crate::{
     api::ApiState,
     auth::{Authenticator, Options, Origins, OwnTokens, Recorder},
-    config::{KeyRing, Settings, data_folder},
+    config::{KeyError, KeyRing, Settings, certificates, data_folder},
     domain::{SourceId, directory::Watch, secret::is_unfit},
     enrichment::Supervisors,
     exports,
@@ -53,7 +59,8 @@ const RECONNECTIONS: usize = 256;
 /// Runs the hub until `stop` ends, then stops it in order. `ready` is called with the address when it listens.
 ///
 /// # Errors
-/// [`Refused`] if the settings can't work on this machine; else if a part can't be built, or one of them has failed for good: what was accepted is kept, start the hub again.
+/// [`Refused`] if the settings can't work on this machine; else if a part can't be built, or one of them has failed for good:
+/// what was accepted is kept, start the hub again.
 pub fn run(
     settings: Settings,
     ready: impl FnOnce(SocketAddr) + 'static,
@@ -61,6 +68,9 @@ pub fn run(
 ) -> anyhow::Result<()> {
     preflight(&settings)?;
     start_logging(&settings.telemetry).map_err(anyhow::Error::msg)?;
+    if let Some(note) = certificates::note() {
+        tracing::warn!("{note}");
+    }
     // The one provider of TLS in the tree; a second call finds it installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
@@ -79,19 +89,18 @@ pub fn run(
         hub.upkeep.start(&settings, reconnected);
         let handle = server.handle();
         let server = actix_rt::spawn(server);
+        let failed = |part| anyhow::anyhow!("{part} has failed; what was accepted is kept: start the hub again");
         let failure = tokio::select! {
             () = stop => None,
-            failed = housekeeping::watch(&hub) => Some(failed),
-            _ = server => Some("the HTTP server"),
+            part = housekeeping::watch(&hub) => Some(failed(part)),
+            _ = server => Some(failed("the HTTP server")),
+            _ = hub.fatal.wait() => Some(KeyError::Wrong.into()),
         };
         tracing::info!("stopping");
         // New connections are refused, sessions are told when to come back, what is in flight gets its answer.
         let _ = hub.registry.send(Drain).await;
         handle.stop(true).await;
-        match failure {
-            None => Ok(()),
-            Some(part) => bail!("{part} has failed; what was accepted is kept: start the hub again"),
-        }
+        failure.map_or(Ok(()), Err)
     })
 }
 
@@ -116,6 +125,9 @@ struct Hub {
     desk: Desk,
     receiver: Arc<Receiver>,
     upkeep: Upkeep,
+    fatal: Fatal,
+    /// Whether the tables were of this program's version when they were last looked at.
+    schema_fits: Arc<AtomicBool>,
     /// The thread of the actors that are one a node.
     arbiter: Arbiter,
 }
@@ -128,7 +140,11 @@ impl Hub {
         metrics.booted("store");
         let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
         metrics.booted("inbox");
-        let directory = directory::load(store.clone(), settings.store.directory_interval, Arc::clone(&metrics)).await;
+        let (interval, fatal) = (settings.store.directory_interval, Fatal::default());
+        let directory = directory::load(store.clone(), interval, Arc::clone(&metrics), Arc::clone(&fatal)).await;
+        if fatal.initialized() {
+            return Err(KeyError::Wrong.into());
+        }
         let auth = authenticator(settings, &keys, &directory, &store)?
             .telling(Recorder::start(store.clone(), Arc::clone(&metrics)));
         let tops = inbox.top_positions().await?;
@@ -179,6 +195,8 @@ impl Hub {
             desk,
             receiver,
             upkeep,
+            fatal,
+            schema_fits: Arc::new(AtomicBool::new(true)),
             arbiter,
         })
     }
@@ -281,6 +299,15 @@ pub fn cautions(settings: &Settings) -> Vec<&'static str> {
     }
     if settings.meta.verify_token.expose_secret().is_empty() {
         cautions.push("meta.verify_token is empty: Meta can't verify /webhook");
+    }
+    if !settings.server.bind.ip().is_loopback() && settings.server.public_url.is_none() {
+        cautions.push(
+            "server.bind is an address that others reach, and server.public_url is empty: without a proxy that ends TLS \
+             in front, passwords and webhooks travel in the clear",
+        );
+    }
+    if data_folder::is_open_to_others(Path::new(&settings.auth.signing_key_file)) {
+        cautions.push("auth.signing_key_file can be read by others on this machine: set its mode to 0600");
     }
     if settings.compat.anonymous_account.is_some() {
         cautions.push(

@@ -1,6 +1,9 @@
 //! `/ready` for load balancers; in detail, with `/metrics`, for whoever runs the hub, on a listener of their own.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde_json::json;
@@ -19,6 +22,7 @@ pub(super) struct Probed {
     store: Store,
     inbox: Inbox,
     directory: Watch,
+    schema_fits: Arc<AtomicBool>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -28,6 +32,7 @@ impl Probed {
             store: hub.store.clone(),
             inbox: hub.inbox.clone(),
             directory: hub.directory.clone(),
+            schema_fits: Arc::clone(&hub.schema_fits),
             metrics: Arc::clone(&hub.metrics),
         }
     }
@@ -48,10 +53,11 @@ async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({"ok": true}))
 }
 
-/// 200 while webhooks are accepted and dashboards served, without a word on why not. It asks no file and no database:
+/// 200 while webhooks are accepted and dashboards served from tables of the hub's own version, without a word on why not. It asks no file and no database:
 /// anybody may call it as often as they like.
 async fn ready(probed: web::Data<Probed>) -> HttpResponse {
-    let ready = !probed.inbox.is_closed() && probed.directory.borrow().is_some();
+    let tables = probed.directory.borrow().is_some() && probed.schema_fits.load(Ordering::Relaxed);
+    let ready = !probed.inbox.is_closed() && tables;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(status).json(json!({"ready": ready}))
 }
@@ -71,9 +77,9 @@ async fn ready_in_detail(probed: web::Data<Probed>) -> HttpResponse {
         missing.push("schema");
     }
     let store = if schema.is_some() { "ok" } else { "away" };
-    let schema = schema.map(|Schema { version, pending, unknown }| {
-        json!({"version": version, "pending": pending, "unknown": unknown})
-    });
+    let schema = schema.map(
+        |Schema { version, pending, unknown }| json!({"version": version, "pending": pending, "unknown": unknown}),
+    );
     let body = json!({"ready": missing.is_empty(), "missing": missing, "store": store, "schema": schema});
     if missing.is_empty() { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
 }

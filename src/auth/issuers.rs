@@ -118,6 +118,7 @@ pub(super) async fn verify(issuer: &Issuer, token: &str, jwks: &Jwks) -> Result<
             let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
             (Algorithm::HS256, key.map_err(|_| AuthError::Invalid("its issuer has an empty secret"))?)
         }
+        IssuerKey::Unreadable => return Err(AuthError::Invalid("what is stored of its issuer can't be read")),
         IssuerKey::Jwks(url) => match header.alg {
             Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA => {
                 let key = jwks.key(issuer.id, url, header.kid.as_deref(), header.alg).await?;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::AuthError;
-use crate::domain::IssuerId;
+use crate::{config::certificates, domain::IssuerId};
 
 /// A fetch that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,6 +69,7 @@ impl Jwks {
     /// If the HTTP client cannot be built.
     pub fn new(ttl: Duration) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(certificates::client())
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("leadwire/", env!("CARGO_PKG_VERSION")))

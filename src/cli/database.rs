@@ -4,7 +4,7 @@ use std::{fmt::Display, sync::Arc};
 
 use super::BadInput;
 use crate::{
-    config::{Settings, data_folder},
+    config::{KeyError, Settings, data_folder},
     domain::{
         AccountId, AgencyId, UserId,
         audit::Author,
@@ -48,7 +48,16 @@ pub(super) async fn ready(settings: &Settings) -> anyhow::Result<Store> {
 pub(super) async fn with_directory(settings: &Settings) -> anyhow::Result<(Store, Arc<Directory>)> {
     let store = ready(settings).await?;
     let directory = store.load_directory().await?;
+    for row in &directory.unreadable {
+        eprintln!("Note: {} {} can't be read and does nothing: {}.", row.table, row.id, row.why);
+    }
     Ok((store, Arc::new(directory)))
+}
+
+/// The same for commands that seal or sign: with another master key than the database's, nobody could open it.
+pub(super) async fn with_secrets(settings: &Settings) -> anyhow::Result<(Store, Arc<Directory>)> {
+    let (store, directory) = with_directory(settings).await?;
+    if directory.wrong_key { Err(KeyError::Wrong.into()) } else { Ok((store, directory)) }
 }
 
 /// An agency that must be there.

@@ -59,7 +59,9 @@ pub enum Issuer {
 
 impl Issuer {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let (store, directory) = database::with_directory(settings).await?;
+        let seals = matches!(self, Self::Add { .. });
+        let (store, directory) =
+            if seals { database::with_secrets(settings).await? } else { database::with_directory(settings).await? };
         match self {
             Self::Add { agency, iss, audience, jwks, trust_email, given } => {
                 database::agency(&directory, agency)?;
@@ -101,6 +103,7 @@ fn list(mut issuers: Vec<&directory::Issuer>) {
             let keys = match &issuer.key {
                 IssuerKey::Secret(_) => "shared secret".to_owned(),
                 IssuerKey::Jwks(url) => url.to_string(),
+                IssuerKey::Unreadable => "unreadable: remove it and add it again".to_owned(),
             };
             [
                 issuer.id.to_string(),

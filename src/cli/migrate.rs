@@ -57,7 +57,9 @@ impl Migrate {
 
 async fn down(store: &Store, settings: &Settings, steps: usize, yes: bool) -> anyhow::Result<()> {
     let runs = |place: &str| {
-        BadInput(format!("a hub runs on {place}, whose tables would go from under it: stop it first. Nothing was changed"))
+        BadInput(format!(
+            "a hub runs on {place}, whose tables would go from under it: stop it first. Nothing was changed"
+        ))
     };
     // Both are held until the end.
     let _folder = match data_folder::lock(&settings.data.dir) {

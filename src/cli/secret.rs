@@ -37,8 +37,9 @@ impl Given {
 
     /// The same, but it must be there.
     pub(super) fn demand(self, variable: &str, what: &str) -> anyhow::Result<SecretString> {
-        let missing =
-            || BadInput(format!("no {what} was given: set {variable}, or add --stdin and write it to the command's stdin"));
+        let missing = || {
+            BadInput(format!("no {what} was given: set {variable}, or add --stdin and write it to the command's stdin"))
+        };
         Ok(self.find(variable)?.ok_or_else(missing)?)
     }
 }

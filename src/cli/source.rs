@@ -156,7 +156,10 @@ pub struct Meta {
 
 impl Source {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let (store, directory) = database::with_directory(settings).await?;
+        let seals =
+            matches!(self, Self::Add(_) | Self::SetToken { .. } | Self::SetAppSecret { .. } | Self::Check { .. });
+        let (store, directory) =
+            if seals { database::with_secrets(settings).await? } else { database::with_directory(settings).await? };
         match self {
             Self::Add(Add::Meta(page)) => add_page(&store, &directory, page).await?,
             Self::Add(Add::Unipile(account)) => add_unipile(&store, &directory, account).await?,

@@ -21,12 +21,21 @@ pub(super) fn list(directory: &Directory, account: Option<AccountId>) {
                 source.kind.to_string(),
                 source.external_id.clone(),
                 source.name.clone(),
-                if source.enabled { "enabled" } else { "disabled" }.to_owned(),
+                state(directory, source).to_owned(),
                 if source.app_secrets.is_empty() { "the hub's" } else { "its own" }.to_owned(),
                 api(source),
             ]
         }),
     );
+}
+
+fn state(directory: &Directory, source: &Source) -> &'static str {
+    let id = source.id.to_string();
+    match directory.unreadable.iter().any(|row| row.id == id) {
+        true => "unreadable",
+        false if source.enabled => "enabled",
+        false => "disabled",
+    }
 }
 
 /// Where the platform is asked.

@@ -34,7 +34,7 @@ pub enum Token {
 impl Token {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let Self::Issue { user, ttl } = self;
-        let (store, directory) = database::with_directory(settings).await?;
+        let (store, directory) = database::with_secrets(settings).await?;
         let known = database::user(&directory, user)?;
         let issued = Event::new(Action::TokenIssued, known.agency).on(user);
         if known.disabled {

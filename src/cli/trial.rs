@@ -25,6 +25,7 @@ use crate::{
         directory::Directory,
         prospect::{Prospect, status},
     },
+    platforms,
     store::{AlertFilter, DeliveryFilter, NewCampaign, NewCost, Stepped, Store, StoreError},
 };
 
@@ -74,14 +75,14 @@ impl Check {
         };
         // The one provider of TLS in the tree; a second call finds it installed.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+        let http = platforms::http::client(Duration::from_secs(10))?;
         let alive = http.get(url.join("/health")?).send().await.and_then(reqwest::Response::error_for_status);
         if let Err(error) = alive {
             let why =
                 format!("no hub answers at {url} ({error}): start it with `leadwire serve`, or name it with --url");
             return Err(BadInput(why).into());
         }
-        let (store, directory) = database::with_directory(settings).await?;
+        let (store, directory) = database::with_secrets(settings).await?;
         sweep(&store, &directory).await?;
         let agency = store.add_agency(&format!("{AGENCY}{}", clock::rfc3339(clock::now()))).await?.id;
         let patience = Duration::from_secs(self.patience.max(1));

@@ -182,6 +182,12 @@ pub fn inspect_file(path: &Path) -> Result<(), FolderError> {
     access(path, Access::READ_OK | Access::WRITE_OK).map_err(unusable)
 }
 
+/// Whether there is such a file and others may do something with it.
+#[must_use]
+pub fn is_open_to_others(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.mode() & OPEN != 0)
+}
+
 /// Parents that are there already are left as they are.
 pub(super) fn make(folder: &Path) -> io::Result<()> {
     if folder.as_os_str().is_empty() || folder.is_dir() {

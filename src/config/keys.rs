@@ -21,6 +21,13 @@ pub enum KeyError {
     /// Others on this machine can read the key.
     #[error("{0} can be read by others on this machine; set its mode to 0600")]
     Exposed(PathBuf),
+    /// It opens nothing that the database holds.
+    #[error(
+        "none of the secrets in the database opens with this master key: they were sealed with another one. Restore the \
+         master.key that belongs to this database (or set data.master_key), or name the database that belongs to this key; \
+         nothing was changed"
+    )]
+    Wrong,
     /// The file can't be read or made.
     #[error("the master key file {path} can't be used: {error}")]
     File {

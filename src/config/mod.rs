@@ -3,6 +3,7 @@
 //! `default.toml` documents every key and is compiled in; a key that it doesn't have is unknown. All that is wrong is
 //! named at once. One struct a section, with the names of the file.
 
+pub mod certificates;
 pub mod data_folder;
 mod keyfile;
 mod keys;
@@ -104,10 +105,10 @@ impl Settings {
         MasterKey::find(&self.data.master_key, &self.data.dir.join("master.key"))
     }
 
-    /// Whether [`Self::master_key`] would find one or make it. Makes none.
+    /// Whether [`Self::master_keys`] would find some or make one. Makes none.
     ///
     /// # Errors
-    /// As [`Self::master_key`].
+    /// As [`Self::master_keys`].
     pub fn check_master_key(&self) -> Result<(), KeyError> {
         MasterKey::look(&self.data.master_key, &self.data.dir.join("master.key")).map(drop)
     }

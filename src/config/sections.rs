@@ -1,7 +1,13 @@
 //! One struct a section; what each key means stands in `default.toml`.
 #![expect(missing_docs, reason = "default.toml documents every key, once")]
 
-use std::{fmt, net::SocketAddr, path::{Path, PathBuf}, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use bytesize::ByteSize;
 use secrecy::SecretString;

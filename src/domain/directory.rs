@@ -47,6 +47,24 @@ pub struct Directory {
     pub users_by_email: HashMap<String, UserId>,
     /// Which issuers go by an `iss`; each has an audience of its own.
     pub issuers_by_name: HashMap<String, Vec<IssuerId>>,
+    /// Rows that are there and can't be read. A source is among the others, disabled and without its secrets; an issuer
+    /// verifies nothing; a key is left out.
+    pub unreadable: Vec<Unreadable>,
+    /// There are secrets, and all of them were sealed with master keys that this hub does not have.
+    pub wrong_key: bool,
+}
+
+/// A row that can't be read: damaged, or sealed with another master key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its table.
+    pub table: &'static str,
+    /// Its id.
+    pub id: String,
+    /// Its account, if it is a source.
+    pub account: Option<AccountId>,
+    /// For people; holds no secret.
+    pub why: String,
 }
 
 impl Directory {
@@ -230,7 +248,7 @@ impl Issuer {
     /// audience, tokens for any of those would count here. Rows from before audiences were obligatory may lack it.
     #[must_use]
     pub const fn is_safe(&self) -> bool {
-        matches!((&self.key, &self.audience), (IssuerKey::Secret(_), _) | (_, Some(_)))
+        matches!((&self.key, &self.audience), (IssuerKey::Secret(_) | IssuerKey::Unreadable, _) | (_, Some(_)))
     }
 }
 
@@ -241,6 +259,8 @@ pub enum IssuerKey {
     Secret(SecretString),
     /// RS256, ES256 or `EdDSA` with the keys published at this address.
     Jwks(Url),
+    /// Not at all: what is stored of it can't be read.
+    Unreadable,
 }
 
 /// A sign-in that was ended before its token ran out.

@@ -14,6 +14,8 @@ use reqwest::{
 use ssrf_guard::{Cidr, Policy};
 use url::{Host, Url};
 
+use crate::config::certificates;
+
 /// Knows where the hub may be sent by others. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Guard(Arc<Policy>);
@@ -64,6 +66,7 @@ impl Guard {
     /// address in it: [`Self::admit`] is.
     pub fn client(&self) -> ClientBuilder {
         reqwest::Client::builder()
+            .tls_backend_preconfigured(certificates::client())
             .redirect(redirect::Policy::none())
             // A proxy would look up the name for itself.
             .no_proxy()

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use reqwest::{Client, Response, redirect::Policy};
 
+use crate::config::certificates;
+
 /// An HTTP client with connections of its own. It follows no redirect: the token goes nowhere else.
 pub fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
     Client::builder()
+        .tls_backend_preconfigured(certificates::client())
         .redirect(Policy::none())
         .timeout(timeout)
         // Apart from the whole: who was not reached has certainly done nothing.

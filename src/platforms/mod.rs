@@ -5,7 +5,7 @@
 //! No retrying and no waiting in here: an error says what would help, the caller decides when.
 
 pub mod guard;
-mod http;
+pub mod http;
 mod item;
 pub mod mail;
 pub mod meta;

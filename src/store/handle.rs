@@ -37,7 +37,7 @@ impl Store {
     /// sources and issuers are sealed in `vault`.
     ///
     /// A server need not be there yet. A host that is not this machine is spoken to in TLS unless the URL says
-    /// `sslmode=disable`; `sslrootcert=file.pem` names an authority that isn't one of the web's.
+    /// `sslmode=disable`; `sslrootcert=file.pem` names an authority that the system does not trust.
     ///
     /// # Errors
     /// [`StoreError::Address`] if the URL can't be used, [`StoreError::Unavailable`] if the file can't be opened.

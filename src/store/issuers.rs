@@ -60,12 +60,13 @@ impl Store {
                     "an issuer that publishes its keys needs an audience: its tokens for other sites would count here";
                 return Err(StoreError::Rejected(why.to_owned()));
             }
-            (None, IssuerKey::Secret(_)) => {}
+            (None, IssuerKey::Secret(_) | IssuerKey::Unreadable) => {}
         }
         let id = IssuerId::generate();
         let (secret, jwks_url) = match &new.key {
             IssuerKey::Secret(secret) => (Some(self.vault().seal(place(&id.to_string()), secret)?), None),
             IssuerKey::Jwks(url) => (None, Some(url.to_string())),
+            IssuerKey::Unreadable => return Err(StoreError::Rejected("an issuer needs a key".to_owned())),
         };
         let row = IssuerRow {
             id: Word(id),
@@ -96,22 +97,28 @@ fn place(row: &str) -> Place<'_> {
     Place { table: "issuers", row, column: "secret" }
 }
 
-/// Back from its row.
-pub(super) fn open(vault: &Vault, row: IssuerRow) -> Result<Issuer> {
+/// Back from its row. One that can't be read verifies nothing; why stands beside it.
+pub(super) fn open(vault: &Vault, row: IssuerRow) -> (Issuer, Option<StoreError>) {
     let name = row.id.0.to_string();
     let key = match (row.secret, row.jwks_url) {
-        (Some(sealed), _) => IssuerKey::Secret(vault.open(place(&name), &sealed)?),
-        (None, Some(url)) => IssuerKey::Jwks(
-            url.parse().map_err(|_| StoreError::Corrupt(format!("issuers.jwks_url of {name} is not a URL")))?,
-        ),
-        (None, None) => return Err(StoreError::Corrupt(format!("issuer {name} has no key"))),
+        (Some(sealed), _) => vault.open(place(&name), &sealed).map(IssuerKey::Secret),
+        (None, Some(url)) => {
+            let corrupt = |_| StoreError::Corrupt(format!("issuers.jwks_url of {name} is not a URL"));
+            url.parse().map(IssuerKey::Jwks).map_err(corrupt)
+        }
+        (None, None) => Err(StoreError::Corrupt(format!("issuer {name} has no key"))),
     };
-    Ok(Issuer {
+    let (key, error) = match key {
+        Ok(key) => (key, None),
+        Err(error) => (IssuerKey::Unreadable, Some(error)),
+    };
+    let issuer = Issuer {
         id: row.id.0,
         agency: row.agency_id.0,
         iss: row.iss,
         audience: row.audience,
         trust_email: row.trust_email,
         key,
-    })
+    };
+    (issuer, error)
 }

@@ -255,7 +255,8 @@ where
     let mut connection = files.checkout(Lane::Change).await?;
     let run = move |connection: &mut SqliteConnection| {
         let work = |connection: &mut SqliteConnection| {
-            work(&mut On { connection, all: || SQLITE, columns: sqlite::COLUMNS }).map_err(diesel::result::Error::QueryBuilderError)
+            work(&mut On { connection, all: || SQLITE, columns: sqlite::COLUMNS })
+                .map_err(diesel::result::Error::QueryBuilderError)
         };
         Ok(connection.immediate_transaction(work))
     };

@@ -178,26 +178,49 @@ fn seal_secrets(vault: &Vault, row: &str, secrets: &[SecretString]) -> Result<Ve
     vault.seal(place(row, "app_secrets"), &SecretString::from(secrets))
 }
 
-/// Back from its row.
-pub(super) fn open(vault: &Vault, row: SourceRow) -> Result<Source> {
-    let name = row.id.0.to_string();
-    let secrets = vault.open(place(&name, "app_secrets"), &row.app_secrets)?;
-    let secrets: Vec<String> = serde_json::from_str(secrets.expose_secret())
-        .map_err(|_| StoreError::Corrupt(format!("sources.app_secrets of {name} is not a list")))?;
-    let verify_token = row.verify_token.map(|sealed| vault.open(place(&name, "verify_token"), &sealed));
-    let corrupt = |_| StoreError::Corrupt(format!("sources.api_url of {name} is no URL"));
-    let api_url = row.api_url.map(|url| url.parse().map_err(corrupt));
-    Ok(Source {
+/// What of a source may be unreadable.
+#[derive(Default)]
+struct Opened {
+    token: SecretString,
+    app_secrets: Vec<SecretString>,
+    verify_token: Option<SecretString>,
+    api_url: Option<Url>,
+}
+
+/// Back from its row. One that can't be read is disabled and has no secrets; why stands beside it.
+pub(super) fn open(vault: &Vault, row: SourceRow) -> (Source, Option<StoreError>) {
+    let (opened, error) = match unseal(vault, &row) {
+        Ok(opened) => (opened, None),
+        Err(error) => (Opened::default(), Some(error)),
+    };
+    let source = Source {
         id: row.id.0,
         agency: row.agency_id.0,
         account: row.account_id.0,
         kind: row.kind.0,
         external_id: row.external_id,
         name: row.name,
+        token: opened.token,
+        app_secrets: opened.app_secrets,
+        verify_token: opened.verify_token,
+        enabled: row.enabled && error.is_none(),
+        api_url: opened.api_url,
+    };
+    (source, error)
+}
+
+fn unseal(vault: &Vault, row: &SourceRow) -> Result<Opened> {
+    let name = row.id.0.to_string();
+    let secrets = vault.open(place(&name, "app_secrets"), &row.app_secrets)?;
+    let secrets: Vec<String> = serde_json::from_str(secrets.expose_secret())
+        .map_err(|_| StoreError::Corrupt(format!("sources.app_secrets of {name} is not a list")))?;
+    let verify_token = row.verify_token.as_ref().map(|sealed| vault.open(place(&name, "verify_token"), sealed));
+    let corrupt = |_| StoreError::Corrupt(format!("sources.api_url of {name} is no URL"));
+    let api_url = row.api_url.as_ref().map(|url| url.parse().map_err(corrupt));
+    Ok(Opened {
         token: vault.open(place(&name, "token"), &row.token)?,
         app_secrets: secrets.into_iter().map(SecretString::from).collect(),
         verify_token: verify_token.transpose()?,
-        enabled: row.enabled,
         api_url: api_url.transpose()?,
     })
 }

@@ -81,6 +81,11 @@ impl Vault {
         Ok([&[VERSION][..], &newest.id, &nonce, &sealed].concat())
     }
 
+    /// Whether a key of this vault sealed it.
+    pub(super) fn knows(&self, sealed: &[u8]) -> bool {
+        sealed.get(1..=KEY_ID).is_some_and(|id| self.keys.find(|key| key.id == id).is_some())
+    }
+
     /// Opens what was sealed for this place.
     ///
     /// # Errors

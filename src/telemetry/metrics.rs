@@ -87,6 +87,7 @@ pub struct Metrics {
     pub store_seconds: Histogram,
     pub inbox_bytes: Gauge,
     pub directory_age: Gauge,
+    pub directory_unreadable: Gauge,
     pub http_seconds: Family<Requested, Histogram>,
     pub campaigns: Counters,
     pub prospect_score: Histogram,
@@ -155,6 +156,7 @@ impl Metrics {
             store_seconds: seconds(),
             inbox_bytes: Gauge::default(),
             directory_age: Gauge::default(),
+            directory_unreadable: Gauge::default(),
             http_seconds: Family::new_with_constructor(seconds),
             campaigns: Counters::default(),
             prospect_score: Histogram::new((1..=10).map(|ten| f64::from(ten * 10))),
@@ -212,6 +214,7 @@ impl Metrics {
         r.register_with_unit("store_batch", "How long batches to the store take", Unit::Seconds, self.store_seconds.clone());
         r.register_with_unit("inbox_size", "Size of what the inbox holds", Unit::Bytes, self.inbox_bytes.clone());
         r.register_with_unit("directory_age", "Since the directory was last known to be current", Unit::Seconds, self.directory_age.clone());
+        r.register("directory_unreadable_rows", "Sources, issuers and keys whose rows can't be read", self.directory_unreadable.clone());
         r.register_with_unit("http_request", "Requests to the API and for the page, by method, route and status", Unit::Seconds, self.http_seconds.clone());
         r.register("campaigns", "What happened to campaigns, by event", self.campaigns.clone());
         r.register("prospect_score", "Scores of prospects whose enrichment has ended", self.prospect_score.clone());

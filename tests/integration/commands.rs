@@ -92,7 +92,8 @@ async fn a_command_reads_stdin_only_when_it_is_told_to() -> Result<()> {
     let hub = Hub::prepare(setup(&platform)).await?;
     let agency = hub.add_agency("Harbor").await?;
     let folder = hub.data_dir().parent().context("no folder")?.to_owned();
-    let person = |email| ["--config", "leadwire.toml", "user", "add", "--agency", &agency, "--name", "Ana", "--email", email];
+    let person =
+        |email| ["--config", "leadwire.toml", "user", "add", "--agency", &agency, "--name", "Ana", "--email", email];
     let issuer = ["--config", "leadwire.toml", "issuer", "add", "--agency", &agency, "--iss", "https://id.example"];
     let issuer = [&issuer[..], &["--audience", "leadwire"]].concat();
 
@@ -212,7 +213,7 @@ async fn a_hub_is_ready_only_on_tables_of_its_own_version() -> Result<()> {
     let url = format!("sqlite://{}", hub.data_dir().join("store.sqlite3").display());
     let store = Store::open(&url, 1, PATIENCE, Vault::new([0; 32])).await?;
     let ready = async || -> Result<(StatusCode, Value)> {
-        let answer = hub.http().get(hub.url("/ready")).send().await?;
+        let answer = hub.http().get(hub.telemetry_url("/ready")).send().await?;
         Ok((answer.status(), answer.json().await?))
     };
     let (status, body) = ready().await?;
@@ -228,6 +229,10 @@ async fn a_hub_is_ready_only_on_tables_of_its_own_version() -> Result<()> {
         .await
     };
     let body = waits(StatusCode::SERVICE_UNAVAILABLE).await?;
+    until("word to the load balancer", PATIENCE, || async {
+        Ok(if hub.is_ready().await { Err("it is ready".to_owned()) } else { Ok(()) })
+    })
+    .await?;
     ensure!(body["missing"] == serde_json::json!(["schema"]) && body["schema"]["pending"] == 1, "{body}");
     store.migrate().await?;
     waits(StatusCode::OK).await?;

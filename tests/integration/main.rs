@@ -27,6 +27,7 @@ mod page_endpoints;
 mod prospecting;
 mod replies;
 mod rotation;
+mod secrets;
 mod signing_in;
 mod store;
 mod strangers;

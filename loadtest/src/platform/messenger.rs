@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, rt, web};
-use reqwest::Client;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,6 +13,9 @@ use super::{
     state::Shared,
     wire,
 };
+
+/// As long as the platform waits for an answer to its webhooks.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A message that the platform has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +140,7 @@ pub(super) async fn send(
         rt::spawn(async move {
             tokio::time::sleep(echo.delay).await;
             // Who is not there is told again by nobody here.
-            let _ = meta::post(&Client::new(), &echo.url, body, &echo.app_secret).await;
+            let _ = meta::post(&wire::near(PATIENCE), &echo.url, body, &echo.app_secret).await;
         });
     }
     tokio::time::sleep(decided.delay).await;

@@ -2,9 +2,16 @@
 //!
 //! A hub that verifies signatures over anything but the raw bytes, or compares texts before decoding them, fails on it.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
+use reqwest::Client;
 use serde_json::Value;
+
+/// A client for this machine alone, which therefore needs no certificates.
+pub(super) fn near(timeout: Duration) -> Client {
+    let client = Client::builder().no_proxy().timeout(timeout).tls_certs_only([]).build();
+    client.expect("a client without certificates needs nothing of the system")
+}
 
 /// Serializes with every non-ASCII character as `\uXXXX` (UTF-16, lower-case digits), `<` as `\u003C`, `@` as `\u0040`,
 /// `%` as `\u0025` and `/` as `\/`.

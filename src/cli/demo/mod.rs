@@ -16,13 +16,16 @@ use loadtest::platform::{
 use secrecy::ExposeSecret;
 
 use super::{BadInput, database, serve, wait};
-use crate::{app, config::Settings, domain::clock};
+use crate::{app, config::Settings, domain::clock, platforms};
 use cast::{Cast, UNIPILE_ACCOUNT, UNIPILE_KEY};
 use prospecting::Prospecting;
 use talk::Talk;
 
 /// How long the simulated Graph API takes to answer.
 const LATENCY: Duration = Duration::from_millis(120);
+
+/// How long the hub has for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs the hub with a simulated platform and leads that flow, to look at.
 #[derive(Debug, Args)]
@@ -57,6 +60,7 @@ fn run(mut settings: Settings) -> anyhow::Result<()> {
     settings.meta.graph_url = simulator.url().parse()?;
     settings.meta.app_secrets = vec![app_secret.clone().into()];
     settings.meta.verify_token = hex::encode(&key.derive("demo verify token")[..8]).into();
+    let client = platforms::http::client(PATIENCE)?;
     let cast = wait_for(async {
         let store = database::ready(&settings).await?;
         Cast::assemble(&store, &key, &workspace.dsn().parse()?).await
@@ -67,7 +71,7 @@ fn run(mut settings: Settings) -> anyhow::Result<()> {
     let ready = move |address: SocketAddr| {
         announce(address, &cast, &announcement);
         let talk = Talk {
-            client: reqwest::Client::new(),
+            client: client.clone(),
             address,
             app_secret: app_secret.clone(),
             page: cast.pages[0].id,
@@ -88,7 +92,7 @@ fn run(mut settings: Settings) -> anyhow::Result<()> {
         }
         actix_rt::spawn(talk.flow());
         actix_rt::spawn(prospecting.flow(address, cast.clone()));
-        actix_rt::spawn(traffic::flow(address, app_secret, pages, cast, announcement));
+        actix_rt::spawn(traffic::flow(client, (address, app_secret), pages, cast, announcement));
     };
     let outcome = app::run(settings, ready, serve::stop_signal());
     simulator.stop();

@@ -14,6 +14,7 @@ use super::cast::{Cast, DemoLogin};
 use crate::{
     config::{self, Settings},
     domain::{AccountId, clock},
+    platforms,
 };
 
 /// Businesses that the campaign finds, and how many at once.
@@ -112,7 +113,7 @@ struct Person {
 
 impl Person {
     async fn sign_in(address: SocketAddr, login: &DemoLogin) -> anyhow::Result<Self> {
-        let client = Client::new();
+        let client = platforms::http::client(super::PATIENCE)?;
         let body = json!({"email": login.email, "password": login.password.expose_secret()});
         let answer = client.post(format!("http://{address}/api/login")).json(&body).send().await?.error_for_status()?;
         let cookie = answer.headers().get(header::SET_COOKIE).context("no cookie")?.to_str()?;

@@ -83,9 +83,15 @@ fn seconds() -> i64 {
 }
 
 /// Posts until the hub stops.
-pub(super) async fn flow(address: SocketAddr, secret: String, pages: [Page; 3], cast: Cast, settings: Settings) {
+pub(super) async fn flow(
+    client: reqwest::Client,
+    (address, secret): (SocketAddr, String),
+    pages: [Page; 3],
+    cast: Cast,
+    settings: Settings,
+) {
     let url = format!("http://{address}/webhook");
-    let mut sender = Sender { client: reqwest::Client::new(), url, secret, last: 0 };
+    let mut sender = Sender { client, url, secret, last: 0 };
     actix_rt::spawn(token_story(pages[2].clone(), cast, settings));
     documented(&mut sender, &pages).await;
     sleep(Duration::from_secs(8)).await;

@@ -1,22 +1,24 @@
-//! TLS to PostgreSQL. Certificates are always verified, against the web's authorities or a file of one's own.
+//! TLS to PostgreSQL. Certificates are always verified, against the authorities that the hub believes or a file of one's own.
 
-use std::{error::Error, sync::Arc};
+use std::error::Error;
 
 use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
+    RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::store::{Result, StoreError};
+use crate::{
+    config::certificates,
+    store::{Result, StoreError},
+};
 
 /// Makes the TLS side of connections.
 pub(super) type Tls = MakeRustlsConnect;
 
-/// Trusts the authorities in this PEM file, or the web's.
+/// Trusts the authorities in this PEM file, or those that the hub believes elsewhere as well.
 pub(super) fn connector(authorities: Option<&str>) -> Result<Tls> {
-    let Some(path) = authorities else { return Ok(Tls::with_webpki_roots()) };
+    let Some(path) = authorities else { return Ok(Tls::new(certificates::client())) };
     let wrong = |why: &dyn Error| StoreError::Address(format!("sslrootcert {path}: {}", reasons(why)));
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
@@ -26,12 +28,7 @@ pub(super) fn connector(authorities: Option<&str>) -> Result<Tls> {
     if roots.is_empty() {
         return Err(StoreError::Address(format!("sslrootcert {path}: there is no certificate in it")));
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Tls::new(config))
+    Ok(Tls::new(certificates::client_of(roots)))
 }
 
 /// An error with its causes, each said once.

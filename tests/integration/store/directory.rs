@@ -22,6 +22,7 @@ on_both_engines! {
     what_does_not_exist_is_named,
     one_issuer_may_serve_two_agencies_under_an_audience_each,
     nothing_crosses_agencies,
+    a_secret_that_does_not_open_disables_its_own_row_alone,
     another_master_key_opens_nothing,
     a_revoked_token_is_forgotten_once_it_has_run_out,
 }
@@ -263,12 +264,33 @@ async fn nothing_crosses_agencies(bench: Bench) {
     assert!(directory.users[&ada].memberships.is_empty() && directory.api_keys.is_empty());
 }
 
+async fn a_secret_that_does_not_open_disables_its_own_row_alone(bench: Bench) {
+    let (store, account) = (&bench.store, bench.account().await);
+    let whole = store.add_source(page(account.id, "1001")).await.unwrap();
+    let damaged = store.add_source(page(account.id, "1002")).await.unwrap();
+    let other = bench.reopened([8; 32]).await;
+    other.set_source_token(damaged, &"sealed elsewhere".into()).await.unwrap();
+    let unknown = issuer(account.agency, "https://id.example", None, secret("sealed elsewhere"));
+    let issuer = other.add_issuer(unknown).await.unwrap();
+    let directory = loaded(store).await;
+    assert!(!directory.wrong_key && directory.sources[&whole].enabled && !directory.sources[&damaged].enabled);
+    assert!(matches!(directory.issuers[&issuer].key, IssuerKey::Unreadable));
+    let mut found: Vec<_> = directory.unreadable.iter().map(|row| (row.table, row.id.clone())).collect();
+    found.sort();
+    assert_eq!(found, [("issuers", issuer.to_string()), ("sources", damaged.to_string())]);
+    store.set_source_token(damaged, &"set again".into()).await.unwrap();
+    assert!(loaded(store).await.sources[&damaged].enabled);
+}
+
 async fn another_master_key_opens_nothing(bench: Bench) {
     let account = bench.account().await;
     bench.store.add_source(page(account.id, "1001")).await.unwrap();
-    let refused = bench.reopened([8; 32]).await.load_directory().await.unwrap_err();
-    assert!(matches!(refused, StoreError::Corrupt(_)) && !refused.is_transient(), "{refused}");
-    assert_eq!(loaded(&bench.reopened(KEY).await).await.sources.len(), 1);
+    let foreign = loaded(&bench.reopened([8; 32]).await).await;
+    assert!(foreign.wrong_key && foreign.unreadable[0].why.contains("another master key"), "{:?}", foreign.unreadable);
+    let found = foreign.sources.values().next().unwrap();
+    assert!(!found.enabled && found.token.expose_secret().is_empty() && found.app_secrets.is_empty());
+    let known = loaded(&bench.reopened(KEY).await).await;
+    assert!(!known.wrong_key && known.unreadable.is_empty() && known.sources.len() == 1);
     if bench.is_sqlite() {
         let path = bench.url.strip_prefix("sqlite://").unwrap();
         for path in [path.to_owned(), format!("{path}-wal")] {

@@ -12,6 +12,8 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
+use crate::platform::wire::near;
+
 /// As Unipile waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 const RETRIES: u32 = 5;
@@ -30,7 +32,7 @@ pub(super) struct Progress {
 
 /// Sends what comes, each on its own, until nobody can add more.
 pub(super) async fn run(mut posts: mpsc::Receiver<Post>, progress: Arc<Progress>) {
-    let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap_or_default();
+    let client = near(PATIENCE);
     while let Some((webhook, body)) = posts.recv().await {
         let (client, progress) = (client.clone(), Arc::clone(&progress));
         actix_web::rt::spawn(async move {

@@ -11,6 +11,7 @@ const STATES = {
   failing: "A source is failing",
   parked: "Parked events",
   undelivered: "Webhooks that were not delivered",
+  source_unreadable: "A source's secrets can't be read",
   webhooks_missing: "A platform's webhooks don't come",
   sync_failing: "A platform can't be read",
 };
