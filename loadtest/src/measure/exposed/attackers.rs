@@ -24,7 +24,7 @@ use tokio::{
 use super::super::Report;
 
 /// How long one holds on to a connection that the hub lets be.
-const HOLDS: Duration = Duration::from_secs(120);
+const HOLDS: Duration = Duration::from_mins(2);
 /// For an answer.
 const ANSWER: Duration = Duration::from_secs(10);
 

@@ -27,10 +27,13 @@ const CONNECTIONS: usize = 8;
 /// For what is on its way in the end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How much a dashboard has heard, and its task.
+type Dashboard = (Rc<Cell<u64>>, JoinHandle<Result<()>>);
+
 pub(super) struct Honest {
     requests: Requests,
     connections: Vec<Connection>,
-    dashboards: Vec<(Rc<Cell<u64>>, JoinHandle<Result<()>>)>,
+    dashboards: Vec<Dashboard>,
     acknowledged: u64,
     address: std::net::SocketAddr,
 }
