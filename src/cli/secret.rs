@@ -26,9 +26,9 @@ impl Given {
     pub(super) fn find(self, variable: &str) -> anyhow::Result<Option<SecretString>> {
         if !self.stdin {
             return Ok(from_environment(variable));
-    }
-    let mut text = String::new();
-    std::io::stdin().lock().take(MAX_LENGTH).read_to_string(&mut text)?;
+        }
+        let mut text = String::new();
+        std::io::stdin().lock().take(MAX_LENGTH).read_to_string(&mut text)?;
         match tidy(&text) {
             Some(secret) => Ok(Some(secret)),
             None => Err(BadInput("--stdin was given, and stdin is empty".to_owned()).into()),
