@@ -52,6 +52,7 @@
 //! | [`prospecting`] | enrichment of prospects: four stages, accounts in turn | believes a website, goes where it leads unasked; lets a stage that fails end the others |
 //! | [`outbox`] | webhooks to endpoints: at least once, under one id, signed | is waited for by who changes a row; posts into a private network unasked |
 //! | [`exports`] | files of campaigns: made when those are completed, and when somebody asks | fails what it is made of; holds a long list in memory |
+//! | [`erasure`] | what was deleted leaves the log, the records and the dashboards as well | decides what is deleted; is waited for by a webhook |
 //! | [`costs`] | what accounts spend, held against their thresholds; alerts | knows who wrote a cost |
 //! | [`api`] | what dashboards and programs ask over HTTP | is on the way of a live envelope |
 //! | [`dashboard`] | the page and the client library | |
@@ -70,6 +71,7 @@ pub mod costs;
 pub mod dashboard;
 pub mod domain;
 pub mod enrichment;
+pub mod erasure;
 pub mod exports;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -20,11 +20,11 @@ use source::{Source, tokens, without_tests};
 const BASE: [&str; 4] = ["config", "telemetry", "domain", "http"];
 
 /// A module, what it may use besides the base, and why the line is drawn there.
-const TABLE: [(&str, &[&str], &str); 16] = [
+const TABLE: [(&str, &[&str], &str); 17] = [
     ("inbound", &["inbox", "enrichment"], "a webhook is answered when it is durable, whatever else is away"),
     (
         "api",
-        &["auth", "store", "inbox", "platforms", "realtime", "outbox", "exports", "prospecting", "sending"],
+        &["auth", "store", "inbox", "platforms", "realtime", "outbox", "exports", "prospecting", "sending", "erasure"],
         "HTTP asks; it does no work of its own",
     ),
     (
@@ -48,6 +48,7 @@ const TABLE: [(&str, &[&str], &str); 16] = [
     ),
     ("outbox", &["store", "platforms"], "deliveries are rows of the store and nothing else"),
     ("exports", &["store"], "files are made of what is stored, after it was told"),
+    ("erasure", &["store", "inbox", "realtime"], "it finishes deletions that are rows of the store already"),
     ("costs", &["store", "realtime"], "alerts are decided in the store, and told after they are kept"),
     ("auth", &["store"], "who somebody is does not depend on what they ask for"),
     ("inbox", &["cluster"], "what is accepted is kept while every other part is away"),

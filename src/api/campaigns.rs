@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     ApiError, ApiState, Caller,
     extract::{JsonObject, storable},
+    leads::where_may,
 };
 use crate::{
     domain::{
@@ -90,6 +91,19 @@ pub async fn complete(state: Data<ApiState>, caller: Caller, id: Path<String>) -
 /// `POST /api/campaigns/{id}/cancel`: it is ended; nothing more of it is begun.
 pub async fn cancel(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
     step(&state, &caller, &id, Step::Cancel).await
+}
+
+/// `DELETE /api/campaigns/{id}`: with its prospects, costs and files.
+pub async fn remove(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
+    let id = storable(&id);
+    let Some(erased) =
+        state.store.by(caller.author()).erase_campaign(&where_may(&caller, Role::may_operate), &id, true).await?
+    else {
+        find(&state, &caller, &id).await?;
+        return Err(ApiError::forbidden("Your role in this account may not delete campaigns."));
+    };
+    state.erased(&[erased]).await?;
+    Ok(HttpResponse::Ok().json(json!({"deleted": true, "id": id})))
 }
 
 async fn step(state: &ApiState, caller: &Caller, id: &str, step: Step) -> Answer {

@@ -101,6 +101,41 @@ pub async fn assign(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
     change(&state, &caller, &id, &ChatChange::Assigned(user)).await
 }
 
+/// `DELETE /api/chats/{id}`: with its messages and replies. What is written in it later begins it anew.
+pub async fn remove(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
+    let chat = find(&state, &caller, &id).await?;
+    may_delete(&caller, &chat)?;
+    let erased =
+        state.store.by(caller.author()).erase_chat(&[chat.account], chat.id, true).await?.ok_or_else(no_such_chat)?;
+    state.erased(&[erased]).await?;
+    Ok(HttpResponse::Ok().json(json!({"deleted": true, "id": chat.id})))
+}
+
+/// `DELETE /api/chats/{id}/messages/{message}`: from what the hub holds. At the platform it stays.
+pub async fn remove_message(state: Data<ApiState>, caller: Caller, path: Path<(String, String)>) -> Answer {
+    let (id, message) = path.into_inner();
+    let chat = find(&state, &caller, &id).await?;
+    may_delete(&caller, &chat)?;
+    let no_such_message = || ApiError::not_found("message");
+    let message = message.parse().map_err(|_| no_such_message())?;
+    let erased = state.store.by(caller.author()).erase_message(&[chat.account], chat.id, message, true).await?;
+    let erased = erased.ok_or_else(no_such_message)?;
+    let outcome = state.erased(&[erased.erasure]).await;
+    let body = Body::ChatUpdated(Box::new(erased.chat));
+    state.tell(Envelope { id: EventId::generate(), account: chat.account, timestamp: clock::now(), body }).await;
+    outcome?;
+    Ok(HttpResponse::Ok().json(json!({"deleted": true, "id": message})))
+}
+
+fn may_delete(caller: &Principal, chat: &Chat) -> Result<(), ApiError> {
+    let role = caller.role_in(chat.account);
+    if role.is_some_and(Role::may_operate) {
+        return Ok(());
+    }
+    let role = role.map_or("", Role::as_str);
+    Err(ApiError::forbidden(format!("Your role in this account, {role}, may not delete chats or messages.")))
+}
+
 /// What `mark-read` does, for a caller who says it in another way.
 ///
 /// # Errors

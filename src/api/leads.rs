@@ -27,6 +27,10 @@ use crate::{
 
 type Answer = Result<HttpResponse, ApiError>;
 
+/// What `DELETE` did, and what it did not.
+const DELETED: &str = "Lead deleted, and taken out of everything that is shown or sent from now on. Redelivered raw webhooks \
+                       and backups may still hold it until their retention ends.";
+
 /// `GET /api/leads?account=&status=&q=&since=&until=&manual=&limit=&cursor=`: newest first.
 pub async fn list(state: Data<ApiState>, caller: Caller, query: web::Query<Query>) -> Answer {
     Ok(HttpResponse::Ok().json(page(&state, &caller, &query).await?))
@@ -64,20 +68,15 @@ pub async fn signal(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
     Ok(HttpResponse::Ok().json(json!({"success": true, "message": format!("Signal updated to {signal}")})))
 }
 
-/// `DELETE /api/leads/{id}`.
+/// `DELETE /api/leads/{id}`: with the prospects that were made of it.
 pub async fn remove(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
     let id = lead_id(&id)?;
-    let Some(lead) = state
-        .store
-        .by(caller.author())
-        .delete_lead(&where_may(&caller, Role::may_operate), id)
-        .await
-        .map_err(origin)?
-    else {
+    let erased = state.store.by(caller.author()).erase_lead(&where_may(&caller, Role::may_operate), id, true).await;
+    let Some((_, erased)) = erased.map_err(origin)? else {
         return Err(untouchable(&state, &caller, id, "delete").await);
     };
-    state.tell(envelope(&lead, Body::LeadUpdated(LeadUpdated::deleted(id)))).await;
-    Ok(HttpResponse::Ok().json(json!({"success": true, "message": "Lead and all related data deleted"})))
+    state.erased(&erased).await.map_err(ApiError::as_origin)?;
+    Ok(HttpResponse::Ok().json(json!({"success": true, "message": DELETED})))
 }
 
 /// `POST /api/leads/create {"account"?, "name", …}`: 201.
@@ -163,7 +162,7 @@ fn account_for(caller: &Caller, named: Option<&Value>) -> Result<AccountId, ApiE
     }
 }
 
-fn where_may(caller: &Principal, may: fn(Role) -> bool) -> Vec<AccountId> {
+pub(super) fn where_may(caller: &Principal, may: fn(Role) -> bool) -> Vec<AccountId> {
     let mut accounts = caller.accounts();
     accounts.retain(|account| caller.role_in(*account).is_some_and(may));
     accounts

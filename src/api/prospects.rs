@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     ApiError, ApiState, Caller,
     extract::{JsonObject, storable},
+    leads::where_may,
 };
 use crate::{
     domain::{AccountId, LeadId, Role, Timestamp, clock, prospect::Prospect},
@@ -82,6 +83,22 @@ pub async fn enrich(state: Data<ApiState>, caller: Caller, id: Path<String>) -> 
         }
         None => match state.store.prospect(caller.agency, &caller.accounts(), &id).await? {
             Some(_) => Err(ApiError::forbidden("Your role in this account may not enrich prospects.")),
+            None => Err(no_such_prospect()),
+        },
+    }
+}
+
+/// `DELETE /api/prospects/{id}`: files of its campaign are made anew without it.
+pub async fn remove(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
+    let id = name(&id);
+    match state.store.by(caller.author()).erase_prospect(&where_may(&caller, Role::may_operate), &id, true).await? {
+        Some(erased) => {
+            state.erased(&[erased]).await?;
+            state.exports.wake();
+            Ok(HttpResponse::Ok().json(json!({"deleted": true, "id": id})))
+        }
+        None => match state.store.prospect(caller.agency, &caller.accounts(), &id).await? {
+            Some(_) => Err(ApiError::forbidden("Your role in this account may not delete prospects.")),
             None => Err(no_such_prospect()),
         },
     }

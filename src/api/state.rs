@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use actix_web::http::StatusCode;
 use futures_util::future::BoxFuture;
 
-use super::{AttentionSource, Syncer};
+use super::{ApiError, AttentionSource, Syncer};
 use crate::{
     auth::Authenticator,
-    domain::{directory::Watch, envelope::Envelope},
+    domain::{directory::Watch, envelope::Envelope, erasure::Erasure},
+    erasure::{Eraser, farewell},
     exports,
     http::{Pace, Proxies},
     outbox, prospecting,
@@ -32,6 +34,8 @@ pub struct ApiState {
     pub exports: exports::Desk,
     /// Enriches prospects.
     pub prospecting: prospecting::Desk,
+    /// Finishes what was deleted.
+    pub eraser: Eraser,
     /// Tells dashboards.
     pub publisher: Arc<dyn Publisher>,
     /// Knows what is parked or ailing.
@@ -63,5 +67,21 @@ impl ApiState {
         if let Err(error) = self.publisher.publish(envelope).await {
             tracing::error!(event = %id, account = %account, %error, "a stored change was not published");
         }
+    }
+
+    /// What follows on a deletion: it is taken out of what is shown and sent, and dashboards are told.
+    pub(super) async fn erased(&self, erasures: &[Erasure]) -> Result<(), ApiError> {
+        let concealed = self.eraser.conceal(erasures).await;
+        for erasure in erasures {
+            self.tell(farewell(erasure)).await;
+        }
+        concealed.map(drop).map_err(|error| {
+            tracing::error!(%error, "what was deleted is still in the log of what was pushed; tried again until it is not");
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "It was deleted, but dashboards that come back may still be sent it: the hub can't write its log, and takes \
+                 it out as soon as it can.",
+            )
+        })
     }
 }

@@ -26,7 +26,8 @@ use crate::{
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Starts retention and gauges, telling who comes and goes, watching costs, making files, and noting which leads were seen.
+/// Starts retention and gauges, telling who comes and goes, watching costs, making files, finishing
+/// what was deleted, and noting which leads were seen.
 pub(super) fn start(settings: &Settings, hub: &Hub) {
     let registry = hub.registry.clone().recipient();
     actix_rt::spawn(presence::announce(hub.presence.clone(), hub.directory.clone(), registry));
@@ -38,6 +39,11 @@ pub(super) fn start(settings: &Settings, hub: &Hub) {
     };
     actix_rt::spawn(watcher.run());
     actix_rt::spawn(Exporter::new(hub.store.clone(), hub.exports.clone(), Arc::clone(&hub.metrics)).run());
+    let eraser = hub.eraser.clone();
+    actix_rt::spawn({
+        let publish = hub.registry.clone().recipient();
+        async move { eraser.run(publish).await }
+    });
     let longest = settings.persistence.backoff;
     actix_rt::spawn(persistence::mark_first_seen(hub.store.clone(), hub.inbox.clone(), longest));
     let (store, interval) = (hub.store.clone(), settings.inbox.prune_interval);

@@ -35,6 +35,7 @@ use crate::{
     config::{KeyError, KeyRing, Settings, certificates, data_folder},
     domain::{SourceId, directory::Watch, secret::is_unfit},
     enrichment::Supervisors,
+    erasure::Eraser,
     exports,
     http::{Pace, Proxies},
     inbound::Receiver,
@@ -121,6 +122,7 @@ struct Hub {
     prospector: Addr<Prospector>,
     prospecting: prospecting::Desk,
     exports: exports::Desk,
+    eraser: Eraser,
     sender: Addr<Sender>,
     desk: Desk,
     receiver: Arc<Receiver>,
@@ -172,10 +174,11 @@ impl Hub {
         // Nobody else sets it.
         let _ = own.arrived.set(supervisors.clone().recipient());
         let (sender, desk) = base.sender(&supervisors)?;
-        let receiver = Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics)));
         let arrived = supervisors.clone().recipient();
         let upkeep = Upkeep::new(settings, inbox.clone(), directory.clone(), arrived, Arc::clone(&metrics))?;
         Ok(Self {
+            eraser: Eraser::new(store.clone(), inbox.clone()),
+            receiver: Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics))),
             store,
             inbox,
             auth,
@@ -193,7 +196,6 @@ impl Hub {
             exports,
             sender,
             desk,
-            receiver,
             upkeep,
             fatal,
             schema_fits: Arc::new(AtomicBool::new(true)),
@@ -216,6 +218,7 @@ impl Hub {
             outbox: self.outbox.clone(),
             prospecting: self.prospecting.clone(),
             exports: self.exports.clone(),
+            eraser: self.eraser.clone(),
             publisher: Arc::new(bridges::ToRegistry(self.registry.clone().recipient())),
             attention: Arc::new(bridges::Attentive {
                 inbox: self.inbox.clone(),

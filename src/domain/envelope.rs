@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AccountId, ChatId, EventId, LeadId, Room, SourceId, Timestamp, clock,
     cost::AlertRaised,
+    erasure::Thing,
     lead::Lead,
     message::{ChangeKind, Chat, Message, MessageChange},
     prospect::LeadEnriched,
@@ -40,8 +41,34 @@ impl Envelope {
             | Body::Send(_)
             | Body::ChatUpdated(_)
             | Body::CampaignLifecycle(_)
-            | Body::CostAlert(_) => Room::Account(self.account),
+            | Body::CostAlert(_)
+            | Body::Deleted(_) => Room::Account(self.account),
             Body::SourceHealth(_) => Room::Operators(self.account),
+        }
+    }
+
+    /// What it is about, by id, and when that was written where a time decides: what was deleted is not told of again.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<(String, Option<Timestamp>)> {
+        match &self.body {
+            Body::NewLead(new) => vec![(new.lead.id.to_string(), None)],
+            Body::LeadUpdated(updated) if !updated.deleted => {
+                updated.lead.get("id").and_then(|id| id.as_str()).map(|id| (id.to_owned(), None)).into_iter().collect()
+            }
+            Body::LeadEnriched(enriched) => {
+                enriched.lead.get("id").and_then(|id| id.as_str()).map(|id| (id.to_owned(), None)).into_iter().collect()
+            }
+            Body::NewMessage(message) => {
+                vec![(message.id.to_string(), None), (message.chat.to_string(), Some(message.timestamp))]
+            }
+            Body::MessageChanged(change) => {
+                let message = change.id.map(|id| (id.to_string(), None));
+                message.into_iter().chain(change.chat.map(|chat| (chat.to_string(), Some(change.timestamp)))).collect()
+            }
+            Body::Send(send) => vec![(send.chat.to_string(), Some(send.created_at))],
+            Body::ChatUpdated(chat) => vec![(chat.id.to_string(), Some(chat.timestamp))],
+            Body::CampaignLifecycle(told) => vec![(told.campaign_id.clone(), None)],
+            Body::LeadUpdated(_) | Body::CostAlert(_) | Body::SourceHealth(_) | Body::Deleted(_) => Vec::new(),
         }
     }
 
@@ -81,6 +108,8 @@ pub enum Body {
     CampaignLifecycle(Box<CampaignLifecycle>),
     /// `source:health`
     SourceHealth(SourceHealth),
+    /// `chat:deleted`, `message:erased`, `prospect:deleted`, `campaign:deleted`
+    Deleted(Deleted),
 }
 
 impl Body {
@@ -108,6 +137,14 @@ impl Body {
             Self::CostAlert(_) => "cost:alert",
             Self::CampaignLifecycle(_) => "campaign:lifecycle",
             Self::SourceHealth(_) => "source:health",
+            Self::Deleted(deleted) => match deleted.thing {
+                Thing::Lead => "lead:deleted",
+                Thing::Prospect => "prospect:deleted",
+                Thing::Chat => "chat:deleted",
+                // `message:deleted` says that its writer took it back: then it stays, without its text.
+                Thing::Message => "message:erased",
+                Thing::Campaign => "campaign:deleted",
+            },
         }
     }
 }
@@ -152,6 +189,17 @@ impl LeadUpdated {
     pub fn deleted(id: LeadId) -> Self {
         Self { lead: [("id".to_owned(), id.to_string().into())].into_iter().collect(), deleted: true }
     }
+}
+
+/// Payload of `chat:deleted`, `message:erased`, `prospect:deleted` and `campaign:deleted`: it is gone, and whoever shows it
+/// lets go of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deleted {
+    /// Also in the envelope's type.
+    #[serde(skip)]
+    pub thing: Thing,
+    /// Its id.
+    pub id: String,
 }
 
 /// How a source is doing.

@@ -1,5 +1,5 @@
 //! Plain data and rules: what an account, a room, an event, an envelope, a lead, a prospect, a send, a delivery, a cost and
-//! an audited act are.
+//! an audited act are, and what is left of what was deleted.
 //!
 //! Nothing here talks to a socket, a database or a clock other than [`clock`]; every other module may use it and it
 //! uses none of them.
@@ -11,6 +11,7 @@ pub mod cost;
 pub mod delivery;
 pub mod directory;
 pub mod envelope;
+pub mod erasure;
 pub mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;

@@ -111,6 +111,7 @@ impl Exporter {
 
     /// `None`: it is not the time yet. Otherwise whether the files are those of this hub.
     async fn make(&self, id: &str) -> Result<Option<bool>, ExportError> {
+        let began = clock::now();
         let Some(campaign) = self.store.campaign_to_export(id).await? else { return Ok(None) };
         let (mut tally, mut csv, mut listed) = (Tally::default(), Csv::new()?, 0);
         let mut leads = Leads::new(self.store.clone(), campaign.clone(), ExportFilter::default());
@@ -140,7 +141,7 @@ impl Exporter {
         if listed > 0 {
             files.push(ExportFile { name: name(&campaign, at, ".csv"), content: csv.take()? });
         }
-        let made = self.store.keep_exports(&campaign, files, metadata(&campaign, &tally, listed)).await?;
+        let made = self.store.keep_exports(&campaign, files, metadata(&campaign, &tally, listed), began).await?;
         tracing::info!(campaign = id, leads = listed, made, "a completed campaign was exported");
         Ok(Some(made))
     }

@@ -1,14 +1,16 @@
 //! Keeping webhooks: the raw POST and every event in it, in one commit.
 
-use std::sync::atomic::Ordering;
+use std::{borrow::Cow, sync::atomic::Ordering};
 
 use bytes::Bytes;
 use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection};
 
 use super::{
     Inbox, InboxError, ParkReason,
+    erase::was_erased,
     rows::{DeliveryRow, EventRow},
     schema::{State, quarantine, refusals},
+    tombstone::without,
 };
 use crate::domain::{
     Timestamp,
@@ -129,20 +131,14 @@ impl Inbox {
 
 fn keep(c: &mut SqliteConnection, seq: i64, delivery: &Delivery) -> QueryResult<Accepted> {
     let received_at = delivery.received_at.timestamp_micros();
-    let row = DeliveryRow {
-        seq,
-        received_at,
-        provider: delivery.provider,
-        path: &delivery.path,
-        remote: &delivery.remote,
-        headers: &delivery.headers,
-        body: &delivery.body,
-    };
-    row.execute(c)?;
     let mut accepted = Accepted::default();
+    let mut body = Cow::Borrowed(&delivery.body[..]);
     for event in &delivery.events {
         if !insert(c, seq, received_at, event)? {
             accepted.duplicates += 1;
+            if was_erased(c, event.id)? {
+                body = Cow::Owned(without(&body, &event.item));
+            }
             continue;
         }
         accepted.new.push(event.kind);
@@ -162,6 +158,16 @@ fn keep(c: &mut SqliteConnection, seq: i64, delivery: &Delivery) -> QueryResult<
             Fate::Record { .. } => {}
         }
     }
+    let row = DeliveryRow {
+        seq,
+        received_at,
+        provider: delivery.provider,
+        path: &delivery.path,
+        remote: &delivery.remote,
+        headers: &delivery.headers,
+        body: &body,
+    };
+    row.execute(c)?;
     Ok(accepted)
 }
 

@@ -9,16 +9,20 @@
 mod accept;
 mod acks;
 mod attention;
+mod erase;
 mod log;
 mod prune;
 mod rows;
 mod schema;
 mod synced;
+mod tombstone;
 mod unstored;
 mod wal;
 mod work;
 mod writer;
 
+#[cfg(test)]
+mod erase_tests;
 #[cfg(test)]
 mod tests;
 
@@ -39,9 +43,11 @@ use crate::config::data_folder;
 pub use accept::{Accepted, Delivery, Quarantined};
 pub use acks::{Ack, Seen, Watermark};
 pub use attention::{Attention, ParkedEvent, Selection};
+pub use erase::Forgotten;
 pub use log::{LogEntry, Logged, Page};
 pub use prune::Limits;
 pub use schema::State;
+pub use tombstone::ERASED;
 pub use unstored::{Kept, Unstored};
 pub use work::ParkReason;
 
@@ -78,6 +84,7 @@ pub struct Inbox {
     full: Arc<AtomicBool>,
     /// Something was read for the first time.
     seen: Arc<Notify>,
+    gone: erase::Gone,
 }
 
 impl Inbox {
@@ -108,6 +115,7 @@ impl Inbox {
         commit_rows: usize,
         (epoch, last_delivery): (u32, i64),
     ) -> Result<Self, InboxError> {
+        let gone = erase::Gone::read(&mut writing)?;
         let reader = Arc::new(Mutex::new(connect(path)?));
         let log_readers = log::Readers::open(|| connect(path))?;
         let wal = wal::Wal::take_over(path, &mut writing, connect(path)?)?;
@@ -120,6 +128,7 @@ impl Inbox {
             deliveries,
             full: Arc::default(),
             seen: Arc::default(),
+            gone,
         })
     }
 
@@ -166,6 +175,7 @@ fn connect(path: &Path) -> Result<SqliteConnection, InboxError> {
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA temp_store = MEMORY;
+             PRAGMA secure_delete = ON;
              PRAGMA cache_size = -16384;
              PRAGMA wal_autocheckpoint = 4000;",
             Duration::from_secs(5).as_millis()

@@ -104,7 +104,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events, log);
 
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "
     CREATE TABLE meta (epoch INTEGER NOT NULL) STRICT;
     INSERT INTO meta VALUES (0);
@@ -156,6 +156,12 @@ const STEPS: [&str; 4] = [
         after_count INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (room, to_epoch, to_count)
      ) STRICT, WITHOUT ROWID;",
     "CREATE TABLE synced (source BLOB PRIMARY KEY, up_to INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    // What was deleted, by account and id, and the events that brought it: they outlive retention, and name nobody.
+    "CREATE TABLE erased (subject TEXT PRIMARY KEY, until INTEGER, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+     CREATE TABLE erased_events (id BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+     CREATE TRIGGER events_erased BEFORE INSERT ON events
+     WHEN EXISTS (SELECT 1 FROM erased_events e WHERE e.id = NEW.id)
+     BEGIN SELECT RAISE(IGNORE); END;",
 ];
 
 #[derive(QueryableByName)]

@@ -9,11 +9,11 @@ use crate::domain::{
     event::{EventKind, Fate, NewEvent, Scope, SourceKind},
 };
 
-fn open(folder: &tempfile::TempDir) -> Inbox {
+pub(super) fn open(folder: &tempfile::TempDir) -> Inbox {
     Inbox::open(&folder.path().join("inbox.sqlite3"), 64).unwrap()
 }
 
-fn lead(account: AccountId, platform_id: &str) -> NewEvent {
+pub(super) fn lead(account: AccountId, platform_id: &str) -> NewEvent {
     NewEvent {
         id: NewEvent::key(&account.to_string(), SourceKind::Meta, platform_id, EventKind::Lead),
         kind: EventKind::Lead,
@@ -25,7 +25,7 @@ fn lead(account: AccountId, platform_id: &str) -> NewEvent {
     }
 }
 
-fn delivery(events: Vec<NewEvent>) -> Delivery {
+pub(super) fn delivery(events: Vec<NewEvent>) -> Delivery {
     Delivery {
         received_at: now(),
         provider: "meta",
@@ -37,7 +37,7 @@ fn delivery(events: Vec<NewEvent>) -> Delivery {
     }
 }
 
-fn entry(account: AccountId, epoch: u32, count: u64) -> LogEntry {
+pub(super) fn entry(account: AccountId, epoch: u32, count: u64) -> LogEntry {
     LogEntry {
         account,
         room: Room::Account(account),

@@ -41,6 +41,9 @@ pub enum PublishError {
     /// It was pushed, but is not in the log: publish it again later, under the same id.
     #[error(transparent)]
     Log(#[from] InboxError),
+    /// It tells of something that was deleted: it is not shown, and its event is finished.
+    #[error("what it tells of was deleted")]
+    Erased,
 }
 
 /// A shard wants to take part; the answer is how far each room is.
@@ -169,6 +172,16 @@ impl Handler<Publish> for SessionRegistry {
     type Result = ResponseFuture<Result<Position, PublishError>>;
 
     fn handle(&mut self, Publish { envelope, event }: Publish, ctx: &mut Self::Context) -> Self::Result {
+        if self.inbox.is_erased(&envelope) {
+            let (inbox, unlogged) = (self.inbox.clone(), Rc::clone(&self.unlogged));
+            return Box::pin(async move {
+                if let Some(event) = event {
+                    unlogged.borrow_mut().forget(event);
+                    inbox.forget_event(event).await?;
+                }
+                Err(PublishError::Erased)
+            });
+        }
         let pushed = event.and_then(|event| self.unlogged.borrow().of(event));
         if let Some(entry) = pushed {
             return self.log(LogEntry { at: clock::now(), is_late: true, ..entry }, event, ctx);

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use crate::domain::{Room, envelope::Position};
+use crate::{
+    domain::{Room, envelope::Position},
+    inbox::ERASED,
+};
 
 /// Types of envelopes as bits, so that a filter costs one instruction a session.
 #[must_use]
@@ -13,12 +16,14 @@ pub fn type_bit(name: &str) -> u32 {
         "source:health" => 1 << 2,
         "message:new" | "message:edited" | "message:deleted" | "message:reaction" | "message:read"
         | "message:delivered" => MESSAGES,
-        "chat:updated" => 1 << 7,
+        "chat:updated" | "chat:deleted" => 1 << 7,
         // Apart from the messages: the origin's client, which gets those, knows nothing of these.
-        "message:pending" | "message:sent" | "message:failed" => 1 << 8,
-        "lead:enriched" => 1 << 9,
-        "campaign:lifecycle" => 1 << 10,
+        "message:pending" | "message:sent" | "message:failed" | "message:erased" => 1 << 8,
+        "lead:enriched" | "prospect:deleted" => 1 << 9,
+        "campaign:lifecycle" | "campaign:deleted" => 1 << 10,
         "cost:alert" => 1 << 11,
+        // In the place of an envelope that was erased, so that the one after it still follows one that was sent.
+        ERASED => 1 << 12,
         "presence" => 1 << 4,
         "typing" => 1 << 5,
         "ack" => 1 << 6,

@@ -23,6 +23,7 @@ mod directory;
 mod endpoints;
 mod engine;
 mod enrichments;
+mod erasures;
 mod error;
 mod handle;
 mod hubs;
@@ -53,6 +54,7 @@ pub use costs::{AlertFilter, AlertPage, CostsDue, DailyCosts, NewCost, SpendingS
 pub use deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay, Traffic};
 pub use endpoints::{EndpointChange, NewEndpoint, Target};
 pub use enrichments::{Case, Cost, Ending, Enrichment, StageDone, Then, Threshold};
+pub use erasures::{ErasedMessage, OpenErasure};
 pub use error::{Result, StoreError};
 pub use handle::Store;
 pub use hubs::Hold;

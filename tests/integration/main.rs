@@ -11,6 +11,7 @@ mod contrib;
 mod costs;
 mod crash;
 mod databases;
+mod erasure;
 mod flow;
 mod front;
 mod hostile;

@@ -28,8 +28,10 @@ use crate::{
         envelope::{Envelope, Position},
         send::{Outgoing, Reason, SendState},
     },
+    erasure::Eraser,
     exports,
     http::{Pace, Proxies},
+    inbox::Inbox,
     outbox, prospecting,
     realtime::{Publish, PublishError},
     sending::{Desk, Read, Wake},
@@ -41,6 +43,7 @@ mod audit;
 mod chats;
 mod costs;
 mod endpoints;
+mod erasure;
 mod leads;
 mod login;
 mod prospects;
@@ -233,11 +236,11 @@ impl Hub {
             outcomes,
         };
         let outbox = outbox_desk(store.clone());
-        let auth = auth.unwrap();
         let prospecting = prospecting::Desk { wake: Asleep.start().recipient() };
         let state = ApiState {
+            eraser: Eraser::new(store.clone(), Inbox::open(&folder.path().join("inbox.sqlite3"), 16).unwrap()),
             store,
-            auth,
+            auth: auth.unwrap(),
             directory,
             desk,
             outbox,

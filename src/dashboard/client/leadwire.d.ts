@@ -72,6 +72,12 @@ export interface Lead {
 export interface Payloads {
   new_lead: { lead: Lead; timestamp: string; source: "webhook" | "sync" | "replay" | "manual" };
   "lead:updated": { lead: { id: string } & Partial<Lead>; deleted?: boolean };
+  "chat:deleted": { id: string };
+  "message:erased": { id: string };
+  "prospect:deleted": { id: string };
+  "campaign:deleted": { id: string };
+  /** In the place of an envelope whose content was deleted: it keeps the position. */
+  erased: Record<string, never>;
   "cost:alert": {
     alert_id: string;
     alert_type: "daily_spend" | "cost_per_lead" | "rate_limit" | "anomaly";

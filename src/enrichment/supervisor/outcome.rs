@@ -24,7 +24,7 @@ use crate::{
     inbox::{InboxError, ParkReason},
     persistence::{Keep, Store},
     platforms::meta::{self, Fetched, GraphError, PauseScope, Remedy},
-    realtime::Publish,
+    realtime::{Publish, PublishError},
     telemetry::Metrics,
 };
 
@@ -146,6 +146,7 @@ impl AccountSupervisor {
                     // Full: it is in the log, the persister reads it from there when it has room.
                     let _ = supervisor.context.persist.try_send(Store { event: id, what });
                 }
+                Ok(Err(PublishError::Erased)) => tracing::info!(event = %id, "not shown: what it tells of was deleted"),
                 Ok(Err(error)) => tracing::error!(event = %id, %error, "pushed, but not logged; tried again"),
                 Err(error) => tracing::warn!(event = %id, %error, "not pushed; the event is read back later"),
             }

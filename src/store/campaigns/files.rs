@@ -109,14 +109,20 @@ impl Store {
         run!(self, Read, |c, q| q::exports::ready(c, &id).await)
     }
 
-    /// Keeps a campaign's files and what they hold, all in one transaction. `false`: another hub has made them meanwhile, and
-    /// these are not kept.
+    /// Keeps a campaign's files and what they hold, all in one transaction. `false`: another hub has made them meanwhile, or
+    /// something of the account was deleted since their making began, and these are not kept.
     ///
     /// # Errors
     /// As above.
-    pub async fn keep_exports(&self, campaign: &Campaign, files: Vec<ExportFile>, metadata: Value) -> Result<bool> {
-        let (campaign, metadata, now) = (campaign.clone(), Json(metadata), At(clock::now()));
-        run!(self, Change, |c, q| q::exports::keep(c, &campaign, &files, &metadata, now).await)
+    pub async fn keep_exports(
+        &self,
+        campaign: &Campaign,
+        files: Vec<ExportFile>,
+        metadata: Value,
+        began: Timestamp,
+    ) -> Result<bool> {
+        let (campaign, metadata, began, now) = (campaign.clone(), Json(metadata), At(began), At(clock::now()));
+        run!(self, Change, |c, q| q::exports::keep(c, &campaign, &files, &metadata, began, now).await)
     }
 
     /// The files of a campaign of these accounts.

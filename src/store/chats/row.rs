@@ -95,7 +95,12 @@ impl ChatRow {
     /// What the list shows of its newest message.
     pub fn show(&mut self, timestamp: At, text: Option<&str>) {
         self.timestamp = timestamp;
-        self.last_message = text.map(|text| text.chars().take(GLIMPSE).collect());
+        self.last_message = text.map(Self::glimpse);
+    }
+
+    /// How a message is shown among chats.
+    pub fn glimpse(text: &str) -> String {
+        text.chars().take(GLIMPSE).collect()
     }
 }
 

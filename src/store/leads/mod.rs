@@ -78,13 +78,4 @@ impl Store {
         let ids = ids.to_vec();
         run!(self, Append, |c, q| q::leads::mark_first_seen(c, account, &ids, At(at)).await)
     }
-
-    /// Deletes a lead of these accounts and answers with what it was; `None` if there was none.
-    ///
-    /// # Errors
-    /// [`super::StoreError::Unavailable`] if the database is away.
-    pub async fn delete_lead(&self, accounts: &[AccountId], id: LeadId) -> Result<Option<Lead>> {
-        let (accounts, trail) = (accounts.to_vec(), self.trail().clone());
-        run!(self, Change, |c, q| q::leads::delete(c, &accounts, id, &trail).await)
-    }
 }

@@ -67,7 +67,9 @@ async fn upsert(c: &mut Conn, told: &CampaignTold, now: At) -> Result<()> {
         .filter(campaigns::id.eq(&told.id.id))
         .filter(campaigns::account_id.eq(Word(told.owner.account)))
         .filter(campaigns::agency_id.eq(Word(told.owner.agency)));
-    let mut row: CampaignRow = locked!(row.select(CampaignRow::as_select())).first(c).await?;
+    let row = locked!(row.select(CampaignRow::as_select())).first(c).await.optional()?;
+    // Neither new nor there: it was deleted.
+    let Some(mut row): Option<CampaignRow> = row else { return Ok(()) };
     let newest = log::table.filter(log::campaign_id.eq(&told.id.id)).order(log::created_at.desc());
     let newest: Option<At> = newest.select(log::created_at).first(c).await.optional()?;
     let is_newest = newest.is_none_or(|newest| newest.0 <= told.at);

@@ -121,9 +121,14 @@ pub(in crate::store) async fn keep(
     campaign: &Campaign,
     made: &[ExportFile],
     metadata: &Json,
+    began: At,
     now: At,
 ) -> Result<bool> {
     write_tx!(c, async |c| {
+        // They may list what was deleted meanwhile: they are made once more.
+        if super::erasures::any_since(c, campaign.account, began).await? {
+            return Ok(false);
+        }
         let row = campaigns::table.find(&campaign.id).filter(campaigns::exported_at.is_null());
         let row: Option<String> = locked!(row.select(campaigns::id)).first(c).await.optional()?;
         if row.is_none() {

@@ -1,7 +1,7 @@
 //! Keeps what happened in conversations: the rows that it is about are read, changed in memory and written back, one
 //! account after the other, each behind its lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -9,11 +9,12 @@ use diesel_async::RunQueryDsl;
 use super::{
     Conn, chats,
     dialect::{insert_messages, lock_account, write_tx},
-    messages,
+    erasures, messages,
 };
 use crate::{
     domain::{
-        ChatId, EventId, MessageId,
+        ChatId, EventId, MessageId, Timestamp,
+        erasure::Erasure,
         message::{Chat, Happening},
     },
     store::{
@@ -35,8 +36,9 @@ pub(in crate::store) async fn apply(
             if !lock_account(c, *tenancy).await? {
                 return Err(StoreError::Rejected(format!("there is no account {} in its agency", tenancy.account)));
             }
-            let mut ledger = read(c, *tenancy, happenings, now).await?;
-            for happening in happenings {
+            let kept = not_erased(c, *tenancy, happenings).await?;
+            let mut ledger = read(c, *tenancy, &kept, now).await?;
+            for happening in &kept {
                 ledger.take(happening)?;
             }
             changed.extend(write(c, *tenancy, ledger).await?);
@@ -44,6 +46,32 @@ pub(in crate::store) async fn apply(
         Ok(changed)
     })
     .await
+}
+
+/// Without what is about messages or chats that were deleted.
+async fn not_erased(c: &mut Conn, tenancy: Tenancy, happenings: &[Happening]) -> Result<Vec<Happening>> {
+    let about = |happening: &Happening| match happening {
+        Happening::Message(message) => (Some(message.id), Some(message.chat), message.timestamp),
+        Happening::Change(change) => (change.id, change.chat, change.timestamp),
+    };
+    let mut ids: Vec<String> = happenings
+        .iter()
+        .map(about)
+        .flat_map(|(message, chat, _)| [message.map(|id| id.to_string()), chat.map(|id| id.to_string())])
+        .flatten()
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let known: HashMap<String, Option<Timestamp>> =
+        erasures::known(c, tenancy.account, &ids).await?.into_iter().collect();
+    let is_erased = |happening: &Happening| {
+        let (message, chat, written) = about(happening);
+        message.is_some_and(|id| known.contains_key(&id.to_string()))
+            || chat
+                .and_then(|id| known.get(&id.to_string()))
+                .is_some_and(|until| Erasure::covers(*until, Some(written)))
+    };
+    Ok(happenings.iter().filter(|happening| !is_erased(happening)).cloned().collect())
 }
 
 /// The rows that the happenings are about.

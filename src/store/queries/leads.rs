@@ -7,19 +7,13 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Conn, DB,
-    audit::note,
     dialect::{insert_leads, insert_leads_within, mentions, write_tx},
     prospects,
 };
 use crate::{
-    domain::{
-        AccountId, LeadId, Timestamp,
-        audit::{Action, Event},
-        lead::Lead,
-    },
+    domain::{AccountId, LeadId, Timestamp, lead::Lead},
     store::{
         Result,
-        audit::Trail,
         leads::{Cursor, LeadChanges, LeadFilter, LeadPage, LeadRow},
         schema::leads,
         types::{At, Word},
@@ -164,22 +158,4 @@ pub(in crate::store) async fn mark_first_seen(
         .filter(leads::id.eq_any(ids.iter().copied().map(Word).collect::<Vec<_>>()))
         .filter(leads::first_seen_at.is_null());
     Ok(diesel::update(unseen).set(leads::first_seen_at.eq(Some(at))).execute(c).await?)
-}
-
-pub(in crate::store) async fn delete(
-    c: &mut Conn,
-    accounts: &[AccountId],
-    id: LeadId,
-    trail: &Trail,
-) -> Result<Option<Lead>> {
-    write_tx!(c, async |c| {
-        let lead = leads::table.filter(leads::id.eq(Word(id))).filter(within(accounts));
-        let row = diesel::delete(lead).returning(LeadRow::as_returning()).get_result(c).await.optional()?;
-        let lead = row.map(Lead::from);
-        if let Some(lead) = &lead {
-            note(c, trail, Event::new(Action::LeadErased, lead.agency).within(lead.account).on(id)).await?;
-        }
-        Ok(lead)
-    })
-    .await
 }

@@ -74,6 +74,11 @@ pub(in crate::store) async fn summarize(c: &mut Conn, chat: &mut ChatRow) -> Res
     Ok(())
 }
 
+/// Whether a chat has no messages.
+pub(super) async fn is_empty(c: &mut Conn, chat: &ChatRow) -> Result<bool> {
+    Ok(of_chat(chat).count().get_result::<i64>(c).await? == 0)
+}
+
 /// When the newest unread message was written.
 pub(super) async fn newest_unread(c: &mut Conn, chat: &ChatRow) -> Result<Option<At>> {
     let newest = unread(chat).order(messages::timestamp.desc()).select(messages::timestamp);

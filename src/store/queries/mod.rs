@@ -15,6 +15,7 @@ pub(in crate::store) mod deliveries;
 pub(in crate::store) mod directory;
 pub(in crate::store) mod endpoints;
 pub(in crate::store) mod enrichments;
+pub(in crate::store) mod erasures;
 pub(in crate::store) mod exports;
 pub(in crate::store) mod happenings;
 pub(in crate::store) mod issuers;

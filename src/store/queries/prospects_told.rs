@@ -52,7 +52,9 @@ async fn upsert(c: &mut Conn, told: &ProspectTold, now: At) -> Result<()> {
         .filter(enhanced_leads::id.eq(&fresh.id))
         .filter(enhanced_leads::account_id.eq(Word(told.owner.account)))
         .filter(enhanced_leads::agency_id.eq(Word(told.owner.agency)));
-    let before: ProspectRow = locked!(row.select(ProspectRow::as_select())).first(c).await?;
+    let before = locked!(row.select(ProspectRow::as_select())).first(c).await.optional()?;
+    // Neither new nor there: it was deleted.
+    let Some(before): Option<ProspectRow> = before else { return Ok(()) };
     let mut after = before.clone();
     after.take(told);
     if after != before {

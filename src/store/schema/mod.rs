@@ -268,6 +268,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{Bool, Nullable, Text};
+    use crate::store::types::{Document, Moment};
+
+    erasures (account_id, subject) {
+        agency_id -> Text,
+        account_id -> Text,
+        thing -> Text,
+        subject -> Text,
+        until -> Nullable<Moment>,
+        traces -> Document,
+        told -> Bool,
+        erased_at -> Moment,
+        finished_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::{Binary, Bool, Nullable, Text};
     use crate::store::types::{Document, Moment};
 

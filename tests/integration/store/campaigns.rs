@@ -6,6 +6,7 @@ use leadwire::{
     domain::{
         AccountId, AgencyId,
         campaign::{Campaign, Step},
+        clock,
         cost::Amount,
         directory::Account,
     },
@@ -39,9 +40,15 @@ impl Bench {
         self.store.step_campaign(account.agency, &[account.id], id, step).await.unwrap()
     }
 
-    async fn started(&self, account: &Account, name: &str) -> Campaign {
+    pub(super) async fn started(&self, account: &Account, name: &str) -> Campaign {
         let made = self.made(account, name).await;
         taken(self.step(account, &made.id, Step::Start).await)
+    }
+
+    /// A campaign that is to be exported.
+    pub(super) async fn completed(&self, account: &Account) -> Campaign {
+        let id = self.started(account, "First").await.id;
+        taken(self.step(account, &id, Step::Complete).await)
     }
 
     async fn page(&self, account: &Account, status: Option<&str>, limit: u32) -> Vec<String> {
@@ -252,7 +259,7 @@ async fn files_of_a_completed_campaign_are_kept_once(bench: Bench) {
     let keep = |store: &Store, name: &str| {
         let (store, campaign, files) = (store.clone(), campaign.clone(), vec![file(name), file("same.json")]);
         let metadata = json!({"qualified_leads_exported": 1, "by": name});
-        async move { store.keep_exports(&campaign, files, metadata).await.unwrap() }
+        async move { store.keep_exports(&campaign, files, metadata, clock::now()).await.unwrap() }
     };
     let (one, two) = futures_util::join!(keep(&bench.store, "one.csv"), keep(&second, "two.csv"));
     assert_ne!(one, two, "one hub's are kept");

@@ -156,8 +156,8 @@ async fn people_change_a_lead(bench: Bench) {
     );
     let unchanged = store.update_lead(&[account.id], before.id, &LeadChanges::default()).await.unwrap();
     assert_eq!(unchanged, Some(after.clone()), "no changes, no new time");
-    assert_eq!(store.delete_lead(&[account.id], before.id).await.unwrap(), Some(after));
-    assert_eq!(store.delete_lead(&[account.id], before.id).await.unwrap(), None);
+    assert_eq!(store.erase_lead(&[account.id], before.id, true).await.unwrap().unwrap().0, after);
+    assert_eq!(store.erase_lead(&[account.id], before.id, true).await.unwrap(), None);
 }
 
 async fn a_lead_is_first_seen_once(bench: Bench) {
@@ -189,7 +189,7 @@ async fn another_accounts_lead_does_not_exist(bench: Bench) {
         assert_eq!(store.lead(&scope, secret.id).await.unwrap(), None);
         assert_eq!(store.update_lead(&scope, secret.id, &changes).await.unwrap(), None);
         assert_eq!(store.update_lead(&scope, secret.id, &LeadChanges::default()).await.unwrap(), None);
-        assert_eq!(store.delete_lead(&scope, secret.id).await.unwrap(), None);
+        assert_eq!(store.erase_lead(&scope, secret.id, true).await.unwrap(), None);
         assert!(store.list_leads(&scope, &everything).await.unwrap().leads.is_empty());
     }
     let both = [here.id, there.id];

@@ -8,6 +8,7 @@ mod campaigns;
 mod conversations;
 mod cost;
 mod directory;
+mod erasure;
 mod harness;
 mod leads;
 mod listing;

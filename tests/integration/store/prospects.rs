@@ -292,7 +292,7 @@ async fn leads_that_name_a_business_become_prospects_if_their_account_wants_it(b
     let twin = Lead { id: Lead::id_for(other.id, "twin"), ..at_work(&account, 2) };
     assert_eq!(bench.store.insert_leads(&[twin]).await.unwrap(), 0);
     assert_eq!(bench.lines(made).await.len(), 1);
-    bench.store.delete_lead(&[account.id], batch[0].id).await.unwrap();
+    bench.store.erase_lead(&[account.id], batch[0].id, true).await.unwrap().unwrap();
     assert_eq!(bench.lines(made).await, [""; 0], "what was made of a person goes with them");
 }
 

@@ -114,6 +114,11 @@ export function enriched({ lead, score, status, stage }) {
   if (lead.campaign_id === campaign) live.add({ ...lead, confidence_score: score, status, processing_stage: stage });
 }
 
+/** Somebody has deleted it. @param {{ id: string }} deleted */
+export function prospectGone({ id }) {
+  if (prospects.value.some((each) => each.id === id)) prospects.value = prospects.value.filter((each) => each.id !== id);
+}
+
 /** Its log has another line. @param {{ campaign_id: string }} told */
 export const happened = ({ campaign_id }) => void (campaign_id === campaign && readSoon());
 

@@ -117,6 +117,12 @@ export function lived({ campaign_id, new_state, progress }) {
   touch(campaign_id);
 }
 
+/** Somebody has deleted it. @param {{ id: string }} deleted */
+export function campaignGone({ id }) {
+  campaigns.value = campaigns.value.filter((each) => each.id !== id);
+  if (apart.value?.id === id) apart.value = null;
+}
+
 // -- words ----------------------------------------------------------------------------------------------------------------
 
 /** The statuses that the hub gives: word and tone. */

@@ -186,6 +186,9 @@ const live = gather((steps) => update((draft) => steps.forEach((step) => step(dr
 /** @param {Chat} chat */
 export const chatUpdated = (chat) => live.add((draft) => put(draft, chat));
 
+/** Somebody has deleted it. @param {string} id */
+export const chatGone = (id) => live.add((draft) => draft.delete(id));
+
 /** A message is pushed before it is stored, and before the hub can say what became of its chat. @param {import("./messages.js").Message} message */
 export function heard(message) {
   if (message.hidden) return;

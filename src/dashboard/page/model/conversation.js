@@ -80,14 +80,15 @@ const fail = (error) => batch(() => ((messagesFailure.value = error.message), (r
 
 // -- live ---------------------------------------------------------------------------------------------------------------
 
-/** @typedef {{ entry: import("./messages.js").Entry } | { change: import("./messages.js").Change }} Step */
+/** @typedef {{ entry: import("./messages.js").Entry } | { change: import("./messages.js").Change } | { gone: string }} Step */
 
 const live = gather((/** @type {Step[]} */ steps) => {
   const before = messages.value;
   const changes = steps.flatMap(({ change }) => (change ? [limited(change, before)] : []));
   recent = [...recent, ...changes.map((change) => ({ at: Date.now(), change }))].slice(-REMEMBERED);
   const added = steps.flatMap(({ entry: mine }) => (mine ? [withRecent(mine)] : []));
-  const next = merge(before, added).map((mine) => changes.reduce(apply, mine));
+  const gone = new Set(steps.flatMap((step) => step.gone ?? []));
+  const next = merge(before, added).filter(({ id }) => !gone.has(id)).map((mine) => changes.reduce(apply, mine));
   if (next.length > MOST) hasOlder.value = true;
   if (next.length !== before.length || next.some((mine, n) => mine !== before[n])) messages.value = next.slice(-MOST);
 });
@@ -104,4 +105,14 @@ export function spoken(message) {
 export function becameOf(change) {
   if (!chat || (change.chat_id && change.chat_id !== chat) || (!change.chat_id && !change.id)) return;
   live.add({ change });
+}
+
+/** Somebody has deleted it here. @param {{ id: string }} erased */
+export const messageGone = ({ id }) => void (chat && live.add({ gone: id }));
+
+/** Somebody has deleted the chat here. @param {string} id */
+export function conversationGone(id) {
+  if (chat !== id) return;
+  live.clear();
+  batch(() => ((messages.value = []), (hasOlder.value = false)));
 }

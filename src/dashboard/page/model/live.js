@@ -2,10 +2,10 @@
 import { connect } from "../../client/leadwire.js";
 import { signal } from "../vendor.js";
 import { forgetAttention, readAttention, sourceHealth } from "./attention.js";
-import { chatUpdated, forgetChats, heard, markWhatIsRead, readingChats, rereadChats } from "./chats.js";
-import { enriched, happened, readCampaign } from "./campaign.js";
-import { forgetCampaigns, lived, readCampaigns, readingCampaigns } from "./campaigns.js";
-import { becameOf, readMessages, readingMessages, spoken } from "./conversation.js";
+import { chatGone, chatUpdated, forgetChats, heard, markWhatIsRead, readingChats, rereadChats } from "./chats.js";
+import { enriched, happened, prospectGone, readCampaign } from "./campaign.js";
+import { campaignGone, forgetCampaigns, lived, readCampaigns, readingCampaigns } from "./campaigns.js";
+import { becameOf, conversationGone, messageGone, readMessages, readingMessages, spoken } from "./conversation.js";
 import { alerted, forgetCosts, kindName, readAlerts } from "./costs.js";
 import { forgetEndpoints } from "./endpoints.js";
 import { arrived, changed, forget, gone, read, reading } from "./feed.js";
@@ -78,6 +78,13 @@ export function goLive() {
     // What could not be read while the database was away can be now.
     if (chat.id === openedChat.value && readingMessages.value === "error") void readMessages();
   });
+  hub.on("chat:deleted", ({ id }) => {
+    chatGone(id);
+    conversationGone(id);
+  });
+  hub.on("message:erased", messageGone);
+  hub.on("prospect:deleted", prospectGone);
+  hub.on("campaign:deleted", campaignGone);
   hub.on("source:health", sourceHealth);
   hub.on("cost:alert", (alert, envelope) => {
     alerted(alert, envelope);

@@ -1,0 +1,122 @@
+//! What people delete is gone: from what is shown, from what is sent, and from the disk.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use leadwire::domain::clock;
+use loadtest::{
+    client::Socket,
+    platform::{Lead, meta::Webhook},
+};
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+
+use crate::support::{House, PATIENCE, next_lead, until};
+
+const NAME: &str = "Zebulon Quagmire";
+const NEEDLES: [&str; 3] = ["Quagmire", "5550177731", "zebulon@quagmire.example"];
+
+/// Files below a folder that have one of these texts.
+fn holding(folder: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(holding(&path)?);
+            continue;
+        }
+        let bytes = fs::read(&path)?;
+        for needle in NEEDLES {
+            if bytes.windows(needle.len()).any(|part| part == needle.as_bytes()) {
+                found.push(format!("{needle} in {}", path.display()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn delete(house: &House, tenant: usize, path: &str) -> Result<Response> {
+    Ok(house.hub.http().delete(house.hub.url(path)).bearer_auth(&house.tenants[tenant].token).send().await?)
+}
+
+#[tokio::test]
+async fn a_deleted_lead_is_in_no_resume_in_no_file_and_comes_back_by_no_redelivery() -> Result<()> {
+    let house = House::open().await?;
+    let mut session = house.session(0).await?;
+    let first = house.lead(0, "Before").await?;
+    let before = session.next_of("new_lead", PATIENCE).await?;
+    let person = Lead::person(clock::now().timestamp(), NAME, NEEDLES[2], "+15550177731");
+    let doomed = house.pages[0].add_lead(person);
+    let webhook = Webhook::lead(house.change(0, doomed)?);
+    house.accepted(webhook.body()).await?;
+    let shown = session.next_of("new_lead", PATIENCE).await?;
+    ensure!(shown["payload"]["lead"]["name"] == NAME);
+    house.has_stored(0, &[first, doomed]).await?;
+    ensure!(!holding(&house.hub.data_dir())?.is_empty(), "the test would find it");
+
+    let id = shown["payload"]["lead"]["id"].as_str().context("no id")?;
+    let path = format!("/api/leads/{id}");
+    ensure!(delete(&house, 1, &path).await?.status() == StatusCode::NOT_FOUND, "another agency's");
+    let answer: Value = delete(&house, 0, &path).await?.error_for_status()?.json().await?;
+    ensure!(answer["success"] == true && answer["message"].as_str().is_some_and(|text| text.contains("backups")));
+    let gone = session.next_of("lead:updated", PATIENCE).await?;
+    ensure!(gone["payload"]["deleted"] == true && gone["payload"]["lead"]["id"] == id);
+
+    // Who was away while it all happened.
+    let mut back = Socket::connect(&house.hub.ws_url(), &house.tenants[0].token).await?;
+    back.next_of("welcome", PATIENCE).await?;
+    let since = before["position"].as_str().context("no position")?;
+    let subscribed = back.subscribe_since(&house.tenants[0].room(), since).await?;
+    ensure!(subscribed["recovered"] == "complete", "{subscribed}");
+    let (tombstone, told) = (back.next_envelope(PATIENCE).await?, back.next_envelope(PATIENCE).await?);
+    ensure!(tombstone["type"] == "erased" && tombstone["prev"] == before["position"], "{tombstone}");
+    ensure!(tombstone["id"] == shown["id"] && tombstone["position"] == shown["position"], "{tombstone}");
+    ensure!(told["type"] == "lead:updated" && told["prev"] == tombstone["position"], "{told}");
+    ensure!(NEEDLES.iter().all(|needle| !format!("{tombstone}{told}").contains(needle)));
+
+    // The platform sends it once more, and the hub starts anew.
+    house.accepted(webhook.redelivered(clock::now().timestamp()).body()).await?;
+    let last = house.lead(0, "After").await?;
+    ensure!(next_lead(&mut session).await? == last, "a redelivery brought it back");
+    house.has_stored(0, &[first, last]).await?;
+    until("the disk", PATIENCE, || async {
+        let holding = holding(&house.hub.data_dir())?;
+        Ok(if holding.is_empty() { Ok(()) } else { Err(holding.join(", ")) })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_deletion_that_a_crash_cut_off_is_finished_by_the_next_start() -> Result<()> {
+    let mut house = House::open().await?;
+    let mut session = house.session(0).await?;
+    let doomed = house.pages[0].add_lead(Lead::person(clock::now().timestamp(), NAME, NEEDLES[2], "+15550177731"));
+    house.accepted(Webhook::lead(house.change(0, doomed)?).body()).await?;
+    let shown = session.next_of("new_lead", PATIENCE).await?;
+    house.has_stored(0, &[doomed]).await?;
+    house.hub.kill().await?;
+    // As it stands when the transaction of the deletion is all that was done.
+    let store = leadwire::store::Store::open(
+        &format!("sqlite://{}", house.hub.data_dir().join("store.sqlite3").display()),
+        1,
+        PATIENCE,
+        leadwire::store::Vault::new([0; 32]),
+    )
+    .await?;
+    let account = house.tenants[0].account.parse()?;
+    let id = shown["payload"]["lead"]["id"].as_str().context("no id")?.parse()?;
+    store.erase_lead(&[account], id, false).await?.context("it is not there")?;
+    drop(store);
+    house.hub.start().await?;
+    let mut session = house.session(0).await?;
+    let room = house.tenants[0].room();
+    session.subscribe_since(&room, "0-0").await?;
+    until("the disk", PATIENCE, || async {
+        let holding = holding(&house.hub.data_dir())?;
+        Ok(if holding.is_empty() { Ok(()) } else { Err(holding.join(", ")) })
+    })
+    .await?;
+    let told = session.next_of("lead:updated", PATIENCE).await?;
+    ensure!(told["payload"]["deleted"] == true, "dashboards hear of it: {told}");
+    Ok(())
+}
