@@ -11,10 +11,14 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ApiError, ApiState, Caller,
-    endpoints::{Answer, find},
+    endpoint_access::{find, find_whole},
+    endpoints::Answer,
     extract::{JsonObject, storable},
 };
-use crate::{domain::ReplayId, store::DeliveryFilter};
+use crate::{
+    domain::ReplayId,
+    store::{DeliveryFilter, Whose},
+};
 
 /// Deliveries on a page, unless asked otherwise, and at most.
 const PAGE: u32 = 50;
@@ -23,15 +27,16 @@ const LONGEST_PAGE: u32 = 200;
 const LARGEST_REPLAY: u32 = 10_000;
 
 /// `GET /api/endpoints/{id}/deliveries?state=&type=&id=&since=&until=&limit=&cursor=`: the newest first, each with its
-/// attempts.
+/// attempts; of the accounts that the caller manages.
 pub async fn list(
     state: Data<ApiState>,
     caller: Caller,
     id: Path<String>,
     query: Query<HashMap<String, String>>,
 ) -> Answer {
-    let endpoint = find(&state, &caller, &id).await?;
-    let filter = filter(|name| Ok(query.get(name).map(String::as_str)))?;
+    let seen = find(&state, &caller, &id).await?;
+    let (endpoint, whose) = (&seen.endpoint, Some(seen.whose(&caller)));
+    let filter = filter(whose, |name| Ok(query.get(name).map(String::as_str)))?;
     let limit = parsed(query.get("limit").map(String::as_str), "limit")?.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
     let before: Option<i64> = parsed(query.get("cursor").map(String::as_str), "cursor")?;
     let mut items = state.store.deliveries(endpoint.id, &filter, before, limit + 1).await?;
@@ -44,9 +49,9 @@ pub async fn list(
 /// `POST /api/endpoints/{id}/replay {"delivery"? , "since"?, "until"?, "state"?, "type"?, "dry_run"?}`: makes deliveries
 /// again that are over, under the ids that they have: 202 with the replay, or 200 with the number that it would make.
 pub async fn replay(state: Data<ApiState>, caller: Caller, id: Path<String>, body: JsonObject) -> Answer {
-    let endpoint = find(&state, &caller, &id).await?;
-    let fields = &body.0;
-    let filter = filter(|name| text(fields, if name == "id" { "delivery" } else { name }))?;
+    let seen = find_whole(&state, &caller, &id).await?;
+    let (endpoint, fields) = (&seen.endpoint, &body.0);
+    let filter = filter(Some(seen.whose(&caller)), |name| text(fields, if name == "id" { "delivery" } else { name }))?;
     let named = ["delivery", "since", "until", "state", "type"].iter().any(|name| fields.contains_key(*name));
     if !named {
         let words = "Say what to replay: a `delivery`, `since` and `until`, a `state` or a `type`.";
@@ -66,6 +71,7 @@ pub async fn replay(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
     if !endpoint.enabled {
         return Err(ApiError::new(StatusCode::CONFLICT, "This endpoint is disabled: enable it first."));
     }
+    seen.refuse_left(&state)?;
     let replay =
         state.store.by(caller.author()).replay(endpoint.id, &filter, LARGEST_REPLAY).await?.ok_or_else(too_many)?;
     state.outbox.wake();
@@ -74,14 +80,14 @@ pub async fn replay(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
 
 /// `GET /api/endpoints/{id}/replays/{replay}`: how far it is.
 pub async fn progress(state: Data<ApiState>, caller: Caller, path: Path<(String, String)>) -> Answer {
-    let endpoint = find(&state, &caller, &path.0).await?;
+    let endpoint = find_whole(&state, &caller, &path.0).await?.endpoint;
     let replay = state.store.replay_progress(endpoint.id, replay_id(&path.1)?).await?;
     Ok(HttpResponse::Ok().json(json!({"replay": replay.ok_or_else(no_such_replay)?})))
 }
 
 /// `POST /api/endpoints/{id}/replays/{replay}/cancel`: what is not under way is not made again.
 pub async fn cancel(state: Data<ApiState>, caller: Caller, path: Path<(String, String)>) -> Answer {
-    let endpoint = find(&state, &caller, &path.0).await?;
+    let endpoint = find_whole(&state, &caller, &path.0).await?.endpoint;
     let replay = state.store.cancel_replay(endpoint.id, replay_id(&path.1)?).await?;
     Ok(HttpResponse::Ok().json(json!({"replay": replay.ok_or_else(no_such_replay)?})))
 }
@@ -94,13 +100,17 @@ fn no_such_replay() -> ApiError {
     ApiError::not_found("replay")
 }
 
-fn filter<'a>(value: impl Fn(&str) -> Result<Option<&'a str>, ApiError>) -> Result<DeliveryFilter, ApiError> {
+fn filter<'a>(
+    whose: Option<Whose>,
+    value: impl Fn(&str) -> Result<Option<&'a str>, ApiError>,
+) -> Result<DeliveryFilter, ApiError> {
     Ok(DeliveryFilter {
         event: parsed(value("id")?, "id")?,
         state: parsed(value("state")?, "state")?,
         kind: value("type")?.map(storable),
         since: parsed(value("since")?, "since")?,
         until: parsed(value("until")?, "until")?,
+        whose,
     })
 }
 

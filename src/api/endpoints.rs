@@ -1,7 +1,8 @@
-//! Endpoints: where webhooks of the hub go. For those who manage the account; an endpoint for every account of the agency
-//! is for those who manage them all.
+//! Endpoints: where webhooks of the hub go, and which accounts each covers. Accounts that an agency gets later are not covered
+//! until somebody adds them.
 //!
-//! Tokens go in and never out; a secret is shown once, when it is made.
+//! Tokens go in and never out; a secret is shown once, when it is made. What was given for one scheme, host and port is gone when
+//! an endpoint is sent to another.
 
 use actix_web::{
     HttpResponse,
@@ -9,53 +10,44 @@ use actix_web::{
 };
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value, json};
-use url::Url;
+use serde_json::{Value, json};
 
-use super::{ApiError, ApiState, Caller, extract::JsonObject};
+use super::{
+    ApiError, ApiState, Caller,
+    endpoint_access::{self, Seen, find, find_whole, shown},
+    endpoint_body::{accounts, fields, new_accounts},
+    extract::JsonObject,
+};
 use crate::{
     domain::{
-        AccountId, EndpointId, Role,
         audit::{Action, Event},
         clock,
-        delivery::{EVENT_TYPES, Endpoint, Health},
+        delivery::EVENT_TYPES,
     },
     outbox::new_secret,
-    store::{EndpointChange, NewEndpoint, StoreError},
+    store::{NewEndpoint, StoreError},
 };
 
 pub(super) type Answer = Result<HttpResponse, ApiError>;
 
-/// `GET /api/endpoints`: those that the caller manages, and how each does.
+/// `GET /api/endpoints`: those that cover an account that the caller manages, and how each does.
 pub async fn list(state: Data<ApiState>, caller: Caller) -> Answer {
-    let mut endpoints = state.store.endpoints(caller.agency).await?;
-    endpoints.retain(|endpoint| manages(&state, &caller, endpoint.account));
-    let items = with_health(&state, endpoints).await?;
+    let seen = endpoint_access::all(&state, &caller).await?;
+    let items = shown(&state, &caller, seen).await?;
     Ok(HttpResponse::Ok().json(json!({"items": items, "types": EVENT_TYPES})))
 }
 
-/// `POST /api/endpoints {"url", "types", "account"?, "description"?, "ordered"?, "enabled"?, "token"?}`: 201 with the
-/// secret, which is not shown again. `account` is missing or `null` for every account of the agency.
+/// `POST /api/endpoints {"url", "types", "account"?, "accounts"?, "description"?, "ordered"?, "enabled"?, "token"?}`: 201 with the
+/// secret, which is not shown again. Without `account` and `accounts` it covers every account that the agency has now. Whoever adds
+/// it answers for it.
 pub async fn add(state: Data<ApiState>, caller: Caller, body: JsonObject) -> Answer {
-    let account = match body.0.get("account") {
-        None | Some(Value::Null) => None,
-        Some(account) => {
-            let id: Option<AccountId> = account.as_str().and_then(|id| id.parse().ok());
-            let id = id.filter(|id| caller.role_in(*id).is_some());
-            Some(id.ok_or_else(|| ApiError::not_found("account"))?)
-        }
-    };
-    if !manages(&state, &caller, account) {
-        return Err(ApiError::forbidden(match account {
-            Some(_) => "Only managers and owners of the account may add endpoints to it.",
-            None => "Only who manages all accounts of the agency may add an endpoint for all: name an `account`.",
-        }));
-    }
-    let change = fields(&state, &body.0)?;
+    let accounts = new_accounts(&state, &caller, &body.0)?;
+    let change = fields(&state, &body.0, None)?;
     let secret = secret()?;
     let new = NewEndpoint {
         agency: caller.agency,
-        account,
+        accounts,
+        by: by(&caller),
         url: change.url.ok_or_else(|| ApiError::bad_request("`url` is missing."))?,
         description: change.description.unwrap_or_default(),
         types: change.types.ok_or_else(|| ApiError::bad_request("`types` is missing."))?,
@@ -65,147 +57,133 @@ pub async fn add(state: Data<ApiState>, caller: Caller, body: JsonObject) -> Ans
         secret: secret.clone(),
     };
     let endpoint = state.store.by(caller.author()).add_endpoint(new).await.map_err(lost("account"))?;
+    let endpoint = one(&state, &caller, &endpoint.id.to_string()).await?;
     Ok(HttpResponse::Created().json(json!({"endpoint": endpoint, "secret": secret.expose_secret()})))
 }
 
 /// `GET /api/endpoints/{id}`: with how it does.
 pub async fn read(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
-    let endpoint = find(&state, &caller, &id).await?;
-    let endpoint = with_health(&state, vec![endpoint]).await?.pop();
+    let endpoint = one(&state, &caller, &id).await?;
     Ok(HttpResponse::Ok().json(json!({"endpoint": endpoint})))
 }
 
-/// `PUT /api/endpoints/{id}`: what is named is changed; a `token` of `null` is taken away. The hub's own may be enabled and
-/// disabled.
+/// `PUT /api/endpoints/{id}`: what is named is changed; a `token` of `null` is taken away. `accounts` may be added that the caller
+/// manages. A `url` with another scheme, host or port drops the token unless one is given in the same request, parks what waits,
+/// and makes a new `secret`, which is answered. The hub's own may be enabled and disabled.
 pub async fn change(state: Data<ApiState>, caller: Caller, id: Path<String>, body: JsonObject) -> Answer {
-    let endpoint = find(&state, &caller, &id).await?;
-    if endpoint.own && body.0.keys().any(|key| key != "enabled") {
+    let seen = find_whole(&state, &caller, &id).await?;
+    if seen.endpoint.own && body.0.keys().any(|key| key != "enabled") {
         return Err(ApiError::forbidden("This endpoint is the hub itself: nothing but `enabled` can be changed."));
     }
     if body.0.contains_key("account") {
-        return Err(ApiError::bad_request("An endpoint keeps its `account`: add another, and remove this one."));
+        return Err(ApiError::bad_request("Name the accounts that an endpoint covers in `accounts`."));
     }
-    let change = fields(&state, &body.0)?;
-    let store = state.store.by(caller.author());
-    let endpoint = store.change_endpoint(caller.agency, endpoint.id, change).await.map_err(lost("endpoint"))?;
+    let mut change = fields(&state, &body.0, Some(&seen.endpoint.url))?;
+    change.accounts = accounts(&caller, &body.0, &seen.accounts())?;
+    change.by = by(&caller);
+    let secret = secret()?;
+    change.secret = Some(secret.clone());
+    let changed = state.store.by(caller.author()).change_endpoint(caller.agency, seen.endpoint.id, change).await;
+    let changed = changed.map_err(lost("endpoint"))?;
     state.outbox.wake();
-    Ok(HttpResponse::Ok().json(json!({"endpoint": endpoint})))
+    let mut answer = json!({"endpoint": one(&state, &caller, &id).await?});
+    if changed.moved {
+        answer["secret"] = json!(secret.expose_secret());
+    }
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 /// `DELETE /api/endpoints/{id}`: with what waits for it, and the record of what went there.
 pub async fn remove(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
-    let endpoint = find(&state, &caller, &id).await?;
-    refuse_own(&endpoint)?;
-    state.store.by(caller.author()).remove_endpoint(caller.agency, endpoint.id).await.map_err(lost("endpoint"))?;
+    let seen = find_whole(&state, &caller, &id).await?;
+    seen.refuse_own()?;
+    state.store.by(caller.author()).remove_endpoint(caller.agency, seen.endpoint.id).await.map_err(lost("endpoint"))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /api/endpoints/{id}/rotate`: a new secret; the one before signs as well for a while.
 pub async fn rotate(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
-    let endpoint = find(&state, &caller, &id).await?;
-    refuse_own(&endpoint)?;
+    let seen = find_whole(&state, &caller, &id).await?;
+    seen.refuse_own()?;
     let secret = secret()?;
     let overlap = TimeDelta::from_std(state.outbox.settings.secret_overlap).unwrap_or(TimeDelta::MAX);
     let until = clock::now() + overlap;
-    let rotated =
-        state.store.by(caller.author()).rotate_endpoint_secret(caller.agency, endpoint.id, &secret, until).await;
-    let endpoint = rotated.map_err(lost("endpoint"))?;
+    let store = state.store.by(caller.author());
+    let rotated = store.rotate_endpoint_secret(caller.agency, seen.endpoint.id, &secret, until, by(&caller)).await;
+    rotated.map_err(lost("endpoint"))?;
+    let endpoint = one(&state, &caller, &id).await?;
     Ok(HttpResponse::Ok().json(json!({"endpoint": endpoint, "secret": secret.expose_secret()})))
 }
 
-/// `POST /api/endpoints/{id}/test`: one event of the type `test`, sent as others are; what the endpoint answers.
+/// `POST /api/endpoints/{id}/test`: one event of the type `test`, sent as others are; what the endpoint answers. 409 while nobody
+/// answers for the endpoint.
 pub async fn test(state: Data<ApiState>, caller: Caller, id: Path<String>) -> Answer {
-    let endpoint = find(&state, &caller, &id).await?;
-    refuse_own(&endpoint)?;
-    let event = Event::new(Action::EndpointTested, caller.agency).within(endpoint.account).on(endpoint.id);
-    state.store.by(caller.author()).record(event).await?;
-    let outcome = state.outbox.test(caller.agency, endpoint.id).await.map_err(lost("endpoint"))?;
+    let seen = find_whole(&state, &caller, &id).await?;
+    seen.refuse_own()?;
+    seen.refuse_left(&state)?;
+    let tested = Event::new(Action::EndpointTested, caller.agency).within(seen.endpoint.account).on(seen.endpoint.id);
+    state.store.by(caller.author()).record(tested).await?;
+    let outcome = state.outbox.test(caller.agency, seen.endpoint.id).await.map_err(lost("endpoint"))?;
     Ok(HttpResponse::Ok().json(outcome))
 }
 
-/// Endpoints as JSON with `health`: `{"state", "paused_until", "pending", "retrying", "parked", "last_attempt"}`. The breaker is
-/// this hub's; another that delivers as well has its own.
-async fn with_health(state: &ApiState, endpoints: Vec<Endpoint>) -> Result<Vec<Value>, ApiError> {
-    let ids: Vec<EndpointId> = endpoints.iter().map(|endpoint| endpoint.id).collect();
-    let (mut traffic, now) = (state.store.traffic(&ids).await?, clock::now());
-    let item = |endpoint: Endpoint| {
-        let traffic = traffic.remove(&endpoint.id).unwrap_or_default();
-        let paused = state.outbox.pauses.until(endpoint.id, now);
-        let mut item = json!(endpoint);
-        item["health"] = json!(traffic);
-        item["health"]["state"] = json!(Health::of(&endpoint, traffic.is_failing(), paused.is_some()));
-        item["health"]["paused_until"] = json!(paused.map(clock::rfc3339));
-        item
+/// `POST /api/endpoints/{id}/stop {"account"}`: nothing of the account goes there from now on, and what waits is cancelled. For those
+/// who manage the account, whoever else it covers.
+pub async fn stop(state: Data<ApiState>, caller: Caller, id: Path<String>, body: JsonObject) -> Answer {
+    stop_or_resume(&state, &caller, &id, &body, by(&caller)).await
+}
+
+/// `POST /api/endpoints/{id}/resume {"account"}`: what happens in the account from now on goes there again.
+pub async fn resume(state: Data<ApiState>, caller: Caller, id: Path<String>, body: JsonObject) -> Answer {
+    stop_or_resume(&state, &caller, &id, &body, None).await
+}
+
+async fn stop_or_resume(
+    state: &ApiState,
+    caller: &Caller,
+    id: &str,
+    body: &JsonObject,
+    stopped_by: Option<String>,
+) -> Answer {
+    let seen = find(state, caller, id).await?;
+    seen.refuse_own()?;
+    let account = seen.account(body.text("account")?)?;
+    let stopped =
+        state.store.by(caller.author()).stop_endpoint(caller.agency, seen.endpoint.id, account, stopped_by).await;
+    stopped.map_err(lost("endpoint"))?;
+    state.outbox.wake();
+    Ok(HttpResponse::Ok().json(json!({"endpoint": one(state, caller, id).await?})))
+}
+
+/// `POST /api/endpoints/{id}/take-over {"accounts"?}`: the caller answers for these accounts of it, or for all of it that they
+/// manage; what was parked because nobody did goes out.
+pub async fn take_over(state: Data<ApiState>, caller: Caller, id: Path<String>, body: JsonObject) -> Answer {
+    let seen = find(&state, &caller, &id).await?;
+    seen.refuse_own()?;
+    let accounts = match body.0.get("accounts") {
+        None | Some(Value::Null) => seen.accounts(),
+        Some(Value::Array(list)) => {
+            let account = |account: &Value| seen.account(account.as_str().unwrap_or_default());
+            list.iter().map(account).collect::<Result<_, _>>()?
+        }
+        Some(_) => return Err(ApiError::bad_request("`accounts` must be a list of accounts' ids.")),
     };
-    Ok(endpoints.into_iter().map(item).collect())
+    let who = caller.subject.to_string();
+    let taken =
+        state.store.by(caller.author()).take_over_endpoint(caller.agency, seen.endpoint.id, &accounts, &who).await;
+    taken.map_err(lost("account"))?;
+    state.outbox.wake();
+    Ok(HttpResponse::Ok().json(json!({"endpoint": one(&state, &caller, &id).await?})))
 }
 
-/// One that the caller manages; what they don't is not there.
-pub(super) async fn find(state: &ApiState, caller: &Caller, id: &str) -> Result<Endpoint, ApiError> {
-    let not_there = || ApiError::not_found("endpoint");
-    let id: EndpointId = id.parse().map_err(|_| not_there())?;
-    let endpoint = state.store.endpoint(caller.agency, id).await?.ok_or_else(not_there)?;
-    if manages(state, caller, endpoint.account) { Ok(endpoint) } else { Err(not_there()) }
+/// As it is now.
+async fn one(state: &ApiState, caller: &Caller, id: &str) -> Result<Value, ApiError> {
+    let seen: Seen = find(state, caller, id).await?;
+    Ok(shown(state, caller, vec![seen]).await?.pop().unwrap_or_default())
 }
 
-/// What makes no sense for the hub itself.
-fn refuse_own(endpoint: &Endpoint) -> Result<(), ApiError> {
-    let words =
-        "This endpoint is the hub itself: it has no secret, takes no tests, and goes with its prospecting source.";
-    if endpoint.own { Err(ApiError::forbidden(words)) } else { Ok(()) }
-}
-
-/// Whether the caller manages an account, or all of their agency.
-fn manages(state: &ApiState, caller: &Caller, account: Option<AccountId>) -> bool {
-    let managed = |account| caller.role_in(account).is_some_and(Role::may_operate);
-    if let Some(account) = account {
-        return managed(account);
-    }
-    let directory = state.directory.borrow().clone();
-    let all = directory.iter().flat_map(|directory| directory.accounts.values());
-    let mut own = all.filter(|account| account.agency == caller.agency).map(|account| account.id).peekable();
-    own.peek().is_some() && own.all(managed)
-}
-
-fn fields(state: &ApiState, fields: &Map<String, Value>) -> Result<EndpointChange, ApiError> {
-    let flag = |name: &str| match fields.get(name) {
-        None => Ok(None),
-        Some(value) => match value.as_bool() {
-            Some(flag) => Ok(Some(flag)),
-            None => Err(ApiError::bad_request(format!("`{name}` must be true or false."))),
-        },
-    };
-    let text = |name: &str| match fields.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
-        Some(_) => Err(ApiError::bad_request(format!("`{name}` must be text."))),
-    };
-    let token = match fields.get("token") {
-        Some(Value::Null) => Some(None),
-        _ => text("token")?.map(|token| Some(token).filter(|token| !token.is_empty()).map(SecretString::from)),
-    };
-    Ok(EndpointChange {
-        url: text("url")?.map(|url| admitted(state, &url)).transpose()?,
-        description: text("description")?,
-        types: fields.get("types").map(types).transpose()?,
-        ordered: flag("ordered")?,
-        enabled: flag("enabled")?,
-        token,
-    })
-}
-
-fn admitted(state: &ApiState, url: &str) -> Result<Url, ApiError> {
-    let url: Url = url.parse().map_err(|_| ApiError::bad_request("`url` is not a URL."))?;
-    let admitted = state.outbox.client.admit(&url);
-    admitted.map_err(|why| ApiError::bad_request(format!("`url` can't be used: {why}.")))?;
-    Ok(url)
-}
-
-fn types(value: &Value) -> Result<Vec<String>, ApiError> {
-    let known = |kind: &Value| kind.as_str().filter(|kind| EVENT_TYPES.contains(kind)).map(str::to_owned);
-    let types: Option<Vec<String>> = value.as_array().and_then(|types| types.iter().map(known).collect());
-    let wanted = || format!("`types` must be a list of some of these: {}.", EVENT_TYPES.join(", "));
-    types.filter(|types| !types.is_empty()).ok_or_else(|| ApiError::bad_request(wanted()))
+fn by(caller: &Caller) -> Option<String> {
+    Some(caller.subject.to_string())
 }
 
 fn secret() -> Result<SecretString, ApiError> {

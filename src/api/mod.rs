@@ -14,6 +14,8 @@ mod chat_query;
 mod chats;
 mod costs;
 mod deliveries;
+mod endpoint_access;
+mod endpoint_body;
 mod endpoints;
 mod extract;
 mod health;

@@ -4,6 +4,7 @@ use actix::Recipient;
 use futures_util::future::{BoxFuture, LocalBoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
+use super::left;
 use crate::{
     api::{
         self, ApiError, ApiState, AttentionItem, AttentionSource, NotSynced, Publisher, SyncStats, Syncer, Unpublished,
@@ -19,7 +20,7 @@ use crate::{
     outbox,
     persistence::Announce,
     realtime::{Action, Actions, Publish, protocol::Refusal},
-    store::{ParkedDeliveries, Store},
+    store::Store,
     upkeep::{
         Ailment, Ailments,
         backfill::{Backfill, Stats, SyncError},
@@ -207,27 +208,16 @@ impl AttentionSource for Attentive {
             };
             let mut items: Vec<AttentionItem> = all.into_iter().filter_map(item).collect();
             items.extend(self.ailing().into_iter().filter(|ailing| accounts.contains(&ailing.account)));
-            match self.store.parked_deliveries(&accounts).await {
-                Ok(parked) => items.extend(parked.iter().map(undelivered)),
+            let directory = self.directory.borrow().clone();
+            items.extend(directory.iter().flat_map(|directory| left::keys(directory, &accounts)));
+            match left::endpoints(&self.store, directory, &accounts).await {
+                Ok(outgoing) => items.extend(outgoing),
                 // The rest does not need the database, and its absence is no secret.
                 Err(error) => tracing::warn!(%error, "the attention list lacks what was not delivered"),
             }
             Ok(items)
         })
     }
-}
-
-fn undelivered(parked: &ParkedDeliveries) -> AttentionItem {
-    let endpoint = &parked.endpoint;
-    let reason = match parked.reason.as_str() {
-        "endpoint_gone" => format!(
-            "The endpoint {endpoint} answered that it is gone, so it was disabled: enable it or add another, then replay \
-             these."
-        ),
-        _ => format!("The endpoint {endpoint} did not take these for too long: replay them when it works again."),
-    };
-    let (kind, account, oldest) = ("undelivered".to_owned(), parked.account, Some(parked.oldest));
-    AttentionItem { kind, account, source: None, reason, count: parked.count, oldest }
 }
 
 /// For people: why, and what to do.

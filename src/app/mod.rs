@@ -4,6 +4,7 @@ mod bridges;
 mod directory;
 mod front;
 mod housekeeping;
+mod left;
 mod own;
 mod preflight;
 mod probes;

@@ -97,6 +97,7 @@ impl Base<'_> {
             store: store.clone(),
             client: client.clone(),
             own: Arc::<OwnInbox>::clone(own),
+            directory: self.directory.clone(),
             pauses: pauses.clone(),
             metrics: Arc::clone(&metrics),
         };

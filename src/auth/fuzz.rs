@@ -46,9 +46,10 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let key = ApiKeyId::derive(&[b"key"]);
     let account = Some(AccountId::derive(&[b"account"]));
     directory.agencies.insert(agency, Agency { id: agency, name: String::new() });
-    directory
-        .api_keys
-        .insert(keys::hash(API_KEY), ApiKey { id: key, agency, account, role: Role::Viewer, name: String::new() });
+    directory.api_keys.insert(
+        keys::hash(API_KEY),
+        ApiKey { id: key, agency, account, role: Role::Viewer, name: String::new(), responsible: None, left: false },
+    );
     Known { own, token, directory: directory.indexed(), key }
 });
 

@@ -149,11 +149,12 @@ pub fn grants_of(subject: Subject, directory: &Directory) -> Option<Grants> {
         }
         Subject::ApiKey(id) => {
             let key = directory.api_keys.values().find(|key| key.id == id)?;
-            let in_reach = directory
-                .accounts
-                .values()
-                .filter(|account| account.agency == key.agency && key.account.is_none_or(|only| only == account.id));
-            in_reach.map(|account| (account.id, key.role)).collect()
+            let role = |account| Some((account, directory.role_of_key(key, account)?));
+            let grants: HashMap<_, _> = directory.accounts.keys().copied().filter_map(role).collect();
+            if key.left || (key.responsible.is_some() && grants.is_empty()) {
+                return None;
+            }
+            grants
         }
         Subject::Anonymous(account) => HashMap::from([(directory.accounts.get(&account)?.id, Role::Viewer)]),
     };

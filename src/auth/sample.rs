@@ -34,7 +34,8 @@ impl Sample {
 
     pub fn add_key(&mut self, account: Option<AccountId>, role: Role, secret: &str) -> ApiKeyId {
         let id = ApiKeyId::generate();
-        let key = ApiKey { id, agency: self.agency, account, role, name: "import".into() };
+        let key =
+            ApiKey { id, agency: self.agency, account, role, name: "import".into(), responsible: None, left: false };
         self.directory.api_keys.insert(super::keys::hash(secret), key);
         id
     }

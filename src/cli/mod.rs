@@ -10,6 +10,7 @@ mod check;
 mod config;
 mod database;
 mod demo;
+mod endpoint;
 mod failure;
 mod inbox;
 mod installation;
@@ -77,6 +78,9 @@ pub enum Command {
     /// Keys for programs.
     #[command(subcommand)]
     Key(key::Key),
+    /// Where agencies' webhooks go.
+    #[command(subcommand)]
+    Endpoint(endpoint::Endpoint),
     /// Agencies' own issuers of tokens.
     #[command(subcommand)]
     Issuer(issuer::Issuer),
@@ -123,6 +127,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Member(command) => wait(command.run(&settings()?)),
         Command::Source(command) => wait(command.run(&settings()?)),
         Command::Key(command) => wait(command.run(&settings()?)),
+        Command::Endpoint(command) => wait(command.run(&settings()?)),
         Command::Issuer(command) => wait(command.run(&settings()?)),
         Command::Token(command) => wait(command.run(&settings()?)),
         Command::Audit(command) => wait(command.run(&settings()?)),

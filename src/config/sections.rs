@@ -178,6 +178,7 @@ pub struct Outbox {
     pub retention: Duration,
     #[serde(deserialize_with = "networks")]
     pub allow_private: Vec<Cidr>,
+    pub allow_http: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

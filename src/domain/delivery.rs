@@ -23,6 +23,24 @@ pub const OWN_SCHEME: &str = "leadwire:";
 /// A person's test of an endpoint; nobody asks for it.
 pub const TEST: &str = "test";
 
+/// An account whose events an endpoint gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cover {
+    /// The account.
+    #[serde(rename = "account_id")]
+    pub account: AccountId,
+    /// Who answers for it: the id of a user or of an API key. `null` for what is older than this rule.
+    pub responsible: Option<String>,
+    /// Since when nobody does, and nothing is sent until somebody takes it over.
+    #[serde(with = "clock::wire::option")]
+    pub left_at: Option<Timestamp>,
+    /// Since when those who manage the account want nothing of it sent there.
+    #[serde(with = "clock::wire::option")]
+    pub stopped_at: Option<Timestamp>,
+    /// Who said so.
+    pub stopped_by: Option<String>,
+}
+
 /// Where webhooks go; its secrets are elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each says another thing, and none follows from the others")]
@@ -32,7 +50,7 @@ pub struct Endpoint {
     /// The tenant.
     #[serde(rename = "agency_id")]
     pub agency: AgencyId,
-    /// Whose events it gets; `null` for all of the agency's accounts.
+    /// The account that it covers; `null` if there are several. [`Cover`] names them.
     #[serde(rename = "account_id")]
     pub account: Option<AccountId>,
     /// Where they are posted.
@@ -60,6 +78,10 @@ pub struct Endpoint {
     /// When it was last changed.
     #[serde(with = "clock::wire")]
     pub updated_at: Timestamp,
+    /// Who added it: the id of a user or of an API key; `null` for what is older than this column.
+    pub created_by: Option<String>,
+    /// Who changed it last.
+    pub changed_by: Option<String>,
 }
 
 /// How an endpoint does.
@@ -72,6 +94,9 @@ pub enum Health {
     Failing,
     /// It has failed so often that it is left alone for a while.
     Paused,
+    /// Nobody answers for it: nothing is sent until somebody takes it over.
+    #[serde(rename = "left_behind")]
+    LeftBehind,
     /// It answered that it is gone, and was disabled.
     Gone,
     /// A person disabled it.
@@ -79,12 +104,13 @@ pub enum Health {
 }
 
 impl Health {
-    /// What an endpoint's columns, its attempts and its breaker come to.
+    /// What an endpoint's columns, who answers for it, its attempts and its breaker come to.
     #[must_use]
-    pub const fn of(endpoint: &Endpoint, is_failing: bool, is_paused: bool) -> Self {
+    pub const fn of(endpoint: &Endpoint, is_left: bool, is_failing: bool, is_paused: bool) -> Self {
         match (endpoint.enabled, endpoint.disabled_reason.is_some()) {
             (false, true) => Self::Gone,
             (false, false) => Self::Disabled,
+            (true, _) if is_left => Self::LeftBehind,
             (true, _) if is_paused => Self::Paused,
             (true, _) if is_failing => Self::Failing,
             (true, _) => Self::Healthy,
@@ -162,12 +188,15 @@ mod tests {
             previous_secret_until: None,
             created_at: now,
             updated_at: now,
+            created_by: None,
+            changed_by: None,
         };
-        assert_eq!(Health::of(&endpoint(false, Some("endpoint_gone")), true, true), Health::Gone);
-        assert_eq!(Health::of(&endpoint(false, None), true, true), Health::Disabled);
-        assert_eq!(Health::of(&endpoint(true, None), true, true), Health::Paused);
-        assert_eq!(Health::of(&endpoint(true, None), true, false), Health::Failing);
-        assert_eq!(Health::of(&endpoint(true, None), false, false), Health::Healthy);
+        assert_eq!(Health::of(&endpoint(false, Some("endpoint_gone")), true, true, true), Health::Gone);
+        assert_eq!(Health::of(&endpoint(false, None), true, true, true), Health::Disabled);
+        assert_eq!(Health::of(&endpoint(true, None), true, true, true), Health::LeftBehind);
+        assert_eq!(Health::of(&endpoint(true, None), false, true, true), Health::Paused);
+        assert_eq!(Health::of(&endpoint(true, None), false, true, false), Health::Failing);
+        assert_eq!(Health::of(&endpoint(true, None), false, false, false), Health::Healthy);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::{
     AccountId, AgencyId, ApiKeyId, IssuerId, Role, SecretDigest, SourceId, Timestamp, UserId,
+    delivery::Cover,
     event::{Scope, SourceKind},
 };
 
@@ -111,6 +112,48 @@ impl Directory {
     fn only(&self, kind: SourceKind) -> Option<&Source> {
         let mut all = self.sources.values().filter(|source| source.kind == kind);
         all.next().filter(|_| all.next().is_none())
+    }
+
+    /// What a person may do in an account; `None` if they are gone or disabled, or it is not theirs.
+    #[must_use]
+    pub fn role_of(&self, user: UserId, account: AccountId) -> Option<Role> {
+        let user = self.users.get(&user).filter(|user| !user.disabled)?;
+        let role = user.memberships.get(&account).copied();
+        // A membership in another agency's account, however it came about, counts for nothing.
+        role.filter(|_| self.agency_of(account) == Some(user.agency))
+    }
+
+    /// What a key may do in an account: no more than the person who answers for it, who must manage the account.
+    #[must_use]
+    pub fn role_of_key(&self, key: &ApiKey, account: AccountId) -> Option<Role> {
+        let in_reach = key.account.is_none_or(|only| only == account) && self.agency_of(account) == Some(key.agency);
+        if !in_reach || key.left {
+            return None;
+        }
+        match key.responsible {
+            None => Some(key.role),
+            Some(user) => self.role_of(user, account).filter(|role| role.may_operate()).map(|role| role.min(key.role)),
+        }
+    }
+
+    /// Whether nobody answers for an endpoint in an account any more. Nobody was ever named for the oldest ones: these go on.
+    #[must_use]
+    pub fn is_left(&self, cover: &Cover) -> bool {
+        cover.left_at.is_some() || cover.responsible.as_ref().is_some_and(|who| !self.manages(who, cover.account))
+    }
+
+    /// Whether a user or a key, by its id, manages an account.
+    #[must_use]
+    pub fn manages(&self, subject: &str, account: AccountId) -> bool {
+        let role = match subject.parse() {
+            Ok(user) => self.role_of(user, account),
+            Err(_) => {
+                let key = subject.parse::<ApiKeyId>().ok();
+                let key = key.and_then(|id| self.api_keys.values().find(|key| key.id == id));
+                key.and_then(|key| self.role_of_key(key, account))
+            }
+        };
+        role.is_some_and(Role::may_operate)
     }
 
     /// The tenant of an account.
@@ -224,6 +267,10 @@ pub struct ApiKey {
     pub role: Role,
     /// For people.
     pub name: String,
+    /// The person who answers for it, if one was named: it opens what they manage, and nothing more than they may do.
+    pub responsible: Option<UserId>,
+    /// They are gone: it opens nothing until somebody takes it over.
+    pub left: bool,
 }
 
 /// An agency's own issuer of tokens.

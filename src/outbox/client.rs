@@ -65,6 +65,17 @@ impl Client {
         self.guard.admit(url)
     }
 
+    /// Whether an endpoint may be given this URL from now on: over plain HTTP only into networks that the settings name, unless
+    /// they allow it for all.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admit_new(&self, url: &Url, allow_http: bool) -> Result<(), Unusable> {
+        self.admit(url)?;
+        let encrypted = url.scheme() == "https" || allow_http || self.guard.is_named(url);
+        if encrypted { Ok(()) } else { Err(Unusable::Unencrypted) }
+    }
+
     /// Posts once.
     ///
     /// # Errors

@@ -19,23 +19,24 @@ use tokio::sync::Notify;
 use super::{
     attempt::{self, Made},
     client::Client,
+    consent,
     line::{Line, Waiting},
     own::Own,
     pauses::Pauses,
 };
 use crate::{
     config,
-    domain::{EndpointId, clock},
+    domain::{EndpointId, clock, directory::Watch},
     store::{Claimed, Due, Outcome, Settled, Store, StoreError, Target},
     telemetry::Metrics,
 };
 
 /// Rows that become deliveries in one transaction, and deliveries that are settled in one.
-const BATCH: u32 = 200;
+pub(super) const BATCH: u32 = 200;
 /// Deliveries that are over and not kept yet, from which on none are claimed: an endpoint may be quicker than the database.
 const UNKEPT: usize = 4 * BATCH as usize;
 /// Between two tries while the database is away.
-const AWAY: Duration = Duration::from_secs(1);
+pub(super) const AWAY: Duration = Duration::from_secs(1);
 /// Other hubs are told no more often.
 const TELL: Duration = Duration::from_millis(100);
 
@@ -55,6 +56,8 @@ pub struct Context {
     pub client: Client,
     /// Takes those to the hub itself.
     pub own: Arc<dyn Own>,
+    /// Knows who still manages what.
+    pub directory: Watch,
     /// Where it says which endpoints it leaves alone.
     pub pauses: Pauses,
     /// Counters.
@@ -78,7 +81,7 @@ pub struct Dispatcher {
     routing: bool,
     /// Not kept yet.
     pub(super) settled: Vec<Settled>,
-    settling: bool,
+    pub(super) settling: bool,
     /// Other hubs will be told.
     telling: bool,
 }
@@ -222,7 +225,7 @@ impl Dispatcher {
     }
 
     /// Begins what waits, as far as there is room for it. What waited for too long, or for an endpoint that is left alone, is
-    /// given back.
+    /// given back; what the endpoint may not have is not sent.
     fn go_on(&mut self, endpoint: EndpointId, ctx: &mut Actors<Self>) {
         let now = Instant::now();
         let mut given_back = Vec::new();
@@ -230,7 +233,11 @@ impl Dispatcher {
             && (line.is_paused(now) || line.room(now) > 0)
             && let Some(Waiting { target, claimed, begin_by }) = line.waiting.pop_front()
         {
-            if line.is_paused(now) || now > begin_by {
+            let withheld = consent::withheld(&claimed, self.context.directory.borrow().as_deref(), clock::now());
+            if let Some(outcome) = withheld {
+                Metrics::count(&self.context.metrics.deliveries, attempt::word(&outcome));
+                given_back.push(Settled { endpoint, claimed, attempt: None, outcome });
+            } else if line.is_paused(now) || now > begin_by {
                 let wait = if line.is_paused(now) { self.context.settings.breaker_wait } else { Duration::ZERO };
                 given_back.push(put_off(endpoint, claimed, wait));
             } else {
@@ -292,67 +299,6 @@ impl Dispatcher {
         self.go_on(endpoint, ctx);
         if !target.endpoint.ordered {
             self.look(endpoint, ctx);
-        }
-    }
-
-    pub(super) fn note(&self, settled: &Settled) {
-        let metrics = &self.context.metrics;
-        Metrics::count(&metrics.deliveries, attempt::word(&settled.outcome));
-        if let Some(attempt) = &settled.attempt {
-            metrics.delivery_seconds.observe(f64::from(attempt.duration_ms) / 1000.0);
-        }
-        match settled.outcome {
-            Outcome::Delivered => {
-                let delay = (clock::now() - settled.claimed.created_at).to_std().unwrap_or_default();
-                metrics.delivery_delay_seconds.observe(delay.as_secs_f64());
-            }
-            Outcome::Gone => {
-                tracing::warn!(endpoint = %settled.endpoint, "an endpoint says that it is gone: it is disabled");
-            }
-            Outcome::Parked(why) => {
-                tracing::warn!(endpoint = %settled.endpoint, event = %settled.claimed.event, why, "a delivery is parked");
-            }
-            _ => {}
-        }
-    }
-
-    /// Keeps what became of deliveries: what comes while one batch is written is the next.
-    pub(super) fn settle(&mut self, ctx: &mut Actors<Self>) {
-        if self.settled.is_empty() || std::mem::replace(&mut self.settling, true) {
-            return;
-        }
-        let most = self.settled.len().min(BATCH as usize);
-        let batch: Vec<Settled> = self.settled.drain(..most).collect();
-        let store = self.context.store.clone();
-        let settling = async move {
-            let outcome = store.settle_deliveries(batch.clone()).await;
-            (batch, outcome)
-        };
-        ctx.spawn(settling.into_actor(self).map(|(batch, outcome), dispatcher, ctx| {
-            dispatcher.kept(batch, outcome, ctx);
-        }));
-    }
-
-    fn kept(&mut self, batch: Vec<Settled>, outcome: Result<(), StoreError>, ctx: &mut Actors<Self>) {
-        match outcome {
-            Err(error) if error.is_transient() => {
-                tracing::warn!(%error, "what became of deliveries could not be kept; tried again soon");
-                self.settled.splice(..0, batch);
-                ctx.run_later(AWAY, |dispatcher, ctx| {
-                    dispatcher.settling = false;
-                    dispatcher.settle(ctx);
-                });
-                return;
-            }
-            // They are made again when their lease ends.
-            Err(error) => tracing::error!(%error, "what became of deliveries is refused by the database"),
-            Ok(()) => {}
-        }
-        self.settling = false;
-        self.settle(ctx);
-        // Those that stood behind one of these may go now.
-        for one in batch {
-            self.look(one.endpoint, ctx);
         }
     }
 }

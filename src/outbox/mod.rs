@@ -13,12 +13,14 @@
 
 mod attempt;
 mod client;
+mod consent;
 mod desk;
 mod dispatcher;
 mod line;
 mod own;
 mod pauses;
 mod schedule;
+mod settling;
 mod signature;
 
 pub use client::Client;

@@ -74,6 +74,7 @@ mod tests {
     use crate::{
         config::Settings,
         domain::{EventId, clock},
+        store::Consent,
     };
 
     fn claimed(failures: i32) -> Claimed {
@@ -86,6 +87,8 @@ mod tests {
             failures,
             since: clock::from_micros(0),
             created_at: clock::from_micros(0),
+            account: None,
+            consent: Consent::By(None),
         }
     }
 

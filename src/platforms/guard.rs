@@ -4,7 +4,10 @@
 //! connected to. Clients keep their connections, where ssrf-guard's own fetcher makes a new client for each request; which
 //! addresses are public is its judgement.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use reqwest::{
     ClientBuilder,
@@ -26,6 +29,11 @@ pub enum Unusable {
     /// Not the web.
     #[error("the URL must begin with https:// or http://")]
     Scheme,
+    /// Anybody on the way could read what is sent.
+    #[error(
+        "the URL must begin with https://: http:// is for addresses in outbox.allow_private, unless outbox.allow_http is on"
+    )]
+    Unencrypted,
     /// They would be shown to everybody who sees the URL.
     #[error("the URL must not hold a name or a password: use the token")]
     Credentials,
@@ -60,6 +68,18 @@ impl Guard {
             None => false,
         };
         if public { Ok(()) } else { Err(Unusable::NotPublic) }
+    }
+
+    /// Whether a URL leads to a network that the settings name, as far as it can be told without looking up its name.
+    #[must_use]
+    pub fn is_named(&self, url: &Url) -> bool {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => address.into(),
+            Some(Host::Ipv6(address)) => address.into(),
+            Some(Host::Domain("localhost")) => Ipv4Addr::LOCALHOST.into(),
+            _ => return false,
+        };
+        self.0.allow().iter().any(|network| network.contains(address))
     }
 
     /// The beginning of a client that looks names up here and follows nothing. It is not asked about a URL that has an

@@ -59,6 +59,15 @@ pub struct ListedAttempt {
     pub error: Option<String>,
 }
 
+/// Whose deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct Whose {
+    /// Of these accounts.
+    pub accounts: Vec<AccountId>,
+    /// Tests of an endpoint for several accounts as well.
+    pub tests: bool,
+}
+
 /// Which of an endpoint's deliveries.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
@@ -72,6 +81,8 @@ pub struct DeliveryFilter {
     pub since: Option<Timestamp>,
     /// That happened before then.
     pub until: Option<Timestamp>,
+    /// Only these; `None`: whatever ever went there.
+    pub whose: Option<Whose>,
 }
 
 /// What is on its way to an endpoint, and what became of the newest of it.
@@ -101,6 +112,8 @@ impl Traffic {
 pub struct ParkedDeliveries {
     /// Whose.
     pub account: AccountId,
+    /// The endpoint.
+    pub endpoint_id: EndpointId,
     /// Where they were to go, for people.
     pub endpoint: String,
     /// Why they are parked.
@@ -154,9 +167,9 @@ impl Store {
     ///
     /// # Errors
     /// As above.
-    pub async fn traffic(&self, endpoints: &[EndpointId]) -> Result<HashMap<EndpointId, Traffic>> {
-        let endpoints = endpoints.to_vec();
-        run!(self, Read, |c, q| q::deliveries::traffic(c, &endpoints).await)
+    pub async fn traffic(&self, endpoints: &[EndpointId], whose: &Whose) -> Result<HashMap<EndpointId, Traffic>> {
+        let (endpoints, whose) = (endpoints.to_vec(), whose.clone());
+        run!(self, Read, |c, q| q::deliveries::traffic(c, &endpoints, &whose).await)
     }
 
     /// What is parked of these accounts.

@@ -28,8 +28,10 @@ use crate::domain::{
 pub struct NewEndpoint {
     /// The tenant.
     pub agency: AgencyId,
-    /// Whose events it gets; `None` for all of the agency's accounts.
-    pub account: Option<AccountId>,
+    /// Whose events it gets, and nobody else's; at least one.
+    pub accounts: Vec<AccountId>,
+    /// Who adds it and answers for it: the id of a user or of an API key.
+    pub by: Option<String>,
     /// Where they are posted.
     pub url: Url,
     /// For people.
@@ -56,6 +58,21 @@ pub struct EndpointChange {
     pub ordered: Option<bool>,
     pub enabled: Option<bool>,
     pub token: Option<Option<SecretString>>,
+    /// Exactly these from now on; whoever adds one answers for it.
+    pub accounts: Option<Vec<AccountId>>,
+    pub by: Option<String>,
+    /// Signs from then on, alone, if the URL leads to another scheme, host or port; needed with a URL.
+    pub secret: Option<SecretString>,
+}
+
+/// What a change made of an endpoint.
+#[derive(Debug, Clone)]
+pub struct ChangedEndpoint {
+    /// As it is now.
+    pub endpoint: Endpoint,
+    /// It leads to another scheme, host or port: its token is gone unless another was given, its secret is the new one, and what
+    /// waited is parked.
+    pub moved: bool,
 }
 
 /// An endpoint with what is needed to deliver to it.
@@ -91,13 +108,15 @@ pub(super) struct EndpointRow {
     pub created_at: At,
     pub updated_at: At,
     pub source_id: Option<Word<SourceId>>,
+    pub created_by: Option<String>,
+    pub changed_by: Option<String>,
 }
 
 /// What a change makes of a row; the secrets sealed.
 #[derive(Debug, Clone)]
 pub(super) enum RowChange {
-    Fields { change: EndpointChange, token: Option<Vec<u8>> },
-    Rotate { secret: Vec<u8>, until: At },
+    Fields { change: Box<EndpointChange>, token: Option<Vec<u8>>, secret: Option<Vec<u8>> },
+    Rotate { secret: Vec<u8>, until: At, by: Option<String> },
 }
 
 impl RowChange {
@@ -116,6 +135,7 @@ impl RowChange {
             ("url", change.url.is_some()),
             ("types", change.types.is_some()),
             ("token", change.token.is_some()),
+            ("accounts", change.accounts.is_some()),
             ("ordered", change.ordered.is_some()),
             ("description", change.description.is_some()),
         ];
@@ -124,10 +144,25 @@ impl RowChange {
         change.enabled.into_iter().fold(event, |event, enabled| event.with("enabled", enabled))
     }
 
-    pub fn apply(&self, row: &mut EndpointRow) {
+    /// Whether the endpoint leads elsewhere then: what was given for one origin is not for another.
+    pub fn apply(&self, row: &mut EndpointRow) -> Result<bool> {
+        let mut moved = false;
         match self.clone() {
-            Self::Fields { change, token } => {
-                row.url = change.url.map_or(std::mem::take(&mut row.url), String::from);
+            Self::Fields { change, token, secret } => {
+                let change = *change;
+                if let Some(url) = change.url {
+                    moved = row.url.parse::<Url>().map_or(true, |before| before.origin() != url.origin());
+                    row.url = url.into();
+                }
+                if moved {
+                    let missing = || StoreError::Rejected("an endpoint that moves needs a new secret".to_owned());
+                    row.secret = secret.ok_or_else(missing)?;
+                    (row.token, row.previous_secret, row.previous_until) = (None, None, None);
+                }
+                if let Some(accounts) = change.accounts {
+                    row.account_id = only(&accounts);
+                }
+                row.changed_by = change.by;
                 row.description = change.description.unwrap_or(std::mem::take(&mut row.description));
                 if let Some(types) = change.types {
                     row.types = Json(types.into());
@@ -141,12 +176,27 @@ impl RowChange {
                     row.token = token;
                 }
             }
-            Self::Rotate { secret, until } => {
+            Self::Rotate { secret, until, by } => {
+                row.changed_by = by;
                 row.previous_secret = Some(std::mem::replace(&mut row.secret, secret));
                 row.previous_until = Some(until);
             }
         }
+        Ok(moved)
     }
+
+    /// What it covers from then on, if that changes, and who says so.
+    pub fn accounts(&self) -> Option<(&[AccountId], Option<&str>)> {
+        match self {
+            Self::Fields { change, .. } => Some((change.accounts.as_deref()?, change.by.as_deref())),
+            Self::Rotate { .. } => None,
+        }
+    }
+}
+
+/// The account, if it is one.
+fn only(accounts: &[AccountId]) -> Option<Word<AccountId>> {
+    if let [account] = accounts { Some(Word(*account)) } else { None }
 }
 
 impl Store {
@@ -162,7 +212,7 @@ impl Store {
         let row = EndpointRow {
             id: Word(id),
             agency_id: Word(new.agency),
-            account_id: new.account.map(Word),
+            account_id: only(&new.accounts),
             url: new.url.into(),
             description: new.description,
             types: Json(new.types.into()),
@@ -176,9 +226,11 @@ impl Store {
             created_at: now,
             updated_at: now,
             source_id: None,
+            created_by: new.by.clone(),
+            changed_by: new.by,
         };
-        let trail = self.trail().clone();
-        run!(self, Change, |c, q| q::endpoints::add(c, &row, &trail).await).and_then(Endpoint::try_from)
+        let (accounts, trail) = (new.accounts, self.trail().clone());
+        run!(self, Change, |c, q| q::endpoints::add(c, &row, &accounts, &trail).await).and_then(Endpoint::try_from)
     }
 
     /// The agency's endpoints, the oldest first.
@@ -198,17 +250,25 @@ impl Store {
         run!(self, Read, |c, q| q::endpoints::one(c, agency, id).await)?.map(Endpoint::try_from).transpose()
     }
 
-    /// Changes an endpoint; enabling one forgets why it was disabled.
+    /// Changes an endpoint; enabling one forgets why it was disabled. One that moves keeps neither token nor secret, and what
+    /// waits for it is parked.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if the agency has no such endpoint; [`StoreError::Rejected`] if a text can't be stored.
-    pub async fn change_endpoint(&self, agency: AgencyId, id: EndpointId, change: EndpointChange) -> Result<Endpoint> {
+    pub async fn change_endpoint(
+        &self,
+        agency: AgencyId,
+        id: EndpointId,
+        change: EndpointChange,
+    ) -> Result<ChangedEndpoint> {
         change.url.as_ref().map_or(Ok(()), |url| check::key("url", url.as_str()))?;
         change.description.as_ref().map_or(Ok(()), |text| check::key("description", text))?;
         let name = id.to_string();
         let token = change.token.iter().flatten().next();
         let token = token.map(|token| self.vault().seal(place(&name, "token"), token)).transpose()?;
-        self.change_row(agency, id, RowChange::Fields { token, change }).await
+        let secret = change.secret.as_ref();
+        let secret = secret.map(|secret| self.vault().seal(place(&name, "secret"), secret)).transpose()?;
+        self.change_row(agency, id, RowChange::Fields { token, secret, change: Box::new(change) }).await
     }
 
     /// Gives an endpoint a new secret; the one before signs as well until then.
@@ -221,9 +281,10 @@ impl Store {
         id: EndpointId,
         secret: &SecretString,
         until: Timestamp,
+        by: Option<String>,
     ) -> Result<Endpoint> {
         let secret = self.vault().seal(place(&id.to_string(), "secret"), secret)?;
-        self.change_row(agency, id, RowChange::Rotate { secret, until: At(until) }).await
+        Ok(self.change_row(agency, id, RowChange::Rotate { secret, until: At(until), by }).await?.endpoint)
     }
 
     /// Removes an endpoint with all that was delivered to it or waits.
@@ -235,10 +296,10 @@ impl Store {
         run!(self, Change, |c, q| q::endpoints::remove(c, agency, id, &trail).await)
     }
 
-    async fn change_row(&self, agency: AgencyId, id: EndpointId, change: RowChange) -> Result<Endpoint> {
+    async fn change_row(&self, agency: AgencyId, id: EndpointId, change: RowChange) -> Result<ChangedEndpoint> {
         let (now, trail) = (At(clock::now()), self.trail().clone());
-        run!(self, Change, |c, q| q::endpoints::change(c, agency, id, &change, now, &trail).await)
-            .and_then(Endpoint::try_from)
+        let (row, moved) = run!(self, Change, |c, q| q::endpoints::change(c, agency, id, &change, now, &trail).await)?;
+        Ok(ChangedEndpoint { endpoint: row.try_into()?, moved })
     }
 }
 
@@ -262,6 +323,8 @@ pub(super) fn own(vault: &Vault, source: SourceId, account: AccountId, agency: A
         created_at: now,
         updated_at: now,
         source_id: Some(Word(source)),
+        created_by: None,
+        changed_by: None,
     })
 }
 
@@ -289,6 +352,8 @@ impl TryFrom<EndpointRow> for Endpoint {
             previous_secret_until: row.previous_until.map(|at| at.0),
             created_at: row.created_at.0,
             updated_at: row.updated_at.0,
+            created_by: row.created_by,
+            changed_by: row.changed_by,
         })
     }
 }

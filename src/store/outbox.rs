@@ -12,7 +12,7 @@ use super::{
     handle::Store,
     types::At,
 };
-use crate::domain::{AgencyId, EndpointId, EventId, Timestamp, clock, delivery::Endpoint};
+use crate::domain::{AccountId, AgencyId, EndpointId, EventId, Timestamp, clock, delivery::Endpoint};
 
 /// What there is to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +42,23 @@ pub struct Claimed {
     pub since: Timestamp,
     /// When it happened.
     pub created_at: Timestamp,
+    /// Whose it is; `None` is a test of an endpoint for several accounts.
+    pub account: Option<AccountId>,
+    /// Whether the endpoint may have it.
+    pub consent: Consent,
+}
+
+/// Whether an endpoint may have an account's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consent {
+    /// It may, for as long as this user or API key manages the account; `None`: nobody was ever named.
+    By(Option<String>),
+    /// Whoever answered for it is gone, and nobody has taken it over.
+    LeftBehind,
+    /// Somebody stopped it for this account.
+    Stopped,
+    /// It does not cover the account any more.
+    NotCovered,
 }
 
 /// One try to deliver.
@@ -93,6 +110,10 @@ pub struct Settled {
 
 /// Why deliveries to an endpoint that is gone are parked, and why it is disabled.
 pub(super) const GONE: &str = "endpoint_gone";
+/// Why deliveries are parked that waited while their endpoint was moved to another scheme, host or port.
+pub const MOVED: &str = "endpoint_moved";
+/// Why deliveries are parked to an endpoint that nobody answers for; taking it over sends them.
+pub const LEFT_BEHIND: &str = "left_behind";
 
 impl Store {
     /// What there is to do now; two questions that indexes answer.
@@ -163,7 +184,8 @@ impl Store {
         Ok((endpoints::target(self.vault(), row, now.0)?, claimed))
     }
 
-    /// Removes rows from before then with which nothing is to happen any more: so many, up to a thousand.
+    /// Removes rows from before then with which nothing is to happen any more: so many, up to a thousand. What waits for an
+    /// endpoint to be taken over waits no longer than this either.
     ///
     /// # Errors
     /// As above.

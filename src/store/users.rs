@@ -76,7 +76,8 @@ impl Store {
         Ok(id)
     }
 
-    /// Says what a person may do in an account of their agency; `None`: nothing.
+    /// Says what a person may do in an account of their agency; `None`: nothing. What they answered for there as a manager is
+    /// left behind when they are none any more.
     ///
     /// # Errors
     /// [`super::StoreError::NotFound`] if there is no such user, or no such account in their agency.
@@ -85,7 +86,7 @@ impl Store {
         run!(self, Change, |c, q| q::users::set_membership(c, user, account, role, &trail).await)
     }
 
-    /// Lets a person sign in no more, or again.
+    /// Lets a person sign in no more, or again. What a disabled person answered for is left behind.
     ///
     /// # Errors
     /// [`super::StoreError::NotFound`] if there is no such user.

@@ -19,7 +19,7 @@ impl Hub {
     /// A key with this role, for one account or for all of the agency; the newest directory is told.
     async fn owner_key(&self, agency: AgencyId, account: Option<crate::domain::AccountId>, secret: &str) {
         let store = &self.state.store;
-        store.add_api_key(agency, account, Role::Owner, "test", keys::hash(secret)).await.unwrap();
+        store.add_api_key(agency, account, Role::Owner, "test", keys::hash(secret), None).await.unwrap();
         self.newest.send_replace(Some(std::sync::Arc::new(store.load_directory().await.unwrap())));
     }
 

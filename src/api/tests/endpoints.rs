@@ -42,51 +42,149 @@ async fn a_secret_is_shown_when_it_is_made_and_a_token_never() {
     }
 }
 
+fn seen(body: &Value) -> Vec<String> {
+    body["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+impl Hub {
+    /// A key `lw_one` that manages the first account only.
+    async fn add_narrow_manager(&self) {
+        let hash = keys::hash("lw_one");
+        let (store, account) = (&self.state.store, Some(self.account));
+        store.add_api_key(self.agency, account, Role::Manager, "one", hash, None).await.unwrap();
+        self.reload().await;
+    }
+}
+
 #[actix_web::test]
-async fn an_endpoint_is_there_for_those_who_manage_all_of_its_accounts() {
+async fn an_endpoint_is_there_for_those_who_manage_one_of_its_accounts_and_changed_by_those_who_manage_all() {
     let hub = Hub::new(Role::Manager).await;
-    hub.state
-        .store
-        .add_api_key(hub.agency, Some(hub.account), Role::Manager, "one", keys::hash("lw_one"))
-        .await
-        .unwrap();
-    hub.reload().await;
+    hub.add_narrow_manager().await;
     let (wide, narrow, second) = (
         hub.added(json!({})).await,
         hub.added(json!({"account": hub.account})).await,
-        hub.added(json!({"account": hub.second})).await,
+        hub.added(json!({"accounts": [hub.second]})).await,
     );
-    let seen = |body: Value| -> Vec<String> {
-        body["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
-    };
-    let all = seen(hub.by("lw_manager", Method::GET, "/api/endpoints", Value::Null).await.body);
+    let all = seen(&hub.by("lw_manager", Method::GET, "/api/endpoints", Value::Null).await.body);
     assert_eq!(all, [wide.clone(), narrow.clone(), second.clone()]);
-    assert_eq!(
-        seen(hub.by("lw_one", Method::GET, "/api/endpoints", Value::Null).await.body),
-        std::slice::from_ref(&narrow)
-    );
+    let theirs = hub.by("lw_one", Method::GET, "/api/endpoints", Value::Null).await.body;
+    assert_eq!(seen(&theirs), [wide.clone(), narrow.clone()]);
+    let shown = &theirs["items"][0];
+    assert_eq!((&shown["accounts"], &shown["whole"]), (&json!([hub.account]), &json!(false)), "{shown}");
+    assert!(!shown.to_string().contains(&hub.second.to_string()), "{shown}");
+    assert!(shown["created_by"].as_str().unwrap().starts_with("key_") && shown["created_by_name"] == "test", "{shown}");
     for key in ["lw_foreign", "lw_agent", "lw_viewer"] {
-        assert!(seen(hub.by(key, Method::GET, "/api/endpoints", Value::Null).await.body).is_empty(), "{key}");
+        assert!(seen(&hub.by(key, Method::GET, "/api/endpoints", Value::Null).await.body).is_empty(), "{key}");
     }
-    for (key, id) in [("lw_one", &wide), ("lw_one", &second), ("lw_foreign", &narrow), ("lw_agent", &narrow)] {
-        let path = format!("/api/endpoints/{id}");
-        for (method, end) in [
-            (Method::GET, ""),
-            (Method::PUT, ""),
-            (Method::DELETE, ""),
-            (Method::POST, "/rotate"),
-            (Method::POST, "/test"),
-            (Method::GET, "/deliveries"),
-            (Method::POST, "/replay"),
-        ] {
-            let reply = hub.by(key, method.clone(), &format!("{path}{end}"), json!({})).await;
+    let changes = [
+        (Method::PUT, ""),
+        (Method::DELETE, ""),
+        (Method::POST, "/rotate"),
+        (Method::POST, "/test"),
+        (Method::POST, "/replay"),
+        (Method::GET, "/replays/rpl_1"),
+        (Method::POST, "/replays/rpl_1/cancel"),
+    ];
+    let views = [(Method::GET, ""), (Method::GET, "/deliveries")];
+    let shares = [(Method::POST, "/stop"), (Method::POST, "/resume"), (Method::POST, "/take-over")];
+    for (key, id) in [("lw_one", &second), ("lw_foreign", &narrow), ("lw_agent", &narrow)] {
+        for (method, end) in changes.iter().chain(&views).chain(&shares) {
+            let reply = hub.by(key, method.clone(), &format!("/api/endpoints/{id}{end}"), json!({})).await;
             assert_eq!(reply.status, StatusCode::NOT_FOUND, "{key} {method} {end}");
         }
     }
+    for (method, end) in &changes {
+        let reply = hub.by("lw_one", method.clone(), &format!("/api/endpoints/{wide}{end}"), json!({})).await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{method} {end}");
+    }
     assert_eq!(hub.add_endpoint("lw_one", json!({})).await.status, StatusCode::FORBIDDEN);
     assert_eq!(hub.add_endpoint("lw_one", json!({"account": hub.second})).await.status, StatusCode::NOT_FOUND);
+    let both = json!({"accounts": [hub.account, hub.second]});
+    assert_eq!(hub.add_endpoint("lw_one", both.clone()).await.status, StatusCode::NOT_FOUND);
     assert_eq!(hub.add_endpoint("lw_agent", json!({"account": hub.account})).await.status, StatusCode::FORBIDDEN);
     assert_eq!(hub.add_endpoint("lw_manager", json!({"account": hub.foreign})).await.status, StatusCode::NOT_FOUND);
+    let path = format!("/api/endpoints/{narrow}");
+    assert_eq!(hub.by("lw_one", Method::PUT, &path, both).await.status, StatusCode::NOT_FOUND);
+}
+
+#[actix_web::test]
+async fn whoever_manages_a_covered_account_stops_the_endpoint_there_and_sees_nothing_of_the_others() {
+    let hub = Hub::new(Role::Manager).await;
+    hub.add_narrow_manager().await;
+    let id = hub.added(json!({})).await;
+    let path = format!("/api/endpoints/{id}");
+    for account in [hub.account, hub.second] {
+        hub.by("lw_manager", Method::POST, "/api/leads/create", json!({"name": "Joe", "account": account})).await;
+    }
+    hub.state.store.route_outbox(100).await.unwrap();
+    let deliveries = format!("{path}/deliveries");
+    let all = hub.by("lw_manager", Method::GET, &deliveries, Value::Null).await.body;
+    let theirs = hub.by("lw_one", Method::GET, &deliveries, Value::Null).await.body;
+    assert_eq!(all["items"].as_array().unwrap().len(), 2, "{all}");
+    assert_eq!(theirs["items"].as_array().unwrap().len(), 1, "{theirs}");
+    assert_eq!(theirs["items"][0]["account_id"], json!(hub.account));
+    let shown = hub.by("lw_one", Method::GET, &path, Value::Null).await.body;
+    assert_eq!(shown["endpoint"]["health"]["pending"], 1, "{shown}");
+
+    let stop = format!("{path}/stop");
+    let other = hub.by("lw_one", Method::POST, &stop, json!({"account": hub.second})).await;
+    assert_eq!(other.status, StatusCode::NOT_FOUND);
+    let stopped = hub.by("lw_one", Method::POST, &stop, json!({"account": hub.account})).await.body;
+    assert!(stopped["endpoint"]["cover"][0]["stopped_at"].is_string(), "{stopped}");
+    hub.create(json!({"name": "Ann"})).await;
+    assert_eq!(hub.state.store.route_outbox(100).await.unwrap().1, [], "nothing of it is kept any more");
+    let resumed = hub.by("lw_one", Method::POST, &format!("{path}/resume"), json!({"account": hub.account})).await.body;
+    assert!(resumed["endpoint"]["cover"][0]["stopped_at"].is_null(), "{resumed}");
+}
+
+#[actix_web::test]
+async fn what_a_key_left_behind_is_neither_tested_nor_replayed_until_somebody_takes_it_over() {
+    let hub = Hub::new(Role::Manager).await;
+    hub.add_narrow_manager().await;
+    let added = hub.add_endpoint("lw_one", json!({"account": hub.account})).await.body;
+    let path = format!("/api/endpoints/{}", added["endpoint"]["id"].as_str().unwrap());
+    let key = added["endpoint"]["created_by"].as_str().unwrap().parse().unwrap();
+    hub.state.store.remove_api_key(key).await.unwrap();
+    hub.reload().await;
+    let shown = hub.by("lw_manager", Method::GET, &path, Value::Null).await.body;
+    let endpoint = &shown["endpoint"];
+    assert_eq!(
+        (&endpoint["health"]["state"], &endpoint["cover"][0]["paused_reason"]),
+        (&json!("left_behind"), &json!("left_behind"))
+    );
+    for (end, body) in [("test", json!({})), ("replay", json!({"state": "parked"}))] {
+        let refused = hub.by("lw_manager", Method::POST, &format!("{path}/{end}"), body).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{end}: {}", refused.body);
+    }
+    let taken = hub.by("lw_manager", Method::POST, &format!("{path}/take-over"), json!({})).await;
+    let cover = &taken.body["endpoint"]["cover"][0];
+    assert_eq!((&cover["paused_reason"], &cover["responsible_name"]), (&Value::Null, &json!("test")), "{}", taken.body);
+    assert_eq!(taken.body["endpoint"]["health"]["state"], "healthy");
+}
+
+#[actix_web::test]
+async fn a_test_of_a_moved_endpoint_never_tells_the_old_token() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/attacker", listener.local_addr().unwrap());
+    let receiver = actix_rt::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let length = socket.read(&mut request).await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    let hub = Hub::new(Role::Manager).await;
+    let added = hub.add_endpoint("lw_manager", json!({})).await.body;
+    let path = format!("/api/endpoints/{}", added["endpoint"]["id"].as_str().unwrap());
+    let kept = hub.by("lw_manager", Method::PUT, &path, json!({"url": "https://crm.example/other"})).await.body;
+    assert_eq!((&kept["endpoint"]["has_token"], &kept["secret"]), (&json!(true), &Value::Null), "{kept}");
+    let moved = hub.by("lw_manager", Method::PUT, &path, json!({"url": url})).await.body;
+    assert_eq!(moved["endpoint"]["has_token"], false, "{moved}");
+    assert!(moved["secret"].as_str().unwrap().starts_with("whsec_") && moved["secret"] != added["secret"]);
+    let tested = hub.by("lw_manager", Method::POST, &format!("{path}/test"), Value::Null).await.body;
+    assert_eq!(tested["status"], 200, "{tested}");
+    let request = receiver.await.unwrap().to_lowercase();
+    assert!(request.starts_with("post /attacker") && !request.contains("authorization"), "{request}");
 }
 
 #[actix_web::test]
@@ -96,6 +194,9 @@ async fn what_can_not_be_delivered_to_is_refused_in_words() {
         (json!({"url": "http://169.254.169.254/latest"}), "not public"),
         (json!({"url": "http://[::1]/"}), "not public"),
         (json!({"url": "ftp://crm.example/"}), "https"),
+        (json!({"url": "http://crm.example/"}), "outbox.allow_http"),
+        (json!({"accounts": []}), "accounts"),
+        (json!({"accounts": "all"}), "accounts"),
         (json!({"url": "https://joe:pw@crm.example/"}), "token"),
         (json!({"url": "crm"}), "URL"),
         (json!({"types": ["everything"]}), "new_lead"),

@@ -207,10 +207,10 @@ impl Hub {
         let user = store.add_user(user).await.unwrap();
         store.set_membership(user, account, Some(role)).await.unwrap();
         for (role, secret) in [(Role::Viewer, "lw_viewer"), (Role::Agent, "lw_agent"), (Role::Manager, "lw_manager")] {
-            store.add_api_key(agency, None, role, "test", keys::hash(secret)).await.unwrap();
+            store.add_api_key(agency, None, role, "test", keys::hash(secret), None).await.unwrap();
         }
-        store.add_api_key(other, None, Role::Owner, "test", keys::hash("lw_foreign")).await.unwrap();
-        store.add_api_key(agency, Some(account), Role::Agent, "test", keys::hash("lw_narrow")).await.unwrap();
+        store.add_api_key(other, None, Role::Owner, "test", keys::hash("lw_foreign"), None).await.unwrap();
+        store.add_api_key(agency, Some(account), Role::Agent, "test", keys::hash("lw_narrow"), None).await.unwrap();
         let (sender, directory) = watch::channel(Some(Arc::new(store.load_directory().await.unwrap())));
         let seen = Arc::new(Dashboards::default());
         let auth = Authenticator::new(Options {

@@ -94,7 +94,7 @@ async fn pass_on(c: &mut Conn, told: &CampaignTold, event: &Lifecycle, of: &Camp
         .filter(endpoints::source_id.is_null())
         .filter(subscriptions::agency_id.eq(of.agency_id))
         .filter(subscriptions::kind.eq(OUT))
-        .filter(subscriptions::account_id.is_null().or(subscriptions::account_id.eq(Some(of.account_id))));
+        .filter(subscriptions::account_id.eq(of.account_id));
     if !diesel::select(exists(wants)).get_result(c).await? {
         return Ok(());
     }

@@ -20,7 +20,7 @@ use crate::{
     store::{
         Result,
         audit::Trail,
-        deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay, Traffic},
+        deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay, Traffic, Whose},
         schema::{deliveries, delivery_attempts, endpoints, outbox, replays},
         types::{At, Moment, Word},
     },
@@ -31,6 +31,16 @@ const NAMED: usize = 5_000;
 /// Why a delivery is cancelled whose replay was.
 const CANCELLED: &str = "replay_cancelled";
 
+/// `deliveries` of these.
+macro_rules! of {
+    ($whose:expr) => {{
+        let whose: &Whose = $whose;
+        let accounts: Vec<_> = whose.accounts.iter().copied().map(Word).collect();
+        let tests = deliveries::account_id.is_null().and(whose.tests.into_sql::<Bool>());
+        tests.or(deliveries::account_id.is_not_null().and(deliveries::account_id.assume_not_null().eq_any(accounts)))
+    }};
+}
+
 /// `deliveries` with their rows of the outbox, as the filter has them.
 macro_rules! filtered {
     ($endpoint:expr, $filter:expr) => {{
@@ -39,6 +49,9 @@ macro_rules! filtered {
             .inner_join(outbox::table.on(outbox::id.eq(deliveries::outbox_id)))
             .filter(deliveries::endpoint_id.eq(Word(endpoint)))
             .into_boxed::<DB>();
+        if let Some(whose) = &filter.whose {
+            query = query.filter(of!(whose));
+        }
         if let Some(event) = filter.event {
             query = query.filter(outbox::event_id.eq(Word(event)));
         }
@@ -101,13 +114,18 @@ fn delivery(row: Row, attempts: &mut HashMap<i64, Vec<ListedAttempt>>) -> Delive
     }
 }
 
-pub(in crate::store) async fn traffic(c: &mut Conn, of: &[EndpointId]) -> Result<HashMap<EndpointId, Traffic>> {
+pub(in crate::store) async fn traffic(
+    c: &mut Conn,
+    of: &[EndpointId],
+    whose: &Whose,
+) -> Result<HashMap<EndpointId, Traffic>> {
     type Row = (Word<EndpointId>, i64, Option<i64>);
     let mut all: HashMap<EndpointId, Traffic> = HashMap::new();
     let words: Vec<_> = of.iter().copied().map(Word).collect();
     let pending = deliveries::table
         .filter(deliveries::finished_at.is_null())
         .filter(deliveries::endpoint_id.eq_any(words.clone()))
+        .filter(of!(whose))
         .group_by(deliveries::endpoint_id)
         .select((
             deliveries::endpoint_id,
@@ -121,6 +139,7 @@ pub(in crate::store) async fn traffic(c: &mut Conn, of: &[EndpointId]) -> Result
     let parked = deliveries::table
         .filter(sql::<Bool>("state = 'parked'"))
         .filter(deliveries::endpoint_id.eq_any(words))
+        .filter(of!(whose))
         .group_by(deliveries::endpoint_id)
         .select((deliveries::endpoint_id, count_star()));
     for (endpoint, parked) in parked.load::<(Word<EndpointId>, i64)>(c).await? {
@@ -128,8 +147,13 @@ pub(in crate::store) async fn traffic(c: &mut Conn, of: &[EndpointId]) -> Result
     }
     for endpoint in of {
         // The key's own order: of the newest delivery that was tried, and not of all of them the latest try.
+        let theirs = deliveries::endpoint_id
+            .eq(delivery_attempts::endpoint_id)
+            .and(deliveries::outbox_id.eq(delivery_attempts::outbox_id));
         let newest = delivery_attempts::table
+            .inner_join(deliveries::table.on(theirs))
             .filter(delivery_attempts::endpoint_id.eq(Word(*endpoint)))
+            .filter(of!(whose))
             .order((delivery_attempts::outbox_id.desc(), delivery_attempts::attempt.desc()))
             .select(delivery_attempts::outbox_id);
         if let Some(newest) = newest.first::<i64>(c).await.optional()? {
@@ -183,13 +207,12 @@ pub(in crate::store) async fn parked(c: &mut Conn, accounts: &[AccountId]) -> Re
     let named = endpoints::table.filter(endpoints::id.eq_any(rows.iter().map(|row| row.1)));
     let named = named.select((endpoints::id, endpoints::description, endpoints::url));
     let named: Vec<(Word<EndpointId>, String, String)> = named.load(c).await?;
-    let name = |(id, description, url): (Word<EndpointId>, String, String)| {
-        (id.0, if description.is_empty() { host(&url) } else { description })
-    };
+    let name = |(id, description, url): (Word<EndpointId>, String, String)| (id.0, self::named(description, &url));
     let named: HashMap<EndpointId, String> = named.into_iter().map(name).collect();
     let parked = |(account, endpoint, reason, count, oldest): Row| {
         Some(ParkedDeliveries {
             account: account?.0,
+            endpoint_id: endpoint.0,
             endpoint: named.get(&endpoint.0)?.clone(),
             reason: reason.unwrap_or_default(),
             count: u64::try_from(count).unwrap_or(0),
@@ -197,6 +220,11 @@ pub(in crate::store) async fn parked(c: &mut Conn, accounts: &[AccountId]) -> Re
         })
     };
     Ok(rows.into_iter().filter_map(parked).collect())
+}
+
+/// What people call an endpoint.
+pub(super) fn named(description: String, url: &str) -> String {
+    if description.is_empty() { host(url) } else { description }
 }
 
 /// Where an address leads; the rest of it may be a secret.

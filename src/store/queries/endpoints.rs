@@ -1,20 +1,24 @@
 //! Endpoints, and what they want as triggers ask for it.
 
-use diesel::prelude::*;
+use std::collections::BTreeSet;
+
+use diesel::{prelude::*, sql_types::Text};
 use diesel_async::RunQueryDsl;
 
-use super::{Conn, audit::note, dialect::write_tx};
+use super::{Conn, audit::note, cover, dialect::write_tx, outbox::finish};
 use crate::{
     domain::{
-        AgencyId, EndpointId,
+        AccountId, AgencyId, EndpointId,
         audit::{Action, Event},
+        delivery::DeliveryState,
     },
     store::{
         Result, StoreError,
         audit::Trail,
         endpoints::{EndpointRow, RowChange},
         error::explain,
-        schema::{endpoints, subscriptions},
+        outbox::MOVED,
+        schema::{deliveries, endpoint_accounts, endpoints, subscriptions},
         types::{At, Word},
     },
 };
@@ -22,7 +26,12 @@ use crate::{
 /// Endpoints of an agency: each event costs a row for each that wants it.
 const MOST: i64 = 100;
 
-pub(in crate::store) async fn add(c: &mut Conn, row: &EndpointRow, trail: &Trail) -> Result<EndpointRow> {
+pub(in crate::store) async fn add(
+    c: &mut Conn,
+    row: &EndpointRow,
+    accounts: &[AccountId],
+    trail: &Trail,
+) -> Result<EndpointRow> {
     write_tx!(c, async |c| {
         let of_agency =
             endpoints::table.filter(endpoints::agency_id.eq(row.agency_id)).filter(endpoints::source_id.is_null());
@@ -32,17 +41,18 @@ pub(in crate::store) async fn add(c: &mut Conn, row: &EndpointRow, trail: &Trail
             );
             return Err(StoreError::Rejected(why));
         }
-        insert(c, row).await?;
+        insert(c, row, accounts).await?;
         note(c, trail, event(Action::EndpointAdded, row)).await?;
         Ok(row.clone())
     })
     .await
 }
 
-/// With what it wants. Part of a transaction.
-pub(super) async fn insert(c: &mut Conn, row: &EndpointRow) -> Result<()> {
+/// With what it covers and wants. Part of a transaction.
+pub(super) async fn insert(c: &mut Conn, row: &EndpointRow, accounts: &[AccountId]) -> Result<()> {
     let added = diesel::insert_into(endpoints::table).values(row).execute(c).await;
     added.map_err(explain("this endpoint exists already", "account"))?;
+    cover::set(c, row, accounts, row.created_by.as_deref()).await?;
     subscribe(c, row).await
 }
 
@@ -63,7 +73,7 @@ pub(in crate::store) async fn change(
     change: &RowChange,
     now: At,
     trail: &Trail,
-) -> Result<EndpointRow> {
+) -> Result<(EndpointRow, bool)> {
     write_tx!(c, async |c| {
         // Written first, so that of two changes the second sees what the first made of it.
         let row = endpoints::table.find(Word(id)).filter(endpoints::agency_id.eq(Word(agency)));
@@ -71,11 +81,20 @@ pub(in crate::store) async fn change(
         let Some(mut row) = touched.get_result(c).await.optional()? else {
             return Err(StoreError::NotFound("endpoint"));
         };
-        change.apply(&mut row);
+        let moved = change.apply(&mut row)?;
         diesel::update(endpoints::table.find(Word(id))).set(&row).execute(c).await?;
+        if let Some((accounts, by)) = change.accounts() {
+            cover::set(c, &row, accounts, by).await?;
+        }
+        if moved {
+            // They were for where it led; a person may send them to where it leads now.
+            let waits = deliveries::table.filter(deliveries::endpoint_id.eq(Word(id)));
+            let waits = waits.filter(deliveries::finished_at.is_null());
+            diesel::update(waits).set(finish(DeliveryState::Parked, Some(MOVED), now)).execute(c).await?;
+        }
         subscribe(c, &row).await?;
         note(c, trail, change.told(event(change.action(), &row))).await?;
-        Ok(row)
+        Ok((row, moved))
     })
     .await
 }
@@ -89,7 +108,7 @@ pub(in crate::store) async fn remove(c: &mut Conn, agency: AgencyId, id: Endpoin
     .await
 }
 
-fn event(action: Action, row: &EndpointRow) -> Event {
+pub(super) fn event(action: Action, row: &EndpointRow) -> Event {
     Event::new(action, row.agency_id.0).within(row.account_id.map(|account| account.0)).on(row.id.0)
 }
 
@@ -107,18 +126,24 @@ async fn unsubscribe(c: &mut Conn, id: EndpointId) -> Result<()> {
     Ok(())
 }
 
-/// What an enabled endpoint wants; nothing for another.
-async fn subscribe(c: &mut Conn, row: &EndpointRow) -> Result<()> {
+/// What an enabled endpoint wants of the accounts that it covers and is not stopped for; nothing for another.
+pub(super) async fn subscribe(c: &mut Conn, row: &EndpointRow) -> Result<()> {
     unsubscribe(c, row.id.0).await?;
     let types = row.types.0.as_array().filter(|_| row.enabled).into_iter().flatten();
-    for kind in types.filter_map(|kind| kind.as_str()) {
-        let wanted = (
-            subscriptions::endpoint_id.eq(row.id),
-            subscriptions::kind.eq(kind),
-            subscriptions::agency_id.eq(row.agency_id),
-            subscriptions::account_id.eq(row.account_id),
-        );
-        diesel::insert_into(subscriptions::table).values(wanted).on_conflict_do_nothing().execute(c).await?;
+    let types: BTreeSet<&str> = types.filter_map(|kind| kind.as_str()).collect();
+    for kind in types {
+        let covered = endpoint_accounts::table
+            .filter(endpoint_accounts::endpoint_id.eq(row.id))
+            .filter(endpoint_accounts::stopped_at.is_null())
+            .select((
+                endpoint_accounts::endpoint_id,
+                kind.into_sql::<Text>(),
+                endpoint_accounts::agency_id,
+                endpoint_accounts::account_id,
+            ));
+        let columns =
+            (subscriptions::endpoint_id, subscriptions::kind, subscriptions::agency_id, subscriptions::account_id);
+        covered.insert_into(subscriptions::table).into_columns(columns).execute(c).await?;
     }
     Ok(())
 }

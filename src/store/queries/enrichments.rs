@@ -29,16 +29,19 @@ use crate::{
 };
 
 /// Has prospects enriched that are there, except those for which that was asked before; so many are new. Those of a
-/// campaign that is pending wait for it. Part of the transaction that writes them.
-pub(in crate::store) async fn enqueue(c: &mut Conn, leads: &[String], now: At) -> Result<usize> {
+/// campaign that is pending wait for it. Part of the transaction that writes them. A lead that
+/// is another account's than was said is not there.
+pub(in crate::store) async fn enqueue(c: &mut Conn, leads: &[(AccountId, String)], now: At) -> Result<usize> {
     type Found = (String, Word<AgencyId>, Word<AccountId>, Option<String>);
-    let found = enhanced_leads::table.filter(enhanced_leads::id.eq_any(leads)).select((
+    let found = enhanced_leads::table.filter(enhanced_leads::id.eq_any(leads.iter().map(|(_, id)| id))).select((
         enhanced_leads::id,
         enhanced_leads::agency_id,
         enhanced_leads::account_id,
         enhanced_leads::campaign_id,
     ));
-    let found: Vec<Found> = found.load(c).await?;
+    let mut found: Vec<Found> = found.load(c).await?;
+    let meant: BTreeSet<_> = leads.iter().map(|(account, id)| (*account, id.as_str())).collect();
+    found.retain(|(id, _, account, _)| meant.contains(&(account.0, id.as_str())));
     let named: BTreeSet<&String> = found.iter().filter_map(|(.., campaign)| campaign.as_ref()).collect();
     // Whoever begins one of these waits here, and then finds what waits for it.
     let unbegun = campaigns::table
@@ -248,7 +251,7 @@ pub(in crate::store) async fn again(
         let row = enhanced_leads::table.filter(within(agency, accounts)).filter(enhanced_leads::id.eq(id));
         let Some(row) = row.select(ProspectRow::as_select()).first(c).await.optional()? else { return Ok(None) };
         let mut prospect = Prospect::from(row);
-        if enqueue(c, &[id.to_owned()], now).await? == 0 {
+        if enqueue(c, &[(prospect.account, id.to_owned())], now).await? == 0 {
             let known = enrichments::table.find(id).select(EnrichmentRow::as_select());
             let known: EnrichmentRow = locked!(known).first(c).await?;
             if known.finished_at.is_none() {

@@ -11,6 +11,7 @@ pub(in crate::store) mod chats;
 pub(in crate::store) mod cost_hours;
 pub(in crate::store) mod cost_records;
 pub(in crate::store) mod costs;
+pub(in crate::store) mod cover;
 pub(in crate::store) mod deliveries;
 pub(in crate::store) mod directory;
 pub(in crate::store) mod endpoints;

@@ -14,19 +14,20 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Conn,
+    cover::{Covered, consent},
     dialect::{locked, unlocked, write_tx},
     endpoints::disable,
 };
 use crate::{
     domain::{
-        AgencyId, EndpointId, EventId,
+        AccountId, AgencyId, EndpointId, EventId,
         delivery::{DeliveryState, Endpoint, TEST},
     },
     store::{
         Result, StoreError,
         endpoints::EndpointRow,
-        outbox::{Attempt, Claimed, Due, GONE, Outcome, Settled, test_payload},
-        schema::{deliveries, delivery_attempts, endpoints, outbox, subscriptions},
+        outbox::{Attempt, Claimed, Consent, Due, GONE, LEFT_BEHIND, Outcome, Settled, test_payload},
+        schema::{deliveries, delivery_attempts, endpoint_accounts, endpoints, outbox, subscriptions},
         types::{At, Moment, Word},
     },
 };
@@ -62,7 +63,7 @@ pub(in crate::store) async fn route(c: &mut Conn, most: u32, now: At) -> Result<
         let wants = subscriptions::agency_id
             .eq(outbox::agency_id)
             .and(subscriptions::kind.eq(outbox::kind))
-            .and(subscriptions::account_id.is_null().or(subscriptions::account_id.eq(outbox::account_id)));
+            .and(subscriptions::account_id.nullable().eq(outbox::account_id));
         let wanted = outbox::table
             .inner_join(subscriptions::table.on(wants))
             .filter(outbox::id.eq_any(&rows))
@@ -103,7 +104,10 @@ pub(in crate::store) async fn route(c: &mut Conn, most: u32, now: At) -> Result<
     .await
 }
 
-type ClaimedRow = (i64, Word<EventId>, String, String, i32, i32, At, At);
+/// An event.
+type Event = (i64, Word<EventId>, String, String, At, Option<Word<AccountId>>);
+/// Attempts, failures in a row, since when.
+type Tries = (i32, i32, At);
 
 pub(in crate::store) async fn claim(
     c: &mut Conn,
@@ -139,26 +143,38 @@ pub(in crate::store) async fn claim(
         let set = (deliveries::claimed_until.eq(Some(until)), deliveries::attempts.eq(deliveries::attempts + 1));
         diesel::update(deliveries::table.filter(mine)).set(set).execute(c).await?;
         let mine = deliveries::endpoint_id.eq(Word(endpoint)).and(deliveries::outbox_id.eq_any(&rows));
-        let claimed = deliveries::table.inner_join(outbox::table.on(outbox::id.eq(deliveries::outbox_id))).filter(mine);
+        let covered = endpoint_accounts::endpoint_id
+            .eq(deliveries::endpoint_id)
+            .and(endpoint_accounts::account_id.nullable().eq(deliveries::account_id));
+        let claimed = deliveries::table
+            .inner_join(outbox::table.on(outbox::id.eq(deliveries::outbox_id)))
+            .left_join(endpoint_accounts::table.on(covered))
+            .filter(mine);
         let claimed = claimed.order(outbox::id).select((
-            outbox::id,
-            outbox::event_id,
-            outbox::kind,
-            outbox::payload,
-            deliveries::attempts,
-            deliveries::failures,
-            deliveries::since,
-            outbox::created_at,
+            (outbox::id, outbox::event_id, outbox::kind, outbox::payload, outbox::created_at, outbox::account_id),
+            (deliveries::attempts, deliveries::failures, deliveries::since),
+            (
+                endpoint_accounts::account_id.nullable(),
+                endpoint_accounts::responsible.nullable(),
+                endpoint_accounts::left_at.nullable(),
+                endpoint_accounts::stopped_at.nullable(),
+            ),
         ));
-        let claimed: Vec<ClaimedRow> = claimed.load(c).await?;
-        Ok(Some((row, claimed.into_iter().map(read).collect())))
+        let claimed: Vec<(Event, Tries, Covered)> = claimed.load(c).await?;
+        let claimed = claimed.into_iter().map(|(event, tries, covered)| {
+            let consent = consent(&row, event.5, covered);
+            read(event, tries, consent)
+        });
+        let claimed = claimed.collect();
+        Ok(Some((row, claimed)))
     })
     .await
 }
 
-fn read((row, event, kind, payload, attempt, failures, since, created_at): ClaimedRow) -> Claimed {
-    let (event, since, created_at) = (event.0, since.0, created_at.0);
-    Claimed { row, event, kind, payload, attempt, failures, since, created_at }
+fn read((row, event, kind, payload, created_at, account): Event, tries: Tries, consent: Consent) -> Claimed {
+    let (attempt, failures, since) = (tries.0, tries.1, tries.2.0);
+    let (event, created_at, account) = (event.0, created_at.0, account.map(|account| account.0));
+    Claimed { row, event, kind, payload, attempt, failures, since, created_at, account, consent }
 }
 
 pub(in crate::store) async fn settle(c: &mut Conn, settled: &[Settled], now: At) -> Result<()> {
@@ -267,14 +283,14 @@ async fn add_attempt(c: &mut Conn, of: &Settled, attempt: &Attempt) -> Result<()
     Ok(())
 }
 
-type Finish = (
+pub(super) type Finish = (
     Eq<deliveries::state, Word<DeliveryState>>,
     Eq<deliveries::reason, Option<&'static str>>,
     Eq<deliveries::finished_at, Option<At>>,
     Eq<deliveries::claimed_until, Option<At>>,
 );
 
-fn finish(state: DeliveryState, reason: Option<&'static str>, now: At) -> Finish {
+pub(super) fn finish(state: DeliveryState, reason: Option<&'static str>, now: At) -> Finish {
     (
         deliveries::state.eq(Word(state)),
         deliveries::reason.eq(reason),
@@ -353,16 +369,17 @@ pub(in crate::store) async fn add_test(
             deliveries::claimed_until.eq(Some(until)),
         );
         diesel::insert_into(deliveries::table).values(delivery).execute(c).await?;
-        let claimed = (added, Word(event), TEST.to_owned(), payload, 1, 0, now, now);
-        Ok((row, read(claimed)))
+        let claimed = (added, Word(event), TEST.to_owned(), payload, now, row.account_id);
+        let claimed = read(claimed, (1, 0, now), Consent::By(None));
+        Ok((row, claimed))
     })
     .await
 }
 
 pub(in crate::store) async fn prune(c: &mut Conn, before: At) -> Result<usize> {
-    let open = deliveries::table
-        .filter(deliveries::outbox_id.eq(outbox::id))
-        .filter(deliveries::state.eq_any([DeliveryState::Pending, DeliveryState::Parked].map(Word)));
+    let kept = deliveries::state.eq_any([DeliveryState::Pending, DeliveryState::Parked].map(Word));
+    let left = deliveries::reason.is_not_null().and(deliveries::reason.assume_not_null().eq(LEFT_BEHIND));
+    let open = deliveries::table.filter(deliveries::outbox_id.eq(outbox::id)).filter(kept).filter(not(left));
     let done = outbox::table
         .filter(outbox::created_at.lt(before))
         .filter(outbox::routed_at.is_not_null())

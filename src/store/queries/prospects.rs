@@ -45,7 +45,7 @@ pub(in crate::store) async fn add(c: &mut Conn, rows: &[ProspectRow], now: At) -
             known.ok_or(StoreError::NotFound("campaign"))?;
         }
         insert_prospects(c, rows.to_vec()).await?;
-        let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+        let ids: Vec<_> = rows.iter().map(|row| (row.account_id.0, row.id.clone())).collect();
         enrichments::enqueue(c, &ids, now).await?;
         Ok(())
     })
@@ -73,7 +73,7 @@ pub(super) async fn add_of_leads(c: &mut Conn, of: &[Lead], now: At) -> Result<(
     let stored: Vec<Word<LeadId>> = stored.load(c).await?;
     made.retain(|prospect| stored.iter().any(|lead| Some(lead.0) == prospect.lead));
     insert_prospects(c, made.iter().map(ProspectRow::from).collect()).await?;
-    let ids: Vec<String> = made.into_iter().map(|prospect| prospect.id).collect();
+    let ids: Vec<_> = made.into_iter().map(|prospect| (prospect.account, prospect.id)).collect();
     enrichments::enqueue(c, &ids, now).await.map(drop)
 }
 

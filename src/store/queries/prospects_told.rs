@@ -1,5 +1,7 @@
 //! Leads of prospecting, as databases tell of them.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
@@ -29,12 +31,14 @@ pub(in crate::store) async fn keep(c: &mut Conn, told: &[ProspectTold], now: At)
             upsert(c, one, now).await?;
         }
         // A status is told of one that somebody works with already; and what comes enriched needs nothing.
-        let fresh: Vec<String> = told.iter().filter(|one| one.status.is_none()).map(|one| one.id.id.clone()).collect();
-        let known = enhanced_leads::table.filter(enhanced_leads::id.eq_any(fresh));
+        let fresh = told.iter().filter(|one| one.status.is_none());
+        let mut fresh: Vec<_> = fresh.map(|one| (one.owner.account, one.id.id.clone())).collect();
+        let known = enhanced_leads::table.filter(enhanced_leads::id.eq_any(fresh.iter().map(|(_, id)| id)));
         let known: Vec<(String, String)> = known.select((enhanced_leads::id, enhanced_leads::status)).load(c).await?;
         let is_raw = |(id, status): (String, String)| (rank(&status) < rank(status::ENRICHED)).then_some(id);
-        let raw: Vec<String> = known.into_iter().filter_map(is_raw).collect();
-        enrichments::enqueue(c, &raw, now).await?;
+        let raw: HashSet<String> = known.into_iter().filter_map(is_raw).collect();
+        fresh.retain(|(_, id)| raw.contains(id));
+        enrichments::enqueue(c, &fresh, now).await?;
         Ok(())
     })
     .await

@@ -26,7 +26,7 @@ pub(in crate::store) async fn add(
         let added = diesel::insert_into(sources::table).values(row).execute(c).await;
         added.map_err(explain("this source is connected already", "account"))?;
         if let Some(endpoint) = endpoint {
-            endpoints::insert(c, endpoint).await?;
+            endpoints::insert(c, endpoint, &[row.account_id.0]).await?;
         }
         let event = event(Action::SourceAdded, Some((row.agency_id, row.account_id)), row.id.0)?;
         note(c, trail, event.with("kind", row.kind.0.as_str())).await?;

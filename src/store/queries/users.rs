@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::{Conn, agencies::agency_of, audit::note, dialect::write_tx, directory::bump};
+use super::{Conn, agencies::agency_of, audit::note, cover, dialect::write_tx, directory::bump, keys};
 use crate::{
     domain::{
         AccountId, AgencyId, Role, UserId,
@@ -70,9 +70,18 @@ pub(in crate::store) async fn set_membership(
             event = event.with("role", role.as_str());
         }
         note(c, trail, was.iter().fold(event, |event, was| event.with("was", was.0.as_str()))).await?;
+        if !role.is_some_and(Role::may_operate) {
+            leave(c, user, Some(account)).await?;
+        }
         bump(c).await
     })
     .await
+}
+
+/// Nobody answers any more for what this person answered for.
+async fn leave(c: &mut Conn, user: UserId, account: Option<AccountId>) -> Result<()> {
+    cover::leave(c, &user.to_string(), account).await?;
+    keys::leave(c, user, account).await
 }
 
 pub(in crate::store) async fn set_disabled(c: &mut Conn, user: UserId, disabled: bool, trail: &Trail) -> Result<()> {
@@ -81,6 +90,9 @@ pub(in crate::store) async fn set_disabled(c: &mut Conn, user: UserId, disabled:
         let row = diesel::update(users::table.find(Word(user))).set(users::disabled.eq(disabled));
         let agency = row.returning(users::agency_id).get_result(c).await.optional()?;
         note(c, trail, event(action, agency, user)?).await?;
+        if disabled {
+            leave(c, user, None).await?;
+        }
         bump(c).await
     })
     .await

@@ -99,6 +99,21 @@ pub const TABLE: &[Row] = &[
     row("DELETE", "/api/endpoints/{id}", "/api/endpoints/{new_endpoint}", None, [401, 404, 404, 404, 204, 204]),
     row("POST", "/api/endpoints/{id}/rotate", "/api/endpoints/{endpoint}/rotate", None, MANAGED),
     row("POST", "/api/endpoints/{id}/test", "/api/endpoints/{endpoint}/test", None, MANAGED),
+    row(
+        "POST",
+        "/api/endpoints/{id}/stop",
+        "/api/endpoints/{endpoint}/stop",
+        Some(r#"{"account": "{account}"}"#),
+        MANAGED,
+    ),
+    row(
+        "POST",
+        "/api/endpoints/{id}/resume",
+        "/api/endpoints/{endpoint}/resume",
+        Some(r#"{"account": "{account}"}"#),
+        MANAGED,
+    ),
+    row("POST", "/api/endpoints/{id}/take-over", "/api/endpoints/{endpoint}/take-over", Some("{}"), MANAGED),
     row("GET", "/api/endpoints/{id}/deliveries", "/api/endpoints/{endpoint}/deliveries", None, MANAGED),
     row(
         "POST",

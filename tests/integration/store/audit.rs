@@ -77,7 +77,7 @@ async fn every_change_of_who_may_do_what_is_recorded_with_who_did_it(bench: Benc
     store.bump_token_epoch(ada).await.unwrap();
     store.set_user_disabled(ada, true).await.unwrap();
     store.set_user_disabled(ada, false).await.unwrap();
-    let key = store.add_api_key(agency, Some(account), Role::Viewer, "CRM", [3; 32]).await.unwrap();
+    let key = store.add_api_key(agency, Some(account), Role::Viewer, "CRM", [3; 32], None).await.unwrap();
     store.remove_api_key(key).await.unwrap();
     let page = NewSource {
         account,

@@ -66,7 +66,7 @@ async fn what_is_written_is_loaded(bench: Bench) {
     let ada = store.add_user(user(account.agency, " Ada@Example.COM ")).await.unwrap();
     store.set_membership(ada, account.id, Some(Role::Manager)).await.unwrap();
     let source = store.add_source(page(account.id, "1001")).await.unwrap();
-    let key = store.add_api_key(account.agency, Some(account.id), Role::Agent, "CRM", [3; 32]).await.unwrap();
+    let key = store.add_api_key(account.agency, Some(account.id), Role::Agent, "CRM", [3; 32], None).await.unwrap();
     let jwks = IssuerKey::Jwks("https://login.example/keys".parse().unwrap());
     store
         .add_issuer(NewIssuer {
@@ -109,7 +109,7 @@ async fn what_is_changed_is_loaded(bench: Bench) {
     let ada = store.add_user(user(account.agency, "ada@example.com")).await.unwrap();
     let source = store.add_source(page(account.id, "1001")).await.unwrap();
     let gone = store.add_source(page(account.id, "1002")).await.unwrap();
-    let key = store.add_api_key(account.agency, None, Role::Owner, "all", [4; 32]).await.unwrap();
+    let key = store.add_api_key(account.agency, None, Role::Owner, "all", [4; 32], None).await.unwrap();
     let crm = store.add_issuer(issuer(account.agency, "crm", None, secret("hs256"))).await.unwrap();
     assert_eq!(loaded(store).await.api_keys[&[4; 32]].account, None);
 
@@ -171,7 +171,7 @@ async fn every_change_bumps_the_version_and_a_refused_one_does_not(bench: Bench)
     assert_eq!(store.load_directory().await.unwrap().sources[&source].api_url, Some(api));
     store.set_source_enabled(source, false).await.unwrap();
     grown(1, "set_source_enabled").await;
-    let key = store.add_api_key(agency, None, Role::Agent, "k", [1; 32]).await.unwrap();
+    let key = store.add_api_key(agency, None, Role::Agent, "k", [1; 32], None).await.unwrap();
     grown(1, "add_api_key").await;
     let added = store.add_issuer(issuer(agency, "i", None, secret("s"))).await.unwrap();
     grown(1, "add_issuer").await;
@@ -205,8 +205,8 @@ async fn what_exists_is_refused_a_second_time(bench: Bench) {
     assert!(is_conflict(store.add_user(user(there.agency, "ADA@EXAMPLE.com")).await));
     store.add_source(page(here.id, "1001")).await.unwrap();
     assert!(is_conflict(store.add_source(page(there.id, "1001")).await));
-    store.add_api_key(here.agency, None, Role::Agent, "k", [1; 32]).await.unwrap();
-    assert!(is_conflict(store.add_api_key(there.agency, None, Role::Agent, "k", [1; 32]).await));
+    store.add_api_key(here.agency, None, Role::Agent, "k", [1; 32], None).await.unwrap();
+    assert!(is_conflict(store.add_api_key(there.agency, None, Role::Agent, "k", [1; 32], None).await));
     store.add_issuer(issuer(here.agency, "iss", None, secret("s"))).await.unwrap();
     assert!(is_conflict(store.add_issuer(issuer(there.agency, "iss", None, secret("s"))).await));
 }
@@ -244,7 +244,7 @@ async fn what_does_not_exist_is_named(bench: Bench) {
     assert!(is_missing(store.add_source(page(AccountId::generate(), "1")).await));
     assert!(is_missing(store.set_source_token(SourceId::generate(), &"x".into()).await));
     assert!(is_missing(store.remove_source(SourceId::generate()).await));
-    assert!(is_missing(store.add_api_key(AgencyId::generate(), None, Role::Agent, "k", [1; 32]).await));
+    assert!(is_missing(store.add_api_key(AgencyId::generate(), None, Role::Agent, "k", [1; 32], None).await));
     assert!(is_missing(store.remove_api_key(ApiKeyId::generate()).await));
     assert!(is_missing(store.add_issuer(issuer(AgencyId::generate(), "iss", None, secret("s"))).await));
     assert!(is_missing(store.remove_issuer(IssuerId::generate()).await));
@@ -259,7 +259,7 @@ async fn nothing_crosses_agencies(bench: Bench) {
     let (here, there) = (bench.account().await, bench.account().await);
     let ada = store.add_user(user(here.agency, "ada@example.com")).await.unwrap();
     assert!(is_missing(store.set_membership(ada, there.id, Some(Role::Owner)).await));
-    assert!(is_missing(store.add_api_key(here.agency, Some(there.id), Role::Owner, "k", [1; 32]).await));
+    assert!(is_missing(store.add_api_key(here.agency, Some(there.id), Role::Owner, "k", [1; 32], None).await));
     let directory = loaded(store).await;
     assert!(directory.users[&ada].memberships.is_empty() && directory.api_keys.is_empty());
 }

@@ -7,6 +7,7 @@ mod audit;
 mod campaigns;
 mod conversations;
 mod cost;
+mod cover;
 mod directory;
 mod erasure;
 mod harness;

@@ -83,9 +83,16 @@ impl Bench {
         types: &[&str],
         ordered: bool,
     ) -> EndpointId {
+        let all = async || {
+            let directory = self.store.load_directory().await.unwrap();
+            let all = directory.accounts.values().filter(|one| one.agency == of.agency);
+            all.map(|one| one.id).collect::<Vec<AccountId>>()
+        };
+        let accounts = if let Some(account) = account { vec![account] } else { all().await };
         let new = NewEndpoint {
             agency: of.agency,
-            account,
+            accounts,
+            by: None,
             url: "https://crm.example/hook".parse().unwrap(),
             description: String::new(),
             types: types.iter().map(|kind| (*kind).to_owned()).collect(),

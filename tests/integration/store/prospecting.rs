@@ -30,6 +30,7 @@ on_both_engines! {
     costs_are_kept_exactly_and_once,
     a_prospecting_source_comes_and_goes_with_the_hubs_own_endpoint,
     many_deliveries_are_settled_together,
+    a_lead_is_never_enriched_on_the_word_of_another_account,
 }
 
 fn owner(account: &Account) -> Owner {
@@ -280,4 +281,24 @@ async fn many_deliveries_are_settled_together(bench: Bench) {
     assert_eq!((delivered.len(), listed.len()), (15, 20));
     assert!(delivered.iter().all(|one| one.attempts.len() == 1 && one.attempts[0].status == Some(200)));
     assert_eq!(bench.claim(own, 100).await.len(), 5);
+}
+
+async fn a_lead_is_never_enriched_on_the_word_of_another_account(bench: Bench) {
+    let (account, other) = (bench.account().await, bench.account().await);
+    let columns = "INSERT INTO enhanced_leads (id, agency_id, account_id, name)";
+    let (agency, id) = (account.agency, account.id);
+    bench
+        .execute(&format!(
+            "{columns} VALUES ('lead_own', '{agency}', '{id}', 'Harbor Grill'); DELETE FROM enrichments;"
+        ))
+        .await;
+    let told = |of: &Account| ProspectTold {
+        status: None,
+        id: RecordId::own("lead_own".to_owned()),
+        ..lead(of, "1", "new", 1)
+    };
+    bench.store.keep_prospects(&[told(&other)]).await.unwrap();
+    assert_eq!(bench.lines("SELECT lead_id AS line FROM enrichments").await, [""; 0]);
+    bench.store.keep_prospects(&[told(&account)]).await.unwrap();
+    assert_eq!(bench.lines("SELECT lead_id AS line FROM enrichments").await, ["lead_own"]);
 }

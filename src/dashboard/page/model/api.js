@@ -94,8 +94,12 @@ export const api = {
   endpoints: () => ask("GET", "/api/endpoints"),
   /** @returns {Promise<{ endpoint: any, secret: string }>} */
   addEndpoint: (fields) => ask("POST", "/api/endpoints", fields),
-  changeEndpoint: async (id, fields) => (await ask("PUT", endpoint(id), fields)).endpoint,
+  /** @returns {Promise<{ endpoint: any, secret?: string }>} with the new secret of one that leads elsewhere now */
+  changeEndpoint: (id, fields) => ask("PUT", endpoint(id), fields),
   removeEndpoint: (id) => ask("DELETE", endpoint(id)),
+  stopEndpoint: (id, account) => ask("POST", `${endpoint(id)}/stop`, { account }),
+  resumeEndpoint: (id, account) => ask("POST", `${endpoint(id)}/resume`, { account }),
+  takeOver: (id, accounts) => ask("POST", `${endpoint(id)}/take-over`, { accounts }),
   /** @returns {Promise<{ endpoint: any, secret: string }>} */
   rotateSecret: (id) => ask("POST", `${endpoint(id)}/rotate`),
   /** @returns {Promise<{ delivered: boolean, status: number | null, duration_ms: number, answer: string | null, error: string | null }>} */

@@ -4,15 +4,16 @@ import { api } from "./api.js";
 
 /**
  * @typedef {{ attempt: number, started_at: string, duration_ms: number, status: number | null, answer: string | null, error: string | null }} Attempt
- * @typedef {{ state: "healthy" | "failing" | "paused" | "gone" | "disabled", paused_until: string | null, pending: number, retrying: number, parked: number, last_attempt: Attempt | null }} Health
- * @typedef {{ id: string, account_id: string | null, url: string, own: boolean, description: string, types: string[], ordered: boolean, enabled: boolean, has_token: boolean, previous_secret_until: string | null, health: Health }} Endpoint
+ * @typedef {{ state: "healthy" | "failing" | "paused" | "left_behind" | "gone" | "disabled", paused_until: string | null, pending: number, retrying: number, parked: number, last_attempt: Attempt | null }} Health
+ * @typedef {{ account_id: string, responsible: string | null, responsible_name: string | null, paused_reason: string | null, stopped_at: string | null, stopped_by_name: string | null }} Cover
+ * @typedef {{ id: string, account_id: string | null, accounts: string[], cover: Cover[], whole: boolean, created_by: string | null, created_by_name: string | null, url: string, own: boolean, description: string, types: string[], ordered: boolean, enabled: boolean, has_token: boolean, previous_secret_until: string | null, health: Health }} Endpoint
  */
 
 /** @type {import("../vendor.js").Signal<Endpoint[]>} the oldest first */
 const all = signal([]);
 /** Of one account only, if any is named. */
 export const endpointAccount = signal("");
-export const endpoints = computed(() => all.value.filter(({ account_id }) => !endpointAccount.value || account_id === endpointAccount.value || account_id === null));
+export const endpoints = computed(() => all.value.filter(({ accounts }) => !endpointAccount.value || accounts.includes(endpointAccount.value)));
 /** What an endpoint may ask for. @type {import("../vendor.js").Signal<string[]>} */
 export const endpointTypes = signal([]);
 /** `first`: nothing is known yet; `error`: the last reading failed. */
@@ -38,9 +39,28 @@ export async function addEndpoint(fields) {
   return added;
 }
 
-/** @param {string} id @param {object} fields */
+/** @param {string} id @param {object} fields @returns {Promise<string | undefined>} the new secret of one that leads elsewhere now */
 export async function changeEndpoint(id, fields) {
-  await api.changeEndpoint(id, fields);
+  const { secret } = await api.changeEndpoint(id, fields);
+  await readEndpoints();
+  return secret;
+}
+
+/** @param {string} id @param {string} account */
+export async function stopEndpoint(id, account) {
+  await api.stopEndpoint(id, account);
+  await readEndpoints();
+}
+
+/** @param {string} id @param {string} account */
+export async function resumeEndpoint(id, account) {
+  await api.resumeEndpoint(id, account);
+  await readEndpoints();
+}
+
+/** @param {string} id @param {string[]} accounts */
+export async function takeOver(id, accounts) {
+  await api.takeOver(id, accounts);
   await readEndpoints();
 }
 
@@ -66,6 +86,9 @@ export function forgetEndpoints() {
 /** What people call it. @param {Endpoint} endpoint */
 export const endpointName = ({ description, url }) => description.trim() || hostOf(url);
 
+/** Whether nobody answers for it any more. @param {Cover} cover */
+export const isLeft = ({ paused_reason }) => paused_reason === "left_behind";
+
 /** @param {string} url */
 export const hostOf = (url) => URL.parse(url)?.host || url;
 
@@ -87,6 +110,7 @@ export const HEALTH = {
   healthy: ["Healthy", "good"],
   failing: ["Failing", "bad"],
   paused: ["Paused", "wait"],
+  left_behind: ["Left behind", "bad"],
   gone: ["Gone", "bad"],
   disabled: ["Disabled", "off"],
 };

@@ -17,6 +17,10 @@ export const STATES = {
 
 const REASONS = {
   endpoint_gone: "The endpoint answered 410 Gone.",
+  endpoint_moved: "The endpoint was sent to another address while this waited.",
+  left_behind: "Nobody answered for the endpoint; it goes out when somebody takes it over.",
+  stopped: "The endpoint was stopped for this account.",
+  not_covered: "The endpoint does not cover this account any more.",
   gave_up: "Tried for too long.",
   replay_cancelled: "The replay was stopped before its turn.",
 };
@@ -58,7 +62,7 @@ function Again({ id, enabled }) {
 }
 
 /** One delivery; opened it shows its attempts. */
-function Delivery({ delivery, enabled }) {
+function Delivery({ delivery, enabled, whole }) {
   const [open, setOpen] = useState(false);
   const { id, type, subject, state, reason, next_try, created_at, attempts } = delivery;
   const [word, tone] = STATES[state] ?? STATES.pending;
@@ -78,7 +82,7 @@ function Delivery({ delivery, enabled }) {
           ${attempts.length > 0 && html`<${Attempts} attempts=${attempts} />`}
           <div class="delivery-foot">
             <span class="mono"><bdi>${id}</bdi></span>
-            ${state === "pending" ? next_try && html`<span>Next try ${clock.format(millis(next_try))}</span>` : html`<${Again} id=${id} enabled=${enabled} />`}
+            ${state === "pending" ? next_try && html`<span>Next try ${clock.format(millis(next_try))}</span>` : whole && html`<${Again} id=${id} enabled=${enabled} />`}
           </div>
         </div>
       `}
@@ -108,12 +112,12 @@ export function Deliveries({ endpoint }) {
         <h3>Deliveries</h3>
         <${Pick} name="State" value=${state} pick=${(next) => narrowDeliveries({ state: next })} choices=${[["", "All states"], ...Object.entries(STATES).map(([key, [word]]) => [key, word])]} />
         <${Pick} name="Type" value=${type} pick=${(next) => narrowDeliveries({ type: next })} choices=${[["", "All types"], ...types.map((each) => [each, typeName(each)])]} />
-        <button type="button" class="button small" onClick=${() => setAsking(true)}>Send again…</button>
+        ${endpoint.whole && html`<button type="button" class="button small" onClick=${() => setAsking(true)}>Send again…</button>`}
       </header>
       <${Progress} />
       ${all.length === 0 && readingDeliveries.value === "" && html`<p class="quiet">${nothing}</p>`}
       <ol aria-label=${count(all.length, "delivery", "deliveries")}>
-        ${all.map((delivery) => html`<${Delivery} key=${delivery.id} delivery=${delivery} enabled=${endpoint.enabled} />`)}
+        ${all.map((delivery) => html`<${Delivery} key=${delivery.id} delivery=${delivery} enabled=${endpoint.enabled} whole=${endpoint.whole} />`)}
       </ol>
       <${Foot} />
       ${asking && html`<${Replay} endpoint=${endpoint} types=${types} close=${() => setAsking(false)} />`}

@@ -68,18 +68,20 @@ export function AddEndpoint({ close, done }) {
   `;
 }
 
-/** @param {{ endpoint: import("../model/endpoints.js").Endpoint, close: () => void }} props */
-export function EditEndpoint({ endpoint, close }) {
+/** @param {{ endpoint: import("../model/endpoints.js").Endpoint, close: () => void, moved: (secret: string) => void }} props */
+export function EditEndpoint({ endpoint, close, moved }) {
   const { busy, problem, submit } = useAnswer(async (given) => {
     const typed = String(given.get("token"));
     const token = given.has("tokenless") ? { token: null } : typed ? { token: typed } : {};
-    await changeEndpoint(endpoint.id, { ...asked(given), ...token });
+    const secret = await changeEndpoint(endpoint.id, { ...asked(given), ...token });
     close();
+    if (secret) moved(secret);
   });
   return html`
     <${Dialog} title="Edit the endpoint" close=${close}>
       <form onSubmit=${submit}>
         <${Fields} endpoint=${endpoint} />
+        <p class="quiet">At another scheme, host or port it starts anew: without the old token, and with a new secret.</p>
         <${Answer} problem=${problem} busy=${busy} close=${close}>Save<//>
       </form>
     <//>

@@ -4,10 +4,10 @@ import { doneWithDeliveries, enterDeliveries } from "../model/deliveries.js";
 import { HEALTH, changeEndpoint, endpointName, endpointOf, endpointsFailure, readEndpoints, readingEndpoints, removeEndpoint, rotateSecret, typeName } from "../model/endpoints.js";
 import { api } from "../model/api.js";
 import { close } from "../model/route.js";
-import { accountName, accounts } from "../model/session.js";
 import { count, duration, exact, millis, text } from "../model/text.js";
 import { toast } from "../model/toasts.js";
 import { CopyButton } from "./copy.js";
+import { Cover } from "./cover.js";
 import { Deliveries } from "./deliveries.js";
 import { Confirm } from "./dialog.js";
 import { EditEndpoint, Secret } from "./endpoint-form.js";
@@ -27,6 +27,7 @@ function Standing({ endpoint }) {
   const { state, last_attempt: last, paused_until, retrying, parked } = endpoint.health;
   const parkedWords = parked > 0 && html` ${count(parked, "delivery is", "deliveries are")} parked: send them again when it works.`;
   if (state === "disabled") return html`<p>Nothing is sent, and nothing is kept for it until it is enabled.${parkedWords}</p>`;
+  if (state === "left_behind") return html`<p>Whoever answered for it does not manage it any more, so nothing is sent until somebody takes it over. What waits is kept for a while.</p>`;
   if (state === "gone") return html`<p>It answered 410 Gone, so it was disabled. Enable it when it is back, then send again what is parked.</p>`;
   if (state === "paused") return html`<p>It failed too often and is left alone for a moment; the next try is <${Resumes} at=${paused_until} />.</p>`;
   if (state === "failing") {
@@ -54,7 +55,7 @@ function Tested({ result }) {
 
 const facts = (endpoint) => [
   ["URL", html`<span class="with-copy"><bdi class="mono">${endpoint.url}</bdi><${CopyButton} value=${endpoint.url} what="the URL" /></span>`],
-  ["Account", endpoint.account_id === null ? "All accounts" : accounts.value.length > 1 ? accountName(endpoint.account_id) : ""],
+  ["Added by", endpoint.created_by && text(endpoint.created_by_name ?? "Somebody who is gone")],
   ["Sends", endpoint.types.map(typeName).join(", ")],
   ["Order", endpoint.ordered ? "Strictly in order for each lead, chat and campaign" : ""],
   ["Token", endpoint.has_token ? "Sent with each" : ""],
@@ -116,10 +117,11 @@ export function Endpoint({ id }) {
     <${Detail} label="Endpoint" name=${endpointName(endpoint)} heading=${heading} head=${html`<${Badge} tone=${tone}>${word}<//>`}>
       <div class=${`standing tone-${tone}`}><${Standing} endpoint=${endpoint} /></div>
       <${Known} facts=${facts(endpoint)} />
-      <div class="actions"><${Actions} endpoint=${endpoint} ask=${ask} test=${test} testing=${testing} /></div>
+      <${Cover} endpoint=${endpoint} />
+      ${endpoint.whole && html`<div class="actions"><${Actions} endpoint=${endpoint} ask=${ask} test=${test} testing=${testing} /></div>`}
       <${Tested} result=${result} />
       <${Deliveries} endpoint=${endpoint} />
-      ${asking === "edit" && html`<${EditEndpoint} endpoint=${endpoint} close=${done} />`}
+      ${asking === "edit" && html`<${EditEndpoint} endpoint=${endpoint} close=${done} moved=${setSecret} />`}
       ${asking === "rotate" && html`
         <${Confirm} title="Rotate the secret?" words="A new secret signs from now on. The one before signs as well for a day, so that the receiver can change over." doIt="Rotate"
           go=${async () => setSecret(await rotateSecret(id))} close=${done} />

@@ -14,8 +14,8 @@ const EVERY = 4000;
 const waits = ({ pending, parked }) =>
   [pending > 0 && `${count(pending, "delivery", "deliveries")} waiting`, parked > 0 && `${parked.toLocaleString()} parked`].filter(Boolean).join(", ");
 
-const place = ({ account_id, url, description }) => {
-  const whose = account_id === null ? "All accounts" : accounts.value.length > 1 ? accountName(account_id) : "";
+const place = ({ accounts: covered, url, description }) => {
+  const whose = covered.length > 1 ? `${covered.length} accounts` : accounts.value.length > 1 ? accountName(covered[0]) : "";
   return [description.trim() && hostOf(url), whose].filter(Boolean).join(" · ");
 };
 
