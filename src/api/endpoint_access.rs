@@ -29,7 +29,7 @@ impl Seen {
     fn of(caller: &Caller, endpoint: Endpoint, mut cover: Vec<Cover>) -> Option<Self> {
         let all = cover.len();
         cover.retain(|cover| manages(caller, cover.account));
-        (!cover.is_empty()).then(|| Self { whole: cover.len() == all, endpoint, cover })
+        if cover.is_empty() { None } else { Some(Self { whole: cover.len() == all, endpoint, cover }) }
     }
 
     pub fn accounts(&self) -> Vec<AccountId> {

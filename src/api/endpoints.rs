@@ -47,7 +47,7 @@ pub async fn add(state: Data<ApiState>, caller: Caller, body: JsonObject) -> Ans
     let new = NewEndpoint {
         agency: caller.agency,
         accounts,
-        by: by(&caller),
+        by: Some(caller.subject.to_string()),
         url: change.url.ok_or_else(|| ApiError::bad_request("`url` is missing."))?,
         description: change.description.unwrap_or_default(),
         types: change.types.ok_or_else(|| ApiError::bad_request("`types` is missing."))?,
@@ -80,7 +80,7 @@ pub async fn change(state: Data<ApiState>, caller: Caller, id: Path<String>, bod
     }
     let mut change = fields(&state, &body.0, Some(&seen.endpoint.url))?;
     change.accounts = accounts(&caller, &body.0, &seen.accounts())?;
-    change.by = by(&caller);
+    change.by = Some(caller.subject.to_string());
     let secret = secret()?;
     change.secret = Some(secret.clone());
     let changed = state.store.by(caller.author()).change_endpoint(caller.agency, seen.endpoint.id, change).await;
@@ -109,7 +109,9 @@ pub async fn rotate(state: Data<ApiState>, caller: Caller, id: Path<String>) -> 
     let overlap = TimeDelta::from_std(state.outbox.settings.secret_overlap).unwrap_or(TimeDelta::MAX);
     let until = clock::now() + overlap;
     let store = state.store.by(caller.author());
-    let rotated = store.rotate_endpoint_secret(caller.agency, seen.endpoint.id, &secret, until, by(&caller)).await;
+    let rotated = store
+        .rotate_endpoint_secret(caller.agency, seen.endpoint.id, &secret, until, Some(caller.subject.to_string()))
+        .await;
     rotated.map_err(lost("endpoint"))?;
     let endpoint = one(&state, &caller, &id).await?;
     Ok(HttpResponse::Ok().json(json!({"endpoint": endpoint, "secret": secret.expose_secret()})))
@@ -130,7 +132,7 @@ pub async fn test(state: Data<ApiState>, caller: Caller, id: Path<String>) -> An
 /// `POST /api/endpoints/{id}/stop {"account"}`: nothing of the account goes there from now on, and what waits is cancelled. For those
 /// who manage the account, whoever else it covers.
 pub async fn stop(state: Data<ApiState>, caller: Caller, id: Path<String>, body: JsonObject) -> Answer {
-    stop_or_resume(&state, &caller, &id, &body, by(&caller)).await
+    stop_or_resume(&state, &caller, &id, &body, Some(caller.subject.to_string())).await
 }
 
 /// `POST /api/endpoints/{id}/resume {"account"}`: what happens in the account from now on goes there again.
@@ -180,10 +182,6 @@ pub async fn take_over(state: Data<ApiState>, caller: Caller, id: Path<String>, 
 async fn one(state: &ApiState, caller: &Caller, id: &str) -> Result<Value, ApiError> {
     let seen: Seen = find(state, caller, id).await?;
     Ok(shown(state, caller, vec![seen]).await?.pop().unwrap_or_default())
-}
-
-fn by(caller: &Caller) -> Option<String> {
-    Some(caller.subject.to_string())
 }
 
 fn secret() -> Result<SecretString, ApiError> {

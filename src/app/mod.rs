@@ -21,7 +21,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use actix::{Actor, Addr, Arbiter};
+use actix::{Actor, Addr, Arbiter, ArbiterHandle};
 use actix_rt::System;
 use directory::Fatal;
 use secrecy::ExposeSecret;
@@ -135,6 +135,28 @@ struct Hub {
     arbiter: Arbiter,
 }
 
+/// Who is who, and the word that the master key opens nothing, if that turns out later.
+async fn load_directory(settings: &Settings, store: &Store, metrics: &Arc<Metrics>) -> anyhow::Result<(Watch, Fatal)> {
+    let (interval, fatal) = (settings.store.directory_interval, Fatal::default());
+    let directory = directory::load(store.clone(), interval, Arc::clone(metrics), Arc::clone(&fatal)).await;
+    if fatal.initialized() {
+        return Err(KeyError::Wrong.into());
+    }
+    Ok((directory, fatal))
+}
+
+/// Starts the registry where the positions of the last run ended.
+async fn start_registry(
+    node: &ArbiterHandle,
+    settings: &Settings,
+    inbox: &Inbox,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Addr<SessionRegistry>> {
+    let (inbox, metrics, mailbox) = (inbox.clone(), Arc::clone(metrics), settings.realtime.queue);
+    let tops = inbox.top_positions().await?;
+    Ok(SessionRegistry::start_in_arbiter(node, move |_| SessionRegistry::new(inbox, tops, mailbox, metrics)))
+}
+
 impl Hub {
     async fn build(settings: &Settings, reconnections: mpsc::Sender<SourceId>) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new());
@@ -143,20 +165,12 @@ impl Hub {
         metrics.booted("store");
         let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
         metrics.booted("inbox");
-        let (interval, fatal) = (settings.store.directory_interval, Fatal::default());
-        let directory = directory::load(store.clone(), interval, Arc::clone(&metrics), Arc::clone(&fatal)).await;
-        if fatal.initialized() {
-            return Err(KeyError::Wrong.into());
-        }
+        let (directory, fatal) = load_directory(settings, &store, &metrics).await?;
         let auth = authenticator(settings, &keys, &directory, &store)?
             .telling(Recorder::start(store.clone(), Arc::clone(&metrics)));
-        let tops = inbox.top_positions().await?;
         let arbiter = Arbiter::new();
         let node = arbiter.handle();
-        let registry = {
-            let (inbox, metrics, mailbox) = (inbox.clone(), Arc::clone(&metrics), settings.realtime.queue);
-            SessionRegistry::start_in_arbiter(&node, move |_| SessionRegistry::new(inbox, tops, mailbox, metrics))
-        };
+        let registry = start_registry(&node, settings, &inbox, &metrics).await?;
         let base = Base {
             settings,
             node,

@@ -12,7 +12,7 @@ use actix::{Actor, Recipient};
 use actix_codec::Framed;
 use actix_http::{Extensions, HttpService, KeepAlive, Request, h1};
 use actix_rt::net::TcpStream;
-use actix_server::Server;
+use actix_server::{Server, ServerBuilder};
 use actix_service::{fn_factory, fn_service, map_config};
 use actix_web::{
     App,
@@ -30,7 +30,7 @@ use super::{
     requests,
 };
 use crate::{
-    api,
+    api::{self, ApiState},
     config::Settings,
     dashboard,
     http::{Connections, Pace, Proxies},
@@ -53,12 +53,12 @@ const BACKLOG: u32 = 4096;
 const IDLE: Duration = Duration::from_secs(75);
 
 /// Binds and starts the workers.
+#[expect(clippy::too_many_lines, reason = "what the public server is made of stands on one screen, in its order")]
 pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAddr, Server)> {
     let (address, listener) = bind("server.bind", settings.server.bind)?;
-    let telemetry = settings.telemetry.bind.and_then(bind_telemetry);
     let probed = Data::new(Probed::new(hub));
     let (api_state, receiver) = (Data::new(hub.api(settings)), Data::from(Arc::clone(&hub.receiver)));
-    let (telemetry_state, telemetry_probed) = (api_state.clone(), probed.clone());
+    let telemetry = (api_state.clone(), probed.clone());
     let shard = shard_parts(settings, hub);
     let (registry, proxies) = (hub.registry.clone().recipient(), Proxies::new(&settings.server.trusted_proxies));
     let ingester = (hub.inbox.clone(), hub.supervisors.clone().recipient(), Arc::clone(&hub.metrics));
@@ -68,14 +68,14 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     let door = Door::new(settings, &proxies, &hub.metrics);
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
-    let mut builder = builder
+    let builder = builder
         .workers(settings.server.worker_count())
         .max_concurrent_connections(settings.server.max_connections)
         .backlog(BACKLOG)
         .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
         .disable_signals()
         .listen("hub", listener, move || {
-            let (registry, stopping) = (registry.clone(), stopping.clone());
+            let (registry, stopping, door) = (registry.clone(), stopping.clone(), door.clone());
             let state = ShardState::new(shard.clone());
             let talks = Data::new(socket_io::service(Rc::clone(&state), talks.clone(), proxies.clone(), pace));
             let socket_io = Data::clone(&talks);
@@ -85,7 +85,6 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
             });
             let (api_state, receiver, probed) = (api_state.clone(), receiver.clone(), probed.clone());
             let (inbox, arrived, metrics) = ingester.clone();
-            let door = door.clone();
             let app = App::new()
                 .wrap(from_fn(front::guarded))
                 .app_data(front.clone())
@@ -119,22 +118,33 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
                 .finish(map_config(app, |()| AppConfig::default()))
                 .tcp()
         })?;
-    if let Some(listener) = telemetry {
-        builder = builder.listen("telemetry", listener, move || {
-            let app = App::new()
-                .wrap(from_fn(front::guarded))
-                .app_data(telemetry_state.clone())
-                .app_data(telemetry_probed.clone())
-                .configure(probes::configure_telemetry)
-                .configure(api::configure_health)
-                .default_service(web::to(front::not_found));
-            HttpService::build()
-                .client_request_timeout(request_timeout)
-                .finish(map_config(app, |()| AppConfig::default()))
-                .tcp()
-        })?;
-    }
+    let builder = match settings.telemetry.bind.and_then(bind_telemetry) {
+        Some(listener) => listen_telemetry(builder, listener, telemetry, request_timeout)?,
+        None => builder,
+    };
     Ok((address, builder.run()))
+}
+
+/// Serves whoever runs the hub.
+fn listen_telemetry(
+    builder: ServerBuilder,
+    listener: TcpListener,
+    (state, probed): (Data<ApiState>, Data<Probed>),
+    request_timeout: Duration,
+) -> std::io::Result<ServerBuilder> {
+    builder.listen("telemetry", listener, move || {
+        let app = App::new()
+            .wrap(from_fn(front::guarded))
+            .app_data(state.clone())
+            .app_data(probed.clone())
+            .configure(probes::configure_telemetry)
+            .configure(api::configure_health)
+            .default_service(web::to(front::not_found));
+        HttpService::build()
+            .client_request_timeout(request_timeout)
+            .finish(map_config(app, |()| AppConfig::default()))
+            .tcp()
+    })
 }
 
 /// Lets connections in.
@@ -157,15 +167,12 @@ impl Door {
         let socket = SockRef::from(io);
         // Without it the client is cut only when its connection ends.
         let _ = socket.set_tcp_user_timeout(Some(self.patience));
-        match io.peer_addr().ok().and_then(|peer| self.connections.admit(peer.ip())) {
-            Some(counted) => {
-                connection.insert(counted);
-            }
-            None => {
-                self.metrics.refused_connections.inc();
-                // What is left of it ends with the next read.
-                let _ = socket.shutdown(Shutdown::Both);
-            }
+        if let Some(counted) = io.peer_addr().ok().and_then(|peer| self.connections.admit(peer.ip())) {
+            connection.insert(counted);
+        } else {
+            self.metrics.refused_connections.inc();
+            // What is left of it ends with the next read.
+            let _ = socket.shutdown(Shutdown::Both);
         }
         Line::note(io, connection);
     }

@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(got, 5);
         assert!(allowance.take(failed(None, 2), start), "another network has its own");
         assert!(allowance.over(start + Duration::from_secs(59)).is_empty());
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         assert_eq!(allowance.over(later), [(failed(None, 1), 995)]);
         assert!(allowance.over(later).is_empty(), "each once");
         assert!(allowance.take(failed(None, 1), later));

@@ -39,7 +39,6 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
         issuer: None,
         iat: 1_790_000_000,
         exp: 4_102_444_800,
-        issuer: None,
     };
     let token = own.sign(&claims).expect("the key signs");
     let mut directory = Directory::default();

@@ -145,13 +145,12 @@ impl Directory {
     /// Whether a user or a key, by its id, manages an account.
     #[must_use]
     pub fn manages(&self, subject: &str, account: AccountId) -> bool {
-        let role = match subject.parse() {
-            Ok(user) => self.role_of(user, account),
-            Err(_) => {
-                let key = subject.parse::<ApiKeyId>().ok();
-                let key = key.and_then(|id| self.api_keys.values().find(|key| key.id == id));
-                key.and_then(|key| self.role_of_key(key, account))
-            }
+        let role = if let Ok(user) = subject.parse() {
+            self.role_of(user, account)
+        } else {
+            let key = subject.parse::<ApiKeyId>().ok();
+            let key = key.and_then(|id| self.api_keys.values().find(|key| key.id == id));
+            key.and_then(|key| self.role_of_key(key, account))
         };
         role.is_some_and(Role::may_operate)
     }

@@ -15,8 +15,11 @@ mod mutate;
 #[cfg(test)]
 mod tests;
 
+/// What is to hold of some bytes: it panics if it does not.
+pub type Target = fn(&[u8]);
+
 /// Every target: its name, which its corpus and its fuzzer have as well, and what is to hold.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("signature", providers::fuzz::signature),
     ("meta", providers::fuzz::meta),
     ("unipile", providers::fuzz::unipile),

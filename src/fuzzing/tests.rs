@@ -47,7 +47,9 @@ fn every_target_holds_for_its_corpus_and_for_mutations_of_it() {
             scope.spawn(move || {
                 let (mut random, corpus) = (Rng::with_seed(number as u64), corpus(target));
                 assert!(corpus.len() >= 3, "fuzz/corpus/{target} is too small to begin with");
-                corpus.iter().for_each(|input| holds(target, run, input));
+                for input in &corpus {
+                    holds(target, run, input);
+                }
                 for _ in 0..mutations() {
                     let seed = random.usize(..corpus.len());
                     let input = mutate(&mut random, &corpus[seed], &corpus);

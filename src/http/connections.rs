@@ -74,7 +74,7 @@ mod tests {
         let connections = Connections::new(2, proxies);
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let first = connections.admit(ip("2001:db8::1")).unwrap();
-        let _second = connections.admit(ip("2001:db8::2")).unwrap();
+        let second = connections.admit(ip("2001:db8::2")).unwrap();
         assert!(connections.admit(ip("2001:db8::3")).is_none());
         assert!(connections.admit(ip("192.0.2.1")).is_some(), "others are counted apart");
         let upgraded = first.clone();
@@ -84,7 +84,7 @@ mod tests {
         assert!(connections.admit(ip("2001:db8::3")).is_some());
         let behind: Vec<_> = (0..5).map(|_| connections.admit(ip("10.0.0.1")).unwrap()).collect();
         drop(behind);
-        drop(_second);
+        drop(second);
         assert!(connections.open.lock().unwrap().is_empty());
     }
 }

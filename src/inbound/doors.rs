@@ -65,7 +65,7 @@ impl Doors {
     }
 
     /// `source`: the names of a provider and a source, where the path has them. `None` if there is no such address.
-    pub fn find<'a>(&self, path: &str, source: Option<(&str, &str)>, directory: &'a Directory) -> Option<Door<'a>> {
+    pub fn find<'a>(path: &str, source: Option<(&str, &str)>, directory: &'a Directory) -> Option<Door<'a>> {
         let all = |kind: SourceKind| Some(Door { provider: providers::named(kind.as_str())?, at: At::All });
         if path == UNIPILE_MESSAGES {
             return all(SourceKind::Unipile);
@@ -103,7 +103,7 @@ impl Doors {
         match door.at {
             At::Hub(_) => None,
             At::Own(source) if carriers.binary_search(&source.id).is_ok() => Some(Opened::of(source, secret)),
-            At::Own(source) => of_hub().then(|| Opened { scope: Scope::Agency(source.agency), of: Some(source) }),
+            At::Own(source) => of_hub().then_some(Opened { scope: Scope::Agency(source.agency), of: Some(source) }),
             // The oldest: nobody gets another's events by taking a secret that the other has already.
             At::All => match carriers.first().and_then(|id| directory.sources.get(id)) {
                 Some(source) => Some(Opened::of(source, secret)),

@@ -92,17 +92,13 @@ impl Receiver {
         self.directory.borrow().clone().ok_or(Refused::NotReady)
     }
 
-    fn door<'a>(&self, head: &Head<'_>, directory: &'a Directory) -> Result<Door<'a>, Refused> {
-        self.doors.find(head.path(), head.source(), directory).ok_or(Refused::NoSuchDoor)
-    }
-
     async fn receive(&self, head: Head<'_>, payload: web::Payload, ingester: &Ingester) -> Result<Answer, Refused> {
         let started = Instant::now();
         let directory = self.directory()?;
-        let door = self.door(&head, &directory)?;
+        let door = Doors::find(head.path(), head.source(), &directory).ok_or(Refused::NoSuchDoor)?;
         let mut body = Body::new(payload, self.pace);
         let header = |name: &str| head.header(name);
-        let (opened, (whole, held)) = match door.provider.proof(&header) {
+        let (opened, (bytes, room)) = match door.provider.proof(&header) {
             None => return Err(self.unproven(head, &door, &mut body).await),
             // Looked up before anything of the body is held.
             Some(Proof::Secret(given)) => match self.doors.by_secret(&door, given, &directory) {
@@ -110,21 +106,21 @@ impl Receiver {
                 Some(opened) => (opened, self.whole(head, &door, &mut body, true).await?),
             },
             Some(Proof::Signature(signature)) => {
-                let (whole, held) = self.whole(head, &door, &mut body, false).await?;
-                match self.doors.by_signature(&door, &signature, &whole) {
-                    None => return Err(self.forged(head, &door, &whole)),
-                    Some(opened) => (opened, (whole, held)),
+                let (bytes, room) = self.whole(head, &door, &mut body, false).await?;
+                match self.doors.by_signature(&door, &signature, &bytes) {
+                    None => return Err(self.forged(head, &door, &bytes)),
+                    Some(opened) => (opened, (bytes, room)),
                 }
             }
         };
         self.senders.proved(head.network(), started);
-        let post = Post { path: head.path(), header: &header, body: &whole };
+        let post = Post { path: head.path(), header: &header, body: &bytes };
         if let Some(answer) = door.provider.objection(post) {
             return Err(Refused::Incomplete(answer));
         }
-        let delivery = delivery(head, &door, &opened, &whole, &directory);
+        let delivery = delivery(head, &door, &opened, &bytes, &directory);
         let (reply, answer) = oneshot::channel();
-        if !ingester.accept(Accept { delivery, held, reply }) {
+        if !ingester.accept(Accept { delivery, held: room, reply }) {
             return Err(Refused::Full);
         }
         match tokio::time::timeout(ANSWER_WITHIN, answer).await {
@@ -243,7 +239,7 @@ impl Receiver {
 
     fn handshake(&self, head: Head<'_>) -> Result<(StatusCode, String), Refused> {
         let directory = self.directory()?;
-        let door = self.door(&head, &directory)?;
+        let door = Doors::find(head.path(), head.source(), &directory).ok_or(Refused::NoSuchDoor)?;
         let unset = SecretString::default();
         let token = self.doors.verify_token(&door).unwrap_or(&unset);
         door.provider.handshake(head.query(), token).map(|challenge| (StatusCode::OK, challenge)).or_else(|error| {

@@ -107,6 +107,7 @@ fn over(paid_until: Instant, now: Instant) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the table takes it")]
     fn network(number: u32) -> Network {
         Some(IpAddr::V4(number.into()))
     }

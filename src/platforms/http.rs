@@ -7,6 +7,9 @@ use reqwest::{Client, Response, redirect::Policy};
 use crate::config::certificates;
 
 /// An HTTP client with connections of its own. It follows no redirect: the token goes nowhere else.
+///
+/// # Errors
+/// If it can't be built.
 pub fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
     Client::builder()
         .tls_backend_preconfigured(certificates::client())
@@ -50,6 +53,9 @@ impl From<reqwest::Error> for Broken {
 
 /// The answer's body. Counts while it reads: a length that was announced may be a lie, and a small body may unpack to a
 /// large one.
+///
+/// # Errors
+/// [`Broken`].
 pub async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>, Broken> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {

@@ -21,8 +21,8 @@ fn fail(hub: &Hub, email: &str, address: &str) {
     hub.auth.inner.limits.failed(Candidate::new(email, Some(address.parse().unwrap()), None), Instant::now());
 }
 
-fn is_crowded(outcome: Result<Login, AuthError>, expected: Crowd) -> bool {
-    matches!(outcome, Err(AuthError::TooManyAttempts { crowd, .. }) if crowd == expected)
+fn is_crowded(outcome: &Result<Login, AuthError>, expected: Crowd) -> bool {
+    matches!(outcome, Err(AuthError::TooManyAttempts { crowd, .. }) if *crowd == expected)
 }
 
 #[tokio::test]
@@ -33,8 +33,8 @@ async fn wrong_logins_all_look_alike_and_are_limited() {
     assert_eq!((&disabled, &unknown), (&AuthError::WrongLogin, &AuthError::WrongLogin));
     hub.login("eve@example.com", PASSWORD, HERE, None).await.unwrap_err();
     let third = hub.login("eve@example.com", PASSWORD, HERE, None).await;
-    assert!(is_crowded(third, Crowd::Network));
-    assert!(is_crowded(hub.login("mallory@example.com", PASSWORD, HERE, None).await, Crowd::Network));
+    assert!(is_crowded(&third, Crowd::Network));
+    assert!(is_crowded(&hub.login("mallory@example.com", PASSWORD, HERE, None).await, Crowd::Network));
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_device_that_was_in_before_gets_in_while_its_network_and_its_person_ha
         fail(&hub, "ada@example.com", &format!("203.0.113.{network}"));
         fail(&hub, "ada@example.com", HERE);
     }
-    assert!(is_crowded(hub.login("ada@example.com", PASSWORD, "198.51.100.1", None).await, Crowd::Person));
+    assert!(is_crowded(&hub.login("ada@example.com", PASSWORD, "198.51.100.1", None).await, Crowd::Person));
     assert!(hub.login("ada@example.com", PASSWORD, HERE, None).await.is_err());
     let again = hub.login("ada@example.com", PASSWORD, HERE, Some(&first.device)).await.unwrap();
     // Whoever took it tries out no more passwords than others.
@@ -64,7 +64,7 @@ async fn a_device_that_was_in_before_gets_in_while_its_network_and_its_person_ha
         assert_eq!(wrong, AuthError::WrongLogin);
     }
     let third = hub.login("ada@example.com", PASSWORD, "198.51.100.1", Some(&first.device)).await;
-    assert!(is_crowded(third, Crowd::Device), "it is the same device");
+    assert!(is_crowded(&third, Crowd::Device), "it is the same device");
 }
 
 #[tokio::test]
@@ -79,10 +79,10 @@ async fn a_device_opens_nothing_counts_for_its_own_user_and_is_unknown_after_a_n
         fail(&hub, "eve@example.com", HERE);
     }
     let other = hub.login("bob@example.com", PASSWORD, HERE, Some(&login.device)).await;
-    assert!(is_crowded(other, Crowd::Network), "it is Ada's");
+    assert!(is_crowded(&other, Crowd::Network), "it is Ada's");
     assert!(hub.login("ada@example.com", PASSWORD, HERE, Some(&login.device)).await.is_ok());
     // A session's token is no device.
-    assert!(is_crowded(hub.login("ada@example.com", PASSWORD, HERE, Some(&login.token)).await, Crowd::Network));
+    assert!(is_crowded(&hub.login("ada@example.com", PASSWORD, HERE, Some(&login.token)).await, Crowd::Network));
 
     let newer = {
         let directory = hub.directory.borrow();
@@ -91,7 +91,7 @@ async fn a_device_opens_nothing_counts_for_its_own_user_and_is_unknown_after_a_n
         newer.indexed()
     };
     hub.directory.send_replace(Some(Arc::new(newer)));
-    assert!(is_crowded(hub.login("ada@example.com", PASSWORD, HERE, Some(&login.device)).await, Crowd::Network));
+    assert!(is_crowded(&hub.login("ada@example.com", PASSWORD, HERE, Some(&login.device)).await, Crowd::Network));
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn many_logins_of_one_person_at_once_leave_the_others_their_turns() {
     let (outcomes, other) = tokio::join!(flood, other);
     assert!(other.is_ok());
     let refused =
-        outcomes.into_iter().filter(|outcome| outcome.is_err()).map(|outcome| is_crowded(outcome, Crowd::UnderWay));
+        outcomes.iter().filter(|outcome| outcome.is_err()).map(|outcome| is_crowded(outcome, Crowd::UnderWay));
     let refused: Vec<_> = refused.collect();
     assert!(refused.len() == 47 && refused.into_iter().all(|crowded| crowded));
     assert!(hub.login("ada@example.com", PASSWORD, HERE, None).await.is_ok(), "they were no failures");

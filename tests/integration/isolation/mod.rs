@@ -16,10 +16,10 @@ use world::{MARK, PRINCIPALS, World};
 
 /// Method and route of everything that the API's router registers.
 fn registered() -> BTreeSet<(String, String)> {
-    let router = include_str!("../../../src/api/router.rs");
+    let source = include_str!("../../../src/api/router.rs");
     let quoted = |text: &str| text.split('"').nth(1).unwrap_or_default().to_owned();
     let mut routes = BTreeSet::new();
-    for line in router.lines().map(str::trim).filter(|line| line.starts_with(".route(\"")) {
+    for line in source.lines().map(str::trim).filter(|line| line.starts_with(".route(\"")) {
         let path = quoted(line);
         let call = line.split(", ").nth(1).unwrap_or_default();
         let method = call.split('(').next().unwrap_or_default().to_uppercase();

@@ -85,6 +85,14 @@ pub const TABLE: &[Row] = &[
         WORKED,
     ),
     row("POST", "/api/chats/{id}/assign", "/api/chats/{chat}/assign", Some(r#"{"user": null}"#), WORKED),
+    row("DELETE", "/api/chats/{id}", "/api/chats/{new_chat}", None, [401, 404, 403, 403, 200, 200]),
+    row(
+        "DELETE",
+        "/api/chats/{id}/messages/{message}",
+        "/api/chats/{chat}/messages/{new_message}",
+        None,
+        [401, 404, 403, 403, 200, 200],
+    ),
     // Endpoints.
     row("GET", "/api/endpoints", "/api/endpoints", None, OWN),
     row(
@@ -142,6 +150,7 @@ pub const TABLE: &[Row] = &[
     ),
     row("GET", "/api/prospects/{id}", "/api/prospects/{prospect}", None, SEEN),
     row("POST", "/api/prospects/{id}/enrich", "/api/prospects/{prospect}/enrich", None, [401, 404, 403, 202, 202, 202]),
+    row("DELETE", "/api/prospects/{id}", "/api/prospects/{new_prospect}", None, [401, 404, 403, 403, 200, 200]),
     row("GET", "/api/campaigns", "/api/campaigns", None, OWN),
     row("GET", "/api/campaigns", "/api/campaigns?account_id={account}", None, SEEN),
     row(
@@ -159,6 +168,7 @@ pub const TABLE: &[Row] = &[
     row("GET", "/api/campaigns/{id}/export", "/api/campaigns/{campaign}/export", None, SEEN),
     row("GET", "/api/campaigns/{id}/files", "/api/campaigns/{completed}/files", None, SEEN),
     row("GET", "/api/campaigns/{id}/files/{name}", "/api/campaigns/{completed}/files/{file}", None, SEEN),
+    row("DELETE", "/api/campaigns/{id}", "/api/campaigns/{new_campaign}", None, [401, 404, 403, 403, 200, 200]),
     // Costs.
     row("GET", "/api/cost-thresholds", "/api/cost-thresholds?account={account}", None, MANAGED),
     row(

@@ -53,7 +53,7 @@ async fn fill(bench: &mut Bench) -> usize {
     store.add_issuer(issuer).await.unwrap();
     let endpoint = bench.endpoint(&account, Some(account.id), &["new_lead"], false).await;
     let until = clock::now() + TimeDelta::hours(1);
-    store.rotate_endpoint_secret(account.agency, endpoint, &"whsec_bmV3".into(), until).await.unwrap();
+    store.rotate_endpoint_secret(account.agency, endpoint, &"whsec_bmV3".into(), until, None).await.unwrap();
     120 + 120 + 60 + 1 + 3
 }
 
