@@ -11,6 +11,7 @@ mod config;
 mod database;
 mod demo;
 mod endpoint;
+mod erase;
 mod failure;
 mod inbox;
 mod installation;
@@ -60,6 +61,7 @@ pub enum Command {
     /// What was accepted and is not finished.
     #[command(subcommand)]
     Inbox(inbox::Inbox),
+    Erase(erase::Erase),
     /// Tenants.
     #[command(subcommand)]
     Agency(agency::Agency),
@@ -121,6 +123,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(settings()?),
         Command::Check(check) => wait(check.run(&settings()?)),
         Command::Inbox(command) => wait(command.run(&settings()?)),
+        Command::Erase(command) => wait(command.run(&settings()?)),
         Command::Agency(command) => wait(command.run(&settings()?)),
         Command::Account(command) => wait(command.run(&settings()?)),
         Command::User(command) => wait(command.run(&settings()?)),

@@ -18,6 +18,7 @@ pub(crate) mod fuzz;
 pub mod ids;
 pub mod lead;
 pub mod message;
+pub mod person;
 pub mod prospect;
 pub mod prospecting;
 pub mod reach;

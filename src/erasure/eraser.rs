@@ -42,8 +42,8 @@ pub enum EraseError {
 /// Finishes what was deleted. Cheap to clone.
 #[derive(Clone)]
 pub struct Eraser {
-    store: Store,
-    inbox: Inbox,
+    pub(super) store: Store,
+    pub(super) inbox: Inbox,
     wake: Arc<Notify>,
 }
 

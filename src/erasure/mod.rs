@@ -6,5 +6,7 @@
 //! long, stands in `docs/erasure.md`.
 
 mod eraser;
+mod person;
 
 pub use eraser::{EraseError, Eraser, farewell};
+pub use person::{Counts, Receipt};

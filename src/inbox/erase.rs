@@ -311,7 +311,7 @@ impl std::ops::AddAssign for Forgotten {
 }
 
 /// Blanks events and cuts them out of the webhooks that brought them. Their ids stay, also of those that never came.
-fn forget_events(c: &mut SqliteConnection, ids: &[EventId]) -> QueryResult<Forgotten> {
+pub(super) fn forget_events(c: &mut SqliteConnection, ids: &[EventId]) -> QueryResult<Forgotten> {
     let mut forgotten = Forgotten::default();
     let now = clock::now().timestamp_micros();
     for id in ids {

@@ -8,7 +8,7 @@ use crate::domain::Timestamp;
 /// The type of a tombstone.
 pub const ERASED: &str = "erased";
 /// What stands in the place of an item, and of a body that is one.
-const GONE: &[u8] = br#"{"erased":true}"#;
+pub(super) const GONE: &[u8] = br#"{"erased":true}"#;
 
 /// A body without an item that stood in it. Where it does not stand as it is, because its bytes were mended, nothing is left.
 pub(super) fn without(body: &[u8], item: &str) -> Vec<u8> {

@@ -87,6 +87,50 @@ async fn a_deleted_lead_is_in_no_resume_in_no_file_and_comes_back_by_no_redelive
 }
 
 #[tokio::test]
+async fn a_person_is_erased_from_all_that_one_agency_holds_and_from_nothing_of_another() -> Result<()> {
+    let house = House::open().await?;
+    let mut sessions = [house.session(0).await?, house.session(1).await?];
+    let person = || Lead::person(clock::now().timestamp(), NAME, NEEDLES[2], "(555) 017-7731");
+    let ids = [0, 1].map(|tenant| house.pages[tenant].add_lead(person()));
+    let both = Webhook::new(clock::now().timestamp()).with(house.change(0, ids[0])?).with(house.change(1, ids[1])?);
+    house.accepted(both.body()).await?;
+    let kept = house.lead(0, "Somebody Else").await?;
+    house.has_stored(0, &[ids[0], kept]).await?;
+    house.has_stored(1, &[ids[1]]).await?;
+    // Nobody signed it.
+    let refused = format!(r#"{{"object":"page","entry":[{{"id":"9","phone":"+1 555 017 7731 for {NAME}"}}]}}"#);
+    let forged =
+        house.hub.http().post(house.hub.url("/webhook")).header("X-Hub-Signature-256", "sha256=00").body(refused);
+    ensure!(forged.send().await?.status() != StatusCode::OK);
+
+    let agency = house.tenants[0].agency.clone();
+    let erase = ["erase", "--agency", &agency, "--phone", "+1 555-017-7731", "--email", "ZEBULON@quagmire.example"];
+    let counted: Value = serde_json::from_str(&house.hub.run(&[&erase[..], &["--dry-run"]].concat(), &[]).await?)?;
+    ensure!(counted["leads"] == 1 && house.stored(0).await?.len() == 2, "{counted}");
+    ensure!(house.hub.run(&erase, &[]).await.is_err(), "not unless it is said");
+    let receipt = house.hub.run(&[&erase[..], &["--yes"]].concat(), &[]).await?;
+    ensure!(NEEDLES.iter().all(|needle| !receipt.contains(needle)), "{receipt}");
+    let receipt: Value = serde_json::from_str(&receipt)?;
+    ensure!(receipt["database"]["leads"] == 1 && receipt["inbox"]["quarantine"] == 1, "{receipt}");
+    ensure!(receipt["inbox"]["envelopes"] == 1 && receipt["files_wiped"] == true, "{receipt}");
+    let told = sessions[0].next_of("lead:updated", PATIENCE).await?;
+    ensure!(told["payload"]["deleted"] == true, "the hub noticed: {told}");
+    house.has_stored(0, &[kept]).await?;
+    house.has_stored(1, &[ids[1]]).await?;
+    let again: Value = serde_json::from_str(&house.hub.run(&[&erase[..], &["--yes"]].concat(), &[]).await?)?;
+    ensure!(again["database"]["leads"] == 0 && again["inbox"]["envelopes"] == 0, "nothing was left: {again}");
+
+    let other = house.tenants[1].agency.clone();
+    let erase = ["erase", "--agency", &other, "--email", NEEDLES[2], "--yes"];
+    house.hub.run(&erase, &[]).await?;
+    until("the disk", PATIENCE, || async {
+        let holding = holding(&house.hub.data_dir())?;
+        Ok(if holding.is_empty() { Ok(()) } else { Err(holding.join(", ")) })
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_deletion_that_a_crash_cut_off_is_finished_by_the_next_start() -> Result<()> {
     let mut house = House::open().await?;
     let mut session = house.session(0).await?;

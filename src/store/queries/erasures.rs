@@ -67,7 +67,7 @@ async fn unsend(c: &mut Conn, account: Word<AccountId>, subjects: &[String]) -> 
 }
 
 /// Files that may list what is gone. The exporter makes those of completed campaigns anew.
-async fn drop_files(c: &mut Conn, of: &[String]) -> Result<()> {
+pub(super) async fn drop_files(c: &mut Conn, of: &[String]) -> Result<()> {
     for of in of.chunks(TOGETHER) {
         diesel::delete(campaign_exports::table.filter(campaign_exports::campaign_id.eq_any(of))).execute(c).await?;
         let unmade = (campaigns::exported_at.eq(None::<At>), campaigns::export_metadata.eq(None::<Json>));

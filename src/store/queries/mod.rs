@@ -24,6 +24,7 @@ pub(in crate::store) mod keys;
 pub(in crate::store) mod leads;
 pub(in crate::store) mod messages;
 pub(in crate::store) mod outbox;
+pub(in crate::store) mod persons;
 pub(in crate::store) mod progress;
 pub(in crate::store) mod prospects;
 pub(in crate::store) mod prospects_told;
