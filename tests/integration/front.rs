@@ -48,13 +48,14 @@ async fn a_packed_body_is_refused_and_costs_no_more_than_its_bytes() -> Result<(
 async fn a_body_that_comes_too_slowly_is_given_up() -> Result<()> {
     let quick = |setup: loadtest::hub::Setup| setup.set("server.request_timeout", "1s");
     let house = House::open_with(quick).await?;
-    for (path, status) in [
-        ("/api/login", "HTTP/1.1 408"),
-        ("/webhook", "HTTP/1.1 408"),
-        ("/socket.io/?EIO=4&transport=polling", "HTTP/1.1 4"),
+    let signature = format!("X-Hub-Signature-256: sha256={}\r\n", "0".repeat(64));
+    for (path, header, status) in [
+        ("/api/login", "", "HTTP/1.1 408"),
+        ("/webhook", &signature, "HTTP/1.1 408"),
+        ("/socket.io/?EIO=4&transport=polling", "", "HTTP/1.1 4"),
     ] {
         let mut slow = TcpStream::connect(house.hub.address()).await?;
-        slow.write_all(format!("POST {path} HTTP/1.1\r\nHost: hub\r\nContent-Length: 1000\r\n\r\n{{").as_bytes())
+        slow.write_all(format!("POST {path} HTTP/1.1\r\nHost: hub\r\n{header}Content-Length: 1000\r\n\r\n{{").as_bytes())
             .await?;
         let answer = rest(&mut slow).await?;
         ensure!(answer.starts_with(status), "{path}: {answer}");
