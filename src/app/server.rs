@@ -37,7 +37,7 @@ use crate::{
     inbound::{self, Ingester},
     realtime::{
         AddShard, Shard,
-        shard::{ShardParts, ShardState},
+        shard::{Joined, ShardParts, ShardState},
         transports::{
             line::Line,
             socket_io::{self, Sessions, Talk},
@@ -81,7 +81,7 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
             let socket_io = Data::clone(&talks);
             let upgrade = fn_factory(move || {
                 let (registry, talks) = (registry.clone(), Data::clone(&talks));
-                async move { Ok::<_, ()>(start_shard(registry, talks)) }
+                async move { Ok::<_, ()>(start_shard(registry, talks).await) }
             });
             let (api_state, receiver, probed) = (api_state.clone(), receiver.clone(), probed.clone());
             let (inbox, arrived, metrics) = ingester.clone();
@@ -218,8 +218,8 @@ fn shard_parts(settings: &Settings, hub: &Hub) -> ShardParts {
     }
 }
 
-/// Starts the shard of this thread; returns the service that takes its upgrade requests.
-fn start_shard(
+/// Starts the shard of this thread and waits until it takes part; returns the service that takes its upgrade requests.
+async fn start_shard(
     registry: Recipient<AddShard>,
     talks: Data<socket_io::Service<Talk>>,
 ) -> impl actix_service::Service<
@@ -228,7 +228,8 @@ fn start_shard(
     Error = actix_web::Error,
     Future = impl Future<Output = Result<(), actix_web::Error>>,
 > {
-    Shard::new(Rc::clone(&talks.shared), registry).start();
+    // Connections are taken when this has ended. A shard that has failed ends the hub.
+    let _ = Shard::new(Rc::clone(&talks.shared), registry).start().send(Joined).await;
     fn_service(move |(request, framed): (Request, _)| {
         let talks = Data::clone(&talks);
         async move {

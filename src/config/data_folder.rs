@@ -137,6 +137,9 @@ pub fn file(path: &Path) -> io::Result<File> {
 /// # Errors
 /// If the file can't be made or closed to others.
 pub fn database(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
     // One that is there is not opened: with the end of a second descriptor SQLite's locks on the file would end.
     if !path.exists() {
         return file(path).map(drop);

@@ -55,8 +55,10 @@ async fn a_body_that_comes_too_slowly_is_given_up() -> Result<()> {
         ("/socket.io/?EIO=4&transport=polling", "", "HTTP/1.1 4"),
     ] {
         let mut slow = TcpStream::connect(house.hub.address()).await?;
-        slow.write_all(format!("POST {path} HTTP/1.1\r\nHost: hub\r\n{header}Content-Length: 1000\r\n\r\n{{").as_bytes())
-            .await?;
+        slow.write_all(
+            format!("POST {path} HTTP/1.1\r\nHost: hub\r\n{header}Content-Length: 1000\r\n\r\n{{").as_bytes(),
+        )
+        .await?;
         let answer = rest(&mut slow).await?;
         ensure!(answer.starts_with(status), "{path}: {answer}");
     }

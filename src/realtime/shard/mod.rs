@@ -12,6 +12,7 @@ mod crossing;
 mod deliver;
 mod farewell;
 mod gates;
+mod joined;
 mod membership;
 mod presence;
 mod subscribe;
@@ -57,6 +58,7 @@ use crate::{
 };
 
 pub use acks::Acked;
+pub use joined::Joined;
 pub use membership::JoinError;
 pub use subscribe::Subscribe;
 pub use tell::{Audience, Tell};
