@@ -53,8 +53,8 @@ async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({"ok": true}))
 }
 
-/// 200 while webhooks are accepted and dashboards served from tables of the hub's own version, without a word on why not. It asks no file and no database:
-/// anybody may call it as often as they like.
+/// 200 while webhooks are accepted and dashboards served from tables of the hub's own version, without a word on why not.
+/// It asks no file and no database: anybody may call it as often as they like.
 async fn ready(probed: web::Data<Probed>) -> HttpResponse {
     let tables = probed.directory.borrow().is_some() && probed.schema_fits.load(Ordering::Relaxed);
     let ready = !probed.inbox.is_closed() && tables;

@@ -61,6 +61,7 @@ pub enum Command {
     /// What was accepted and is not finished.
     #[command(subcommand)]
     Inbox(inbox::Inbox),
+    /// Erase a person from all that is held for an agency.
     Erase(erase::Erase),
     /// Tenants.
     #[command(subcommand)]

@@ -1,10 +1,13 @@
 //! The process: start, readiness, logs, end.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::Range,
     path::PathBuf,
     process::{ExitStatus, Stdio},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,6 +17,10 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::Setup;
+
+/// Where hubs listen, and where they serve who runs them: apart, so that one is never taken for the other.
+const PORTS: Range<u16> = 15_000..32_000;
+const TELEMETRY_PORTS: Range<u16> = 10_000..15_000;
 
 /// A hub with its directory. The process ends, and the directory goes, when this is dropped; if that happens in a panic,
 /// the last lines of its log are shown.
@@ -36,8 +43,8 @@ impl Hub {
             bail!("hub program not found: {} (build it, or name it with --hub)", setup.binary.display());
         }
         let directory = tempfile::Builder::new().prefix("leadwire-").tempdir().context("no temporary directory")?;
-        let address = free_address()?;
-        let telemetry = free_address()?;
+        let address = free_address(PORTS)?;
+        let telemetry = free_address(TELEMETRY_PORTS)?;
         let toml = setup.to_toml(address, telemetry, &directory.path().join("data"));
         fs::write(directory.path().join("leadwire.toml"), toml)?;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
@@ -223,10 +230,13 @@ impl Drop for Hub {
 
 /// A loopback address that nobody listens on, below the ports that outgoing connections take, so that a hub that comes
 /// back finds it free.
-fn free_address() -> Result<SocketAddr> {
+fn free_address(ports: Range<u16>) -> Result<SocketAddr> {
+    // Those of this process: a hub that was killed comes back to its own.
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     for _ in 0..100 {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(15_000..32_000)));
-        if TcpListener::bind(address).is_ok() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(ports.clone())));
+        let is_new = GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(address.port());
+        if is_new && TcpListener::bind(address).is_ok() {
             return Ok(address);
         }
     }
