@@ -32,7 +32,7 @@ fn registered() -> BTreeSet<(String, String)> {
 }
 
 /// How the parts do, for whoever runs the hub: open to all, and without a word about anybody.
-fn is_health((_, path): &&(String, String)) -> bool {
+fn is_health((_, path): &(String, String)) -> bool {
     path.ends_with("/health")
 }
 

@@ -23,9 +23,11 @@ impl Desk {
 
     /// A WebSocket whose request has these lines, in the form that a proxy passes them on.
     async fn socket(&self, lines: &[(&str, &str)]) -> Raw {
-        let cookie = format!("Cookie: leadwire_session={0}; __Host-leadwire_session={0}\r\n", self.cookie);
-        let lines = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<String>();
-        Raw::open_with(&self.house.hub, "/ws", &(cookie + lines.as_str()), b"").await.0
+        let mut head = format!("Cookie: leadwire_session={0}; __Host-leadwire_session={0}\r\n", self.cookie);
+        for (name, value) in lines {
+            head.extend([*name, ": ", *value, "\r\n"]);
+        }
+        Raw::open_with(&self.house.hub, "/ws", &head, b"").await.0
     }
 
     async fn events(&self, headers: &[(&str, &str)]) -> reqwest::Response {
