@@ -1,4 +1,4 @@
-//! Who did what, for owners: whoever owns all accounts of the agency sees all of it, the others what is about their accounts.
+//! The audit log, for owners: an owner of all of the agency's accounts sees all of it, other owners what concerns theirs.
 
 use actix_web::{HttpResponse, web::Data};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Who may do what with an endpoint: those who manage every account that it covers change it; those who manage one of them see
-//! it, stop it there, and take it over there.
+//! Access to endpoints. Managers of every account that an endpoint covers may change it; managers of some of them may see it,
+//! and stop it or take it over for theirs.
 
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};

@@ -149,7 +149,7 @@ pub(super) fn client_address(request: &HttpRequest, state: &ApiState) -> Option<
     state.proxies.client(request.headers(), peer(request))
 }
 
-/// Who is at the other end of the connection.
+/// The address at the other end of the connection.
 pub(super) fn peer(request: &HttpRequest) -> Option<IpAddr> {
     request.peer_addr().map(|peer| peer.ip())
 }

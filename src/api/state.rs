@@ -42,7 +42,7 @@ pub struct ApiState {
     pub attention: Arc<dyn AttentionSource>,
     /// Reads what was missed.
     pub syncer: Arc<dyn Syncer>,
-    /// Whose word about clients' addresses and schemes is taken.
+    /// The proxies that may name clients' addresses and schemes.
     pub proxies: Proxies,
     /// How fast bodies have to come.
     pub pace: Pace,

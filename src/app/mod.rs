@@ -135,7 +135,7 @@ struct Hub {
     arbiter: Arbiter,
 }
 
-/// Who is who, and the word that the master key opens nothing, if that turns out later.
+/// Loads the directory. The second value is set if the master key turns out later to open nothing.
 async fn load_directory(settings: &Settings, store: &Store, metrics: &Arc<Metrics>) -> anyhow::Result<(Watch, Fatal)> {
     let (interval, fatal) = (settings.store.directory_interval, Fatal::default());
     let directory = directory::load(store.clone(), interval, Arc::clone(metrics), Arc::clone(&fatal)).await;

@@ -56,7 +56,7 @@ pub struct Service<A: Application> {
     pub max_waiting: usize,
     /// Whose pages may use the session cookie, and read answers.
     pub origins: Origins,
-    /// Whose word about clients' addresses is taken.
+    /// The proxies that may name clients' addresses.
     pub proxies: Proxies,
     /// How fast bodies have to come.
     pub pace: Pace,
