@@ -83,8 +83,9 @@ impl Directory {
         self
     }
 
-    /// The enabled source that stands for a platform's object, if a webhook of this scope may reach it. A prospecting
-    /// database that names no account is the only one that there is.
+    /// The source that stands for a platform's object, enabled or not, if a webhook of this scope may reach it: what comes
+    /// for a disabled one is its account's and waits there. A prospecting database that names no account is the only one
+    /// that there is.
     #[must_use]
     pub fn route(&self, kind: SourceKind, external_id: &str, scope: Scope) -> Option<&Source> {
         let source = if kind == SourceKind::Prospecting && external_id.is_empty() {
@@ -99,7 +100,7 @@ impl Directory {
                 source.agency == agency && self.carriers(kind, secret).binary_search(&source.id).is_ok()
             }
         };
-        (source.enabled && reachable).then_some(source)
+        reachable.then_some(source)
     }
 
     /// The sources of a kind that carry exactly this secret, enabled or not.
@@ -239,7 +240,7 @@ pub struct Source {
     pub app_secrets: Vec<SecretString>,
     /// Of the agency's own app.
     pub verify_token: Option<SecretString>,
-    /// Routes only while set.
+    /// Its events are worked on only while set.
     pub enabled: bool,
     /// Where the platform's API is, for platforms that say so per customer; without it the source only receives.
     pub api_url: Option<Url>,

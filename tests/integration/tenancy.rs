@@ -160,6 +160,40 @@ async fn a_page_that_nobody_has_claimed_waits_for_whoever_claims_it() -> Result<
 }
 
 #[tokio::test]
+async fn what_comes_for_a_disabled_source_waits_in_its_owners_list_until_it_is_enabled() -> Result<()> {
+    let house = House::open().await?;
+    let mut session = house.session(0).await?;
+    let source = &house.tenants[0].source;
+    house.hub.run(&["source", "disable", source], &[]).await?;
+    let mut ids = Vec::new();
+    // The running hub has to notice first.
+    loop {
+        ids.push(house.lead(0, &format!("Person {}", ids.len())).await?);
+        let waits = until("the last lead", PATIENCE, || async {
+            let items = house.attention(0).await?;
+            let waits = items.iter().any(|item| item["kind"] == "source_gone" && item["source"] == source.as_str());
+            let stored = house.stored(0).await?.len() == ids.len();
+            Ok(if waits || stored { Ok(waits) } else { Err(format!("{items:?}")) })
+        });
+        if waits.await? {
+            break;
+        }
+    }
+    ensure!(house.attention(1).await?.is_empty(), "the other agency has nothing to attend to");
+
+    house.hub.run(&["source", "enable", source], &[]).await?;
+    for id in &ids {
+        ensure!(next_lead(&mut session).await? == *id);
+    }
+    house.has_stored(0, &ids).await?;
+    until("an attention list without them", PATIENCE, || async {
+        let items = house.attention(0).await?;
+        Ok(if items.is_empty() { Ok(()) } else { Err(format!("{items:?}")) })
+    })
+    .await
+}
+
+#[tokio::test]
 async fn leads_of_a_page_whose_token_ran_out_wait_for_a_new_token_and_disturb_nobody() -> Result<()> {
     let house = House::open().await?;
     let mut sessions = [house.session(0).await?, house.session(1).await?];
