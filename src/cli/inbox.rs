@@ -70,7 +70,9 @@ impl Inbox {
 }
 
 async fn attention(inbox: &Records) -> anyhow::Result<()> {
-    let rows = inbox.attention(clock::now()).await?.into_iter().map(|item| {
+    let mut items = inbox.attention(clock::now()).await?;
+    items.extend(inbox.unclaimed().await?);
+    let rows = items.into_iter().map(|item| {
         let about = item.external_id.map(|id| if id.is_empty() { "/webhook".to_owned() } else { id });
         [
             item.reason,

@@ -130,6 +130,17 @@ pub enum Scope {
     },
 }
 
+impl Scope {
+    /// The agency whose events they are; none if the hub's own app or token sent them.
+    #[must_use]
+    pub const fn agency(self) -> Option<AgencyId> {
+        match self {
+            Self::Hub => None,
+            Self::Agency(agency) | Self::Secret { agency, .. } => Some(agency),
+        }
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

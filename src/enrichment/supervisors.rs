@@ -18,13 +18,19 @@ use secrecy::SecretString;
 
 use super::supervisor::{AccountSupervisor, Context, LookAgain, Work};
 use crate::{
-    domain::{AccountId, SourceId, Timestamp, clock, directory::Directory, event::Event},
+    domain::{
+        AccountId, SourceId, Timestamp, clock,
+        directory::{Directory, Source},
+        event::Event,
+    },
     inbox::{Accepted, ParkReason},
     telemetry::Metrics,
 };
 
 /// Commits' worth of arrived events that may wait.
 const MAILBOX: usize = 64;
+/// After a release that failed.
+const RELEASE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Events that were just accepted.
 #[derive(Debug, Message)]
@@ -65,6 +71,11 @@ pub struct Supervisors {
     /// When it was swept last. A clock that shows less has gone back.
     swept_at: Timestamp,
     tokens: HashMap<SourceId, SecretString>,
+    /// Sources with a new token, whose events are still to be released.
+    renewed: HashSet<SourceId>,
+    /// The newest directory, if events are still to be released by it.
+    to_release: Option<Arc<Directory>>,
+    releasing: bool,
 }
 
 impl Supervisors {
@@ -80,6 +91,9 @@ impl Supervisors {
             // While the hub was down the clock may have gone back: the first sweep sees to it.
             swept_at: Timestamp::MAX_UTC,
             tokens: HashMap::new(),
+            renewed: HashSet::new(),
+            to_release: None,
+            releasing: false,
         }
     }
 
@@ -119,25 +133,16 @@ impl Supervisors {
             return;
         }
         let (inbox, now) = (self.context.inbox.clone(), clock::now());
-        let went_back = now < self.swept_at;
-        let due = async move {
-            if went_back {
-                inbox.clock_went_back(now).await?;
-            }
-            inbox.due_accounts(now).await
-        };
-        ctx.spawn(due.into_actor(self).map(move |due, parent, ctx| {
+        if now < self.swept_at {
+            self.went_back(now, ctx);
+        }
+        self.swept_at = now;
+        ctx.spawn(async move { inbox.due_accounts(now).await }.into_actor(self).map(|due, parent, ctx| {
             parent.sweeping = false;
-            let due = match due {
-                Ok(due) => {
-                    parent.swept_at = now;
-                    due
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the inbox could not be swept; tried again soon");
-                    Vec::new()
-                }
-            };
+            let due = due.unwrap_or_else(|error| {
+                tracing::error!(%error, "the inbox could not be swept; tried again soon");
+                Vec::new()
+            });
             let behind = std::mem::take(&mut parent.behind);
             for account in behind.into_iter().chain(due).collect::<HashSet<_>>() {
                 parent.tell(account, LookAgain, ctx);
@@ -145,30 +150,62 @@ impl Supervisors {
         }));
     }
 
+    /// Beside the sweeps, which find what is done of it already.
+    fn went_back(&self, now: Timestamp, ctx: &mut Actors<Self>) {
+        let inbox = self.context.inbox.clone();
+        ctx.spawn(async move { inbox.clock_went_back(now).await }.into_actor(self).map(|outcome, parent, _| {
+            if let Err(error) = outcome {
+                tracing::error!(%error, "what was put off before the clock went back still waits; tried again soon");
+                parent.swept_at = Timestamp::MAX_UTC;
+            }
+        }));
+    }
+
     /// A page may have been claimed, a token replaced, a source enabled again: what waited for it goes on.
     fn directory_changed(&mut self, directory: &Arc<Directory>, ctx: &mut Actors<Self>) {
-        let (inbox, directory) = (self.context.inbox.clone(), Arc::clone(directory));
-        let usable: Vec<SourceId> = directory.sources.values().filter(|source| source.enabled).map(|s| s.id).collect();
-        let renewed: Vec<SourceId> = directory
-            .sources
-            .values()
-            .filter(|source| self.tokens.get(&source.id).is_some_and(|known| !source.same_token(known)))
-            .map(|source| source.id)
-            .collect();
+        let known = std::mem::take(&mut self.tokens);
+        let is_renewed = |source: &&Source| known.get(&source.id).is_some_and(|known| !source.same_token(known));
+        self.renewed.extend(directory.sources.values().filter(is_renewed).map(|source| source.id));
         self.tokens = directory.sources.values().map(|source| (source.id, source.token.clone())).collect();
+        self.to_release = Some(Arc::clone(directory));
+        self.release(ctx);
+    }
+
+    /// One release at a time, by the newest directory.
+    fn release(&mut self, ctx: &mut Actors<Self>) {
+        if self.releasing {
+            return;
+        }
+        let Some(directory) = self.to_release.take() else { return };
+        self.releasing = true;
+        let (inbox, renewed) = (self.context.inbox.clone(), std::mem::take(&mut self.renewed));
+        let again = (Arc::clone(&directory), renewed.clone());
         let release = async move {
+            let enabled = directory.sources.values().filter(|source| source.enabled);
+            let usable = enabled.map(|source| source.id).collect();
             let mut released = inbox.release_claimed(directory).await?;
-            released += inbox.release_sources(renewed, ParkReason::TokenInvalid).await?;
+            released += inbox.release_sources(renewed.into_iter().collect(), ParkReason::TokenInvalid).await?;
             released += inbox.release_sources(usable, ParkReason::SourceGone).await?;
             Ok::<_, crate::inbox::InboxError>(released)
         };
-        ctx.spawn(release.into_actor(self).map(|outcome, parent, ctx| match outcome {
-            Ok(0) => {}
-            Ok(released) => {
-                tracing::info!(released, "parked events go on after a change of the directory");
-                parent.sweep(ctx);
+        ctx.spawn(release.into_actor(self).map(|outcome, parent, ctx| {
+            parent.releasing = false;
+            match outcome {
+                Ok(0) => {}
+                Ok(released) => {
+                    tracing::info!(released, "parked events go on after a change of the directory");
+                    parent.sweep(ctx);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "parked events could not be released; tried again soon");
+                    let (directory, renewed) = again;
+                    parent.renewed.extend(renewed);
+                    parent.to_release.get_or_insert(directory);
+                    ctx.run_later(RELEASE_AGAIN, Self::release);
+                    return;
+                }
             }
-            Err(error) => tracing::error!(%error, "parked events could not be released"),
+            parent.release(ctx);
         }));
     }
 }

@@ -19,6 +19,8 @@ use crate::domain::{
 
 /// An event that was handed on in memory is looked for again only after this long, in microseconds.
 const HANDED_ON: i64 = 10_000_000;
+/// What an event takes in the file besides its item and its part of the body, in bytes, roughly.
+const ROW: usize = 512;
 
 /// A verified POST with the events found in it.
 #[derive(Debug, Clone)]
@@ -133,8 +135,9 @@ fn keep(c: &mut SqliteConnection, seq: i64, delivery: &Delivery) -> QueryResult<
     let received_at = delivery.received_at.timestamp_micros();
     let mut accepted = Accepted::default();
     let mut body = Cow::Borrowed(&delivery.body[..]);
+    let part = delivery.body.len() / delivery.events.len().max(1);
     for event in &delivery.events {
-        if !insert(c, seq, received_at, event)? {
+        if !insert(c, seq, received_at, event, part)? {
             accepted.duplicates += 1;
             if was_erased(c, event.id)? {
                 body = Cow::Owned(without(&body, &event.item));
@@ -171,8 +174,8 @@ fn keep(c: &mut SqliteConnection, seq: i64, delivery: &Delivery) -> QueryResult<
     Ok(accepted)
 }
 
-/// False if an event with this id is here already.
-fn insert(c: &mut SqliteConnection, delivery: i64, at: i64, event: &NewEvent) -> QueryResult<bool> {
+/// False if an event with this id is here already. `part`: the bytes of the body that fall to it.
+fn insert(c: &mut SqliteConnection, delivery: i64, at: i64, event: &NewEvent, part: usize) -> QueryResult<bool> {
     let (state, owner, scope) = match event.fate {
         Fate::Work { account, source } => (State::Received, Some((account, source)), None),
         Fate::Unrouted { scope } => (State::Parked, None, Some(scope)),
@@ -195,6 +198,7 @@ fn insert(c: &mut SqliteConnection, delivery: i64, at: i64, event: &NewEvent) ->
         delivery,
         next_try: at + HANDED_ON,
         received_at: at,
+        weight: i64::try_from(ROW + event.item.len() + part).unwrap_or(i64::MAX),
     };
     Ok(row.execute(c)? == 1)
 }

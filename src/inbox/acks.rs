@@ -123,7 +123,7 @@ impl Inbox {
     /// # Errors
     /// If the file can't be read.
     pub async fn watermarks(&self, room: Room, reader: String) -> Result<Vec<Watermark>, InboxError> {
-        self.log_readers.read(move |c| watermarks(c, &room.to_string(), &reader)).await
+        self.of_log.read(move |c| watermarks(c, &room.to_string(), &reader)).await
     }
 
     /// What was read for the first time and is not settled, in the order of rooms and positions, after this one.

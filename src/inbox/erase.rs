@@ -201,7 +201,7 @@ impl Inbox {
     /// # Errors
     /// If the file can't be written.
     pub async fn checkpoint(&self) -> Result<bool, InboxError> {
-        let moved = self.read(|c| sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result::<Moved>(c));
+        let moved = self.survey.read(|c| sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result::<Moved>(c));
         Ok(moved.await?.busy == 0)
     }
 
@@ -215,7 +215,7 @@ impl Inbox {
         let (mut after, mut erased) = ((0, 0), 0);
         loop {
             let traces = traces.clone();
-            let page = self.log_readers.read(move |c| {
+            let page = self.of_log.read(move |c| {
                 let rows: Vec<Place> = sql_query(
                     "SELECT seq, epoch, count, envelope FROM log WHERE account = ? AND (epoch, count) > (?, ?) \
                      ORDER BY epoch, count LIMIT ?",

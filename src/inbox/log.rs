@@ -1,7 +1,5 @@
 //! The envelope log: what was pushed, by account and position, for sessions that resume and for the store.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use bytes::Bytes;
 use diesel::{
     ExpressionMethods, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
@@ -10,7 +8,6 @@ use diesel::{
     sql_types::{BigInt, Binary, Text},
 };
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 
 use super::{Inbox, InboxError, acks::seen_late, schema::log};
 use crate::domain::{AccountId, Room, Timestamp, envelope::Position};
@@ -82,41 +79,6 @@ impl EntryRow {
 
 /// Envelopes read at once.
 const PAGE: i64 = 256;
-/// Pages read at the same time, however many sessions come back; the others wait their turn, first come first served.
-const READERS: usize = 2;
-
-/// Connections of their own for reading the log, so that sessions that come back delay nothing else.
-#[derive(Clone)]
-pub(super) struct Readers {
-    idle: Arc<Mutex<Vec<SqliteConnection>>>,
-    turns: Arc<Semaphore>,
-}
-
-impl Readers {
-    pub(super) fn open(connect: impl Fn() -> Result<SqliteConnection, InboxError>) -> Result<Self, InboxError> {
-        let connections = (0..READERS).map(|_| connect()).collect::<Result<_, _>>()?;
-        Ok(Self { idle: Arc::new(Mutex::new(connections)), turns: Arc::new(Semaphore::new(READERS)) })
-    }
-
-    pub(super) async fn read<T, F>(&self, query: F) -> Result<T, InboxError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
-    {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| InboxError::Closed)?;
-        let idle = Arc::clone(&self.idle);
-        let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = taken.ok_or(InboxError::Closed)?;
-        let reading = tokio::task::spawn_blocking(move || {
-            let outcome = query(&mut connection);
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            drop(turn);
-            outcome
-        });
-        Ok(reading.await.map_err(|_| InboxError::Closed)??)
-    }
-}
-
 #[derive(QueryableByName)]
 struct Top {
     #[diesel(sql_type = Text)]
@@ -133,7 +95,7 @@ impl Inbox {
     /// # Errors
     /// If the file can't be read.
     pub async fn log_after(&self, room: Room, after: Position, bytes: usize) -> Result<Page, InboxError> {
-        self.log_readers.read(move |c| entries(c, room, after, PAGE, bytes)).await
+        self.of_log.read(move |c| entries(c, room, after, PAGE, bytes)).await
     }
 
     /// For each room the first envelope after a position.
@@ -142,7 +104,7 @@ impl Inbox {
     /// If the file can't be read.
     pub async fn first_after(&self, asked: Vec<(Room, Position)>) -> Result<Vec<Option<Logged>>, InboxError> {
         let first = |c: &mut SqliteConnection, (room, after)| Ok(entries(c, room, after, 1, 1)?.entries.pop());
-        self.log_readers.read(move |c| asked.into_iter().map(|one| first(c, one)).collect()).await
+        self.of_log.read(move |c| asked.into_iter().map(|one| first(c, one)).collect()).await
     }
 
     /// Ends when everything that was to be written before is written, or has failed.

@@ -2,7 +2,8 @@
 //! have read it; and how far sources were read at their platforms.
 //!
 //! Its own SQLite file, so that webhooks are kept while the store is slow or away. One thread owns the writing connection
-//! and commits in groups ([`writer`]), others make the commits durable ([`wal`]); reading has a connection of its own.
+//! and commits in groups ([`writer`]), others make the commits durable ([`wal`]); reading has connections of its own
+//! ([`readers`]): for look-ups, for what reads long, and for the log.
 //! An event is `received`, then `published` (pushed and in the envelope log), then `stored`; or `parked`, or `recorded`
 //! when nothing is to be done with it. It knows nothing of platforms, rooms or the store.
 
@@ -12,6 +13,8 @@ mod attention;
 mod erase;
 mod log;
 mod prune;
+mod readers;
+mod release;
 mod rows;
 mod schema;
 mod sweep;
@@ -25,12 +28,14 @@ mod writer;
 #[cfg(test)]
 mod erase_tests;
 #[cfg(test)]
+mod release_tests;
+#[cfg(test)]
 mod tests;
 
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicI64},
     },
     time::Duration,
@@ -43,10 +48,12 @@ use crate::config::data_folder;
 
 pub use accept::{Accepted, Delivery, Quarantined};
 pub use acks::{Ack, Seen, Watermark};
-pub use attention::{Attention, ParkedEvent, Selection};
+pub use attention::{Attention, ParkedEvent};
 pub use erase::Forgotten;
 pub use log::{LogEntry, Logged, Page};
 pub use prune::Limits;
+use readers::Readers;
+pub use release::Selection;
 pub use schema::State;
 pub use sweep::{Sweep, Swept};
 pub use tombstone::ERASED;
@@ -77,8 +84,12 @@ impl From<diesel::result::Error> for InboxError {
 #[derive(Clone)]
 pub struct Inbox {
     writer: writer::Writer,
-    reader: Arc<Mutex<SqliteConnection>>,
-    log_readers: log::Readers,
+    /// For look-ups by an index, which are short however much there is.
+    look_ups: Readers,
+    /// For what reads much: it waits for its like only.
+    survey: Readers,
+    of_log: Readers,
+    waiting: attention::Waiting,
     epoch: u32,
     /// The number of the newest delivery; only the hub accepts, so it is counted here.
     deliveries: Arc<AtomicI64>,
@@ -118,14 +129,16 @@ impl Inbox {
         (epoch, last_delivery): (u32, i64),
     ) -> Result<Self, InboxError> {
         let gone = erase::Gone::read(&mut writing)?;
-        let reader = Arc::new(Mutex::new(connect(path)?));
-        let log_readers = log::Readers::open(|| connect(path))?;
+        let lane = |count| Readers::open(count, || connect(path));
+        let (look_ups, survey, of_log) = (lane(2)?, lane(1)?, lane(2)?);
         let wal = wal::Wal::take_over(path, &mut writing, connect(path)?)?;
         let deliveries = Arc::new(AtomicI64::new(last_delivery));
         Ok(Self {
             writer: writer::Writer::start(writing, wal, commit_rows)?,
-            reader,
-            log_readers,
+            look_ups,
+            survey,
+            of_log,
+            waiting: attention::Waiting::default(),
             epoch,
             deliveries,
             full: Arc::default(),
@@ -146,17 +159,13 @@ impl Inbox {
         self.writer.is_closed()
     }
 
-    /// Runs a query on the reading connection, off the caller's thread.
+    /// Runs a look-up, off the caller's thread.
     async fn read<T, F>(&self, query: F) -> Result<T, InboxError>
     where
         T: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
-        let reader = Arc::clone(&self.reader);
-        let outcome = tokio::task::spawn_blocking(move || {
-            query(&mut reader.lock().unwrap_or_else(PoisonError::into_inner)).map_err(InboxError::from)
-        });
-        outcome.await.map_err(|_| InboxError::Closed)?
+        self.look_ups.read(query).await
     }
 }
 

@@ -59,13 +59,14 @@ pub(super) struct EventRow<'a> {
     pub(super) delivery: i64,
     pub(super) next_try: i64,
     pub(super) received_at: i64,
+    pub(super) weight: i64,
 }
 
 impl QueryFragment<Sqlite> for EventRow<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         out.push_sql(
             "INSERT OR IGNORE INTO events (attempts, replayed, id, account, source, scope, reason, kind, source_kind, \
-             external_id, platform_id, item, state, delivery, next_try, received_at, changed_at) VALUES (0, 0, ",
+             external_id, platform_id, item, state, delivery, next_try, received_at, changed_at, weight) VALUES (0, 0, ",
         );
         out.push_bind_param::<Binary, _>(&self.id)?;
         for bytes in [&self.account, &self.source] {
@@ -82,7 +83,7 @@ impl QueryFragment<Sqlite> for EventRow<'_> {
         }
         out.push_sql(", ");
         out.push_bind_param::<Integer, _>(&self.state)?;
-        for number in [&self.delivery, &self.next_try, &self.received_at, &self.received_at] {
+        for number in [&self.delivery, &self.next_try, &self.received_at, &self.received_at, &self.weight] {
             out.push_sql(", ");
             out.push_bind_param::<BigInt, _>(number)?;
         }

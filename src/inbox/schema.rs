@@ -60,6 +60,7 @@ diesel::table! {
         replayed -> Bool,
         epoch -> Nullable<BigInt>,
         count -> Nullable<BigInt>,
+        weight -> BigInt,
     }
 }
 
@@ -104,7 +105,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events, log);
 
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "
     CREATE TABLE meta (epoch INTEGER NOT NULL) STRICT;
     INSERT INTO meta VALUES (0);
@@ -162,6 +163,47 @@ const STEPS: [&str; 5] = [
      CREATE TRIGGER events_erased BEFORE INSERT ON events
      WHEN EXISTS (SELECT 1 FROM erased_events e WHERE e.id = NEW.id)
      BEGIN SELECT RAISE(IGNORE); END;",
+    // What is parked, counted with each change: a list of it costs the same however many events there are. `account` and
+    // `source` are empty for what nobody has claimed, `scope` for all else. An event weighs what it takes in the file, with
+    // its part of the raw webhook. `releases`: sources whose events are being let go on.
+    "ALTER TABLE events ADD COLUMN weight INTEGER NOT NULL DEFAULT 0;
+     UPDATE events SET weight = 512 + 2 * octet_length(item) WHERE state = 3;
+     DROP INDEX events_parked;
+     CREATE INDEX events_parked ON events (delivery) WHERE state = 3;
+     CREATE INDEX events_held ON events (account, source, reason) WHERE state = 3 AND account IS NOT NULL;
+     CREATE INDEX events_unclaimed ON events (external_id, source_kind, scope) WHERE state = 3 AND account IS NULL;
+     CREATE INDEX events_unclaimed_by_scope ON events (scope) WHERE state = 3 AND account IS NULL;
+     CREATE TABLE releases (
+        reason TEXT NOT NULL, source BLOB NOT NULL, PRIMARY KEY (reason, source)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE parked (
+        account BLOB NOT NULL, source BLOB NOT NULL, scope TEXT NOT NULL, reason TEXT NOT NULL, events INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, detail TEXT, PRIMARY KEY (account, source, scope, reason)
+     ) STRICT, WITHOUT ROWID;
+     INSERT INTO parked SELECT coalesce(account, x''), coalesce(source, x''), iif(account IS NULL, coalesce(scope, ''), ''),
+        coalesce(reason, ''), count(*), sum(weight), max(detail) FROM events WHERE state = 3 GROUP BY 1, 2, 3, 4;
+     CREATE VIEW parking AS SELECT * FROM parked;
+     CREATE TRIGGER parking_in INSTEAD OF INSERT ON parking BEGIN
+        INSERT INTO parked VALUES (coalesce(NEW.account, x''), coalesce(NEW.source, x''),
+            iif(NEW.account IS NULL, coalesce(NEW.scope, ''), ''), coalesce(NEW.reason, ''), NEW.events, NEW.bytes, NEW.detail)
+        ON CONFLICT DO UPDATE SET events = events + excluded.events, bytes = bytes + excluded.bytes,
+            detail = coalesce(excluded.detail, detail);
+        DELETE FROM parked WHERE NEW.events < 0 AND events = 0 AND account = coalesce(NEW.account, x'')
+            AND source = coalesce(NEW.source, x'') AND reason = coalesce(NEW.reason, '')
+            AND scope = iif(NEW.account IS NULL, coalesce(NEW.scope, ''), '');
+     END;
+     CREATE TRIGGER events_parked_new AFTER INSERT ON events WHEN NEW.state = 3 BEGIN
+        INSERT INTO parking VALUES (NEW.account, NEW.source, NEW.scope, NEW.reason, 1, NEW.weight, NEW.detail);
+     END;
+     CREATE TRIGGER events_parked_gone AFTER DELETE ON events WHEN OLD.state = 3 BEGIN
+        INSERT INTO parking VALUES (OLD.account, OLD.source, OLD.scope, OLD.reason, -1, -OLD.weight, NULL);
+     END;
+     CREATE TRIGGER events_parked_changed AFTER UPDATE OF state, account, source, scope, reason, weight, detail ON events
+     WHEN OLD.state = 3 OR NEW.state = 3 BEGIN
+        INSERT INTO parking SELECT OLD.account, OLD.source, OLD.scope, OLD.reason, -1, -OLD.weight, NULL WHERE OLD.state = 3;
+        INSERT INTO parking SELECT NEW.account, NEW.source, NEW.scope, NEW.reason, 1, NEW.weight, NEW.detail
+        WHERE NEW.state = 3;
+     END;",
 ];
 
 #[derive(QueryableByName)]

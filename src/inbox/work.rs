@@ -1,7 +1,7 @@
 //! What an event goes through after it was accepted: due, published, stored; or deferred and parked.
 
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, RunQueryDsl,
     SqliteConnection,
     dsl::{exists, select, sql},
     sql_query,
@@ -179,25 +179,6 @@ impl Inbox {
         self.writer.enqueue(2, Urgency::Soon, change)
     }
 
-    /// The clock has gone back to `now`, or may have: what was put off at a time that is still to come is due, for nobody
-    /// knows how long it was to wait; and what was pushed then was pushed now.
-    ///
-    /// # Errors
-    /// If it could not be written.
-    pub async fn clock_went_back(&self, now: Timestamp) -> Result<(), InboxError> {
-        let change = move |c: &mut SqliteConnection| {
-            // Two statements, each with its state as a literal, for the partial indexes.
-            for statement in [
-                "UPDATE events SET next_try = ?1, changed_at = ?1 WHERE state = 0 AND changed_at > ?1",
-                "UPDATE events SET changed_at = ?1 WHERE state = 1 AND changed_at > ?1",
-            ] {
-                sql_query(statement).bind::<BigInt, _>(now.timestamp_micros()).execute(c)?;
-            }
-            Ok(())
-        };
-        self.writer.write(1, change).await
-    }
-
     /// Puts an event off until `next_try`. `counted`: whether this was a failed try of its own.
     ///
     /// # Errors
@@ -242,31 +223,6 @@ impl Inbox {
                 ))
                 .execute(c)
                 .map(drop)
-        };
-        self.writer.write(1, change).await
-    }
-
-    /// Lets these sources' events that were parked for one reason go on.
-    ///
-    /// # Errors
-    /// If it could not be written.
-    pub async fn release_sources(&self, sources: Vec<SourceId>, reason: ParkReason) -> Result<usize, InboxError> {
-        if sources.is_empty() {
-            return Ok(0);
-        }
-        let sources: Vec<Vec<u8>> = sources.iter().map(|source| source.to_bytes().to_vec()).collect();
-        let change = move |c: &mut SqliteConnection| -> QueryResult<usize> {
-            let released = (events::state.eq(State::Received as i32), events::next_try.eq(0), events::attempts.eq(1));
-            sources
-                .chunks(1000)
-                .map(|some| {
-                    let parked = events::table
-                        .filter(sql::<Bool>("state = 3"))
-                        .filter(events::reason.eq(reason.as_str()))
-                        .filter(events::source.eq_any(some));
-                    diesel::update(parked).set(released).execute(c)
-                })
-                .sum()
         };
         self.writer.write(1, change).await
     }
