@@ -3,7 +3,7 @@
 use std::{collections::HashMap, rc::Rc};
 
 use crate::{
-    domain::{Room, envelope::Position},
+    domain::{AccountId, Room, envelope::Position},
     inbox::ERASED,
 };
 
@@ -56,11 +56,13 @@ struct Seats<W> {
 /// All rooms of the shard.
 pub struct Rooms<W> {
     rooms: HashMap<Room, Seats<W>>,
+    /// The newest position of each account, whichever of its rooms it is in.
+    reached: HashMap<AccountId, Position>,
 }
 
 impl<W> Default for Rooms<W> {
     fn default() -> Self {
-        Self { rooms: HashMap::new() }
+        Self { rooms: HashMap::new(), reached: HashMap::new() }
     }
 }
 
@@ -69,12 +71,21 @@ impl<W> Rooms<W> {
     pub fn advance(&mut self, room: Room, position: Position) {
         let seats = self.rooms.entry(room).or_insert_with(|| Seats { members: Vec::new(), top: None });
         seats.top = seats.top.max(Some(position));
+        let reached = self.reached.entry(room.account()).or_insert(position);
+        *reached = position.max(*reached);
     }
 
     /// A room's newest position; none if it never had an envelope.
     #[must_use]
     pub fn top(&self, room: Room) -> Option<Position> {
         self.rooms.get(&room).and_then(|seats| seats.top)
+    }
+
+    /// How far the room's account is, in all its rooms: a position up to here that the room does not have by now is none of
+    /// its own, for an account's envelopes come in the order of their positions.
+    #[must_use]
+    pub fn reached(&self, room: Room) -> Option<Position> {
+        self.reached.get(&room.account()).copied()
     }
 
     /// Lets a session in; a second time it only changes which types it wants. Whether it is new there.
@@ -134,5 +145,9 @@ mod tests {
             rooms.advance(room, Position { epoch, count });
         }
         assert_eq!(rooms.top(room), Some(Position { epoch: 2, count: 1 }));
+        let other = Room::Operators(room.account());
+        rooms.advance(other, Position { epoch: 2, count: 2 });
+        assert_eq!(rooms.top(room), Some(Position { epoch: 2, count: 1 }));
+        assert_eq!(rooms.reached(room), Some(Position { epoch: 2, count: 2 }));
     }
 }

@@ -113,11 +113,12 @@ impl CatchUp {
         self.shard.rooms.borrow().top(room)
     }
 
-    /// Another shard may have told the client of an envelope that this one is still to be handed. Ends when it is here, or
-    /// when that takes so long that there is none.
+    /// Another shard may have told the client of an envelope that this one is still to be handed. Ends when the account is
+    /// that far here, or when that takes so long that there is none.
     async fn heard_of(&self, job: u64) {
         for look in 0..LOOKS {
-            if self.wire.is_over() || self.behind(job).iter().all(|(room, since)| self.top(*room) >= Some(*since)) {
+            let reached = |room| self.shard.rooms.borrow().reached(room);
+            if self.wire.is_over() || self.behind(job).iter().all(|(room, since)| reached(*room) >= Some(*since)) {
                 return;
             }
             actix_rt::time::sleep(ON_ITS_WAY * (1 << look)).await;

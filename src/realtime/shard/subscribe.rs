@@ -11,7 +11,7 @@ use crate::{
     domain::{Room, envelope::Position},
     realtime::{
         protocol::{ServerFrame, Since, Tops},
-        rooms::MESSAGES,
+        rooms::{MESSAGES, Rooms},
     },
     telemetry::Metrics,
 };
@@ -82,7 +82,7 @@ impl ShardState {
                 _ if is_anonymous && asked.since.is_some() => Standing::Lost("not_signed_in"),
                 // Who is here and who types is not logged: nothing is missed that could be brought back.
                 Room::Chat(..) if asked.types & MESSAGES == 0 => Standing::New,
-                _ => standing(asked.since.as_ref(), room, self.rooms.borrow().top(room), self.inbox.epoch()),
+                _ => standing(asked.since.as_ref(), room, &self.rooms.borrow(), self.inbox.epoch()),
             };
             if matches!(standing, Standing::Behind(_)) {
                 self.seat(member, key, room, 0);
@@ -172,8 +172,8 @@ impl Member {
     }
 }
 
-/// Where a client stands that says it was at `since` in a room whose newest position is `top`, in the boot `epoch`.
-fn standing(since: Option<&Since>, room: Room, top: Option<Position>, epoch: u32) -> Standing {
+/// Where a client stands that says it was at `since` in a room, in the boot `epoch`.
+fn standing<W>(since: Option<&Since>, room: Room, rooms: &Rooms<W>, epoch: u32) -> Standing {
     let Some(since) = since else { return Standing::New };
     if matches!(room, Room::Chat(..)) {
         return Standing::Lost("has_no_positions");
@@ -190,14 +190,14 @@ fn standing(since: Option<&Since>, room: Room, top: Option<Position>, epoch: u32
             Err(_) => return Standing::Lost("bad_position"),
         },
     };
-    match top {
+    match rooms.top(room) {
         Some(top) if seen < top => Standing::Behind(seen),
         Some(top) if seen == top => Standing::Complete,
         None if seen == BEGINNING => Standing::Complete,
         // Pushed and seen, but the hub died before it was in the log: what it carries comes again under the same id.
         Some(_) if seen.epoch < epoch => Standing::Complete,
         // Another shard was faster.
-        _ if seen.epoch == epoch => Standing::Behind(seen),
+        _ if seen.epoch == epoch && rooms.reached(room) < Some(seen) => Standing::Behind(seen),
         _ => Standing::Lost("unknown_position"),
     }
 }
@@ -211,19 +211,42 @@ mod tests {
         Position { epoch, count }
     }
 
+    /// Rooms that are so far.
+    fn rooms<const N: usize>(tops: [(Room, Position); N]) -> Rooms<()> {
+        let mut rooms = Rooms::default();
+        for (room, top) in tops {
+            rooms.advance(room, top);
+        }
+        rooms
+    }
+
     #[test]
     fn a_client_is_behind_only_when_the_room_went_on() {
         let room = Room::Account(AccountId::generate());
-        let stands = |since: &str, top| standing(Some(&Since::One(since.to_owned())), room, top, 3);
-        assert_eq!(standing(None, room, Some(at(3, 9)), 3), Standing::New);
+        let stands = |since: &str, top: Option<Position>| {
+            let rooms = top.map_or_else(Rooms::default, |top| rooms([(room, top)]));
+            standing(Some(&Since::One(since.to_owned())), room, &rooms, 3)
+        };
+        assert_eq!(standing(None, room, &rooms([(room, at(3, 9))]), 3), Standing::New);
         assert_eq!(stands("3-8", Some(at(3, 9))), Standing::Behind(at(3, 8)));
         assert_eq!(stands("2-70", Some(at(3, 9))), Standing::Behind(at(2, 70)));
         assert_eq!(stands("3-9", Some(at(3, 9))), Standing::Complete);
         assert_eq!(stands("2-71", Some(at(2, 70))), Standing::Complete, "the crash came before the log");
         assert_eq!(stands("3-10", Some(at(3, 9))), Standing::Behind(at(3, 10)), "it may be on its way to this shard");
+        assert_eq!(stands("3-1", None), Standing::Behind(at(3, 1)), "it may be on its way to this shard");
         assert_eq!(stands("4-1", Some(at(3, 9))), Standing::Lost("unknown_position"));
         assert_eq!(stands("2-70", None), Standing::Lost("unknown_position"));
         assert_eq!(stands("soup", Some(at(3, 9))), Standing::Lost("bad_position"));
+    }
+
+    #[test]
+    fn the_position_of_another_room_of_the_account_is_known_to_be_none_of_this_one_at_once() {
+        let account = AccountId::generate();
+        let (room, other) = (Room::Account(account), Room::Operators(account));
+        let stands = |rooms: &Rooms<()>| standing(Some(&Since::One("3-12".to_owned())), other, rooms, 3);
+        assert_eq!(stands(&rooms([(room, at(3, 12))])), Standing::Lost("unknown_position"));
+        assert_eq!(stands(&rooms([(room, at(3, 12)), (other, at(3, 9))])), Standing::Lost("unknown_position"));
+        assert_eq!(stands(&rooms([(room, at(3, 11)), (other, at(3, 9))])), Standing::Behind(at(3, 12)));
     }
 
     #[test]
@@ -231,10 +254,10 @@ mod tests {
         let [first, second, third] = [(); 3].map(|()| Room::Account(AccountId::generate()));
         let since: Since =
             serde_json::from_value(serde_json::json!({first.to_string(): "1-1", second.to_string(): null})).unwrap();
-        let stands = |room, top| standing(Some(&since), room, top, 1);
-        assert_eq!(stands(first, Some(at(1, 2))), Standing::Behind(at(1, 1)));
-        assert_eq!(stands(second, None), Standing::Complete);
-        assert_eq!(stands(second, Some(at(1, 2))), Standing::Behind(BEGINNING));
-        assert_eq!(stands(third, None), Standing::Lost("no_position"));
+        let stands = |room, rooms: &Rooms<()>| standing(Some(&since), room, rooms, 1);
+        assert_eq!(stands(first, &rooms([(first, at(1, 2))])), Standing::Behind(at(1, 1)));
+        assert_eq!(stands(second, &rooms([])), Standing::Complete);
+        assert_eq!(stands(second, &rooms([(second, at(1, 2))])), Standing::Behind(BEGINNING));
+        assert_eq!(stands(third, &rooms([])), Standing::Lost("no_position"));
     }
 }
