@@ -19,6 +19,7 @@ use super::{
     super::{events, frames},
     Sessions,
     plan::{Plan, Step, Wire},
+    tally::Place,
 };
 
 /// Connections from one loopback address; beyond it, the next address is taken, for its ports run out at 28,000, and those
@@ -42,16 +43,20 @@ impl Scanner {
     }
 }
 
-/// Opens a session and goes through the steps of its plan. `times` is how often it was open before, `since` the position of
+/// Opens a session and goes through the steps of its plan. `times` is how often it was open before, `since` the place of
 /// the last envelope that all had. Messages that are none of the plan's go to `other`.
 pub(super) async fn open(
     options: &Sessions,
     plan: &Plan,
     index: usize,
-    (times, since): (usize, Option<&str>),
+    (times, since): (usize, Option<&Place>),
     other: impl FnMut(&[u8]),
 ) -> Result<(TcpStream, Scanner)> {
-    let since = since.map(|position| format!(r#","since":"{position}""#)).unwrap_or_default();
+    // A room has positions of its own: another room's means nothing there.
+    let since = |text: &str| {
+        let place = since.filter(|place| text.contains(&place.room));
+        place.map(|place| format!(r#","since":"{}""#, place.position)).unwrap_or_default()
+    };
     let (address, addresses) = (options.address, options.count.div_ceil(PER_ADDRESS));
     let opened = timeout(PATIENCE, async {
         let stream = connect(address, times * addresses + index / PER_ADDRESS).await;
@@ -59,7 +64,7 @@ pub(super) async fn open(
         if plan.wire == Wire::Frames {
             return Ok((stream, Scanner::Frames(frames::Scanner::default())));
         }
-        let fill = |text: &str| text.replace("{session}", &index.to_string()).replace("{since}", &since);
+        let fill = |text: &str| text.replace("{session}", &index.to_string()).replace("{since}", &since(text));
         join(stream, &plan.map(fill), other).await
     });
     opened.await.with_context(|| format!("session {index} was not subscribed in time"))?
@@ -203,17 +208,24 @@ mod tests {
             assert_eq!(request.headers()["authorization"], "Bearer tok");
             assert_eq!(request.headers()["sec-websocket-protocol"], "leadwire.v1");
             socket.send(Message::text(json!({"type": "welcome"}).to_string())).await.unwrap();
-            let subscribe = socket.next().await.unwrap().unwrap();
-            for kind in ["new_lead", "subscribed"] {
-                socket.send(Message::text(json!({"type": kind}).to_string())).await.unwrap();
+            let mut asked = Vec::new();
+            for _ in 0..2 {
+                let subscribe = socket.next().await.unwrap().unwrap();
+                asked.push(serde_json::from_str::<serde_json::Value>(subscribe.as_text().unwrap()).unwrap());
+                for kind in ["new_lead", "subscribed"] {
+                    socket.send(Message::text(json!({"type": kind}).to_string())).await.unwrap();
+                }
             }
-            subscribe.as_text().unwrap().to_owned()
+            asked
         });
-        let (plan, mut others) = (Plan::native(&address.to_string(), &["account:acc_1"], "tok", false), 0);
-        open(&options(address), &plan, 0, (1, Some("3-7")), |_| others += 1).await.unwrap();
-        assert_eq!(others, 1, "what is pushed meanwhile is not lost");
-        let subscribe: serde_json::Value = serde_json::from_str(&hub.await.unwrap()).unwrap();
-        assert_eq!(subscribe, json!({"type": "subscribe", "room": "account:acc_1", "since": "3-7"}));
+        let rooms = ["account:acc_1", "operators:acc_1"];
+        let (plan, mut others) = (Plan::native(&address.to_string(), &rooms, "tok", false), 0);
+        let place = Place { room: rooms[0].to_owned(), position: "3-7".to_owned() };
+        open(&options(address), &plan, 0, (1, Some(&place)), |_| others += 1).await.unwrap();
+        assert_eq!(others, 2, "what is pushed meanwhile is not lost");
+        let first = json!({"type": "subscribe", "room": "account:acc_1", "since": "3-7"});
+        let second = json!({"type": "subscribe", "room": "operators:acc_1"});
+        assert_eq!(hub.await.unwrap(), [first, second], "a position is of one room");
     }
 
     #[tokio::test]

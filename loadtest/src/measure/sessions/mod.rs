@@ -133,8 +133,8 @@ async fn connect(
     broken: &mpsc::Sender<String>,
 ) -> Result<Connected> {
     let (begin, mut each) = (Instant::now(), Latencies::new()?);
-    let since = tally.borrow().position().map(str::to_owned);
-    let since = since.as_deref();
+    let place = tally.borrow().place().cloned();
+    let since = place.as_ref();
     let opening = |index| async move {
         let begin = Instant::now();
         let other = |message: &[u8]| {

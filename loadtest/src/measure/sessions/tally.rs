@@ -61,7 +61,14 @@ pub(super) struct Tally {
     /// Since the last envelope that all had.
     recent: Latencies,
     /// Where that one is in the hub's log.
-    position: Option<String>,
+    place: Option<Place>,
+}
+
+/// Where an envelope is in the hub's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub room: String,
+    pub position: String,
 }
 
 /// What the process reports at its end.
@@ -78,7 +85,7 @@ impl Tally {
         let got = vec![vec![0; envelopes.div_ceil(64)]; sessions];
         let complete = vec![0; envelopes];
         let (latencies, recent) = (Latencies::new()?, Latencies::new()?);
-        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies, recent, position: None })
+        Ok(Self { sessions, got, complete, duplicated: 0, unexpected: 0, latencies, recent, place: None })
     }
 
     /// Notes an envelope; if now all sessions have it, its number and the p99 of what came since the last such.
@@ -106,17 +113,20 @@ impl Tally {
         Some((mark.number, p99))
     }
 
-    /// The position of the last envelope that all sessions had, if the hub gives positions.
-    pub(super) fn position(&self) -> Option<&str> {
-        self.position.as_deref()
+    /// Where the last envelope is that all sessions had, if the hub says so.
+    pub(super) const fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// All sessions have had this envelope.
     pub(super) fn all_are_at(&mut self, envelope: &[u8]) {
-        const KEY: &[u8] = br#""position":""#;
-        let position = memmem::find(envelope, KEY).map(|start| &envelope[start + KEY.len()..]);
-        let position = position.and_then(|rest| rest.split(|&byte| byte == b'"').next());
-        self.position = position.map(|position| String::from_utf8_lossy(position).into_owned());
+        let text = |key: &str| {
+            let rest = &envelope[memmem::find(envelope, key.as_bytes())? + key.len()..];
+            let end = rest.iter().position(|&byte| byte == b'"')?;
+            Some(String::from_utf8_lossy(&rest[..end]).into_owned())
+        };
+        let place = text(r#""room":""#).zip(text(r#""position":""#));
+        self.place = place.map(|(room, position)| Place { room, position });
     }
 
     pub(super) fn summary(&self) -> Summary {
@@ -151,11 +161,12 @@ mod tests {
     #[test]
     fn where_all_are_is_read_from_the_envelope() {
         let mut tally = Tally::new(1, 1).unwrap();
-        assert_eq!(tally.position(), None);
-        tally.all_are_at(br#"{"type":"lead:updated","id":"evt_1","position":"3-12","prev":"3-11"}"#);
-        assert_eq!(tally.position(), Some("3-12"));
+        assert_eq!(tally.place(), None);
+        tally.all_are_at(br#"{"type":"lead:updated","id":"evt_1","position":"3-12","prev":"3-11","room":"account:a"}"#);
+        let place = Place { room: "account:a".to_owned(), position: "3-12".to_owned() };
+        assert_eq!(tally.place(), Some(&place));
         tally.all_are_at(b"{}");
-        assert_eq!(tally.position(), None);
+        assert_eq!(tally.place(), None);
     }
 
     #[test]
