@@ -25,6 +25,8 @@ use crate::{
 
 /// As many bytes of a refused body are passed over: a connection that is closed with bytes unread takes the answer with it.
 const PASSED_OVER: u64 = 1024 * 1024;
+/// A longer body does not come in one piece with its head.
+const SMALL: u64 = 32 * 1024;
 /// How long browsers remember to come by HTTPS alone.
 const STRICT: &str = "max-age=31536000";
 
@@ -61,6 +63,11 @@ pub(super) async fn guarded(
     if only_head {
         request.head_mut().method = Method::GET;
     }
+    if has_small_body(request.headers()) {
+        // While this waits, what has come of the body with the head is taken out of the connection's buffer. A connection
+        // with a body that is not taken has to be closed after the answer, and a new one is dearer than the refusal.
+        tokio::task::yield_now().await;
+    }
     let response = if is_packed(request.headers()) {
         if let (Some(front), Ok(payload)) = (front, request.extract::<Payload>().await) {
             Body::new(payload, front.pace).pass_over(PASSED_OVER).await;
@@ -78,6 +85,12 @@ pub(super) async fn guarded(
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(STRICT));
     }
     Ok(response)
+}
+
+/// Whether a body is announced that may have come with the head.
+fn has_small_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    length.is_some_and(|length| (1..=SMALL).contains(&length))
 }
 
 /// Whether a body has another coding than none.

@@ -195,3 +195,23 @@ async fn what_is_for_the_operator_is_not_on_the_public_port() -> Result<()> {
     ensure!(detail["ready"] == true && detail["store"] == "ok", "{detail}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_refused_request_whose_body_is_there_keeps_its_connection() -> Result<()> {
+    let house = House::open().await?;
+    for (line, header, status) in [
+        ("PUT /api/leads/lead_0", "", "401"),
+        ("POST /api/webhooks/unipile/messages", "unipile-auth: guess\r\n", "401"),
+        ("POST /nowhere", "", "404"),
+    ] {
+        let mut connection = TcpStream::connect(house.hub.address()).await?;
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: hub\r\n{header}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+        );
+        connection.write_all(request.as_bytes()).await?;
+        connection.write_all(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+        let answers = rest(&mut connection).await?;
+        ensure!(answers.matches(&format!("HTTP/1.1 {status}")).count() == 2, "{line}: {answers}");
+    }
+    Ok(())
+}
