@@ -1,6 +1,6 @@
 //! What people delete is gone: from what is shown, from what is sent, and from the disk.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use leadwire::domain::clock;
@@ -163,4 +163,34 @@ async fn a_deletion_that_a_crash_cut_off_is_finished_by_the_next_start() -> Resu
     let told = session.next_of("lead:updated", PATIENCE).await?;
     ensure!(told["payload"]["deleted"] == true, "dashboards hear of it: {told}");
     Ok(())
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_killed_wherever_it_is_leaves_nothing_when_it_is_run_again() -> Result<()> {
+    let house = House::open().await?;
+    let doomed = house.pages[0].add_lead(Lead::person(clock::now().timestamp(), NAME, NEEDLES[2], "+15550177731"));
+    house.accepted(Webhook::lead(house.change(0, doomed)?).body()).await?;
+    let kept = house.lead(0, "Somebody Else").await?;
+    house.has_stored(0, &[doomed, kept]).await?;
+    let agency = house.tenants[0].agency.clone();
+    let erase = ["erase", "--agency", &agency, "--email", NEEDLES[2], "--yes"];
+    let mut cut_off = 0;
+    for millis in (5..).step_by(5) {
+        // What is not awaited any more is ended with kill -9.
+        let run = tokio::time::timeout(Duration::from_millis(millis), house.hub.run(&erase, &[])).await;
+        if let Ok(ended) = run {
+            ended?;
+            break;
+        }
+        cut_off += 1;
+    }
+    ensure!(cut_off > 0, "nothing was cut off");
+    let again: Value = serde_json::from_str(&house.hub.run(&erase, &[]).await?)?;
+    ensure!(again["database"]["leads"] == 0, "nothing was left: {again}");
+    house.has_stored(0, &[kept]).await?;
+    until("the disk", PATIENCE, || async {
+        let holding = holding(&house.hub.data_dir())?;
+        Ok(if holding.is_empty() { Ok(()) } else { Err(holding.join(", ")) })
+    })
+    .await
 }

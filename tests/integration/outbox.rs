@@ -180,6 +180,40 @@ async fn an_endpoint_that_is_gone_is_disabled_told_of_and_gets_what_it_missed_by
 }
 
 #[tokio::test]
+async fn nothing_is_sent_for_somebody_who_was_disabled_until_another_manager_takes_it_over() -> Result<()> {
+    let (house, receiver) = (House::open_with(hasty).await?, Receiver::start()?);
+    let tenant = &house.tenants[0];
+    let (endpoint, _) = house.endpoint(0, &receiver.url("/crm"), json!({})).await?;
+    house.lead(0, "Before").await?;
+    house.all_are(0, &endpoint, "delivered", 1).await?;
+    let bob = house.hub.add_user(&tenant.agency, "bob@example.com", "Bob", &[(&tenant.account, "manager")]).await?;
+    let token = house.hub.issue_token(&bob).await?;
+    house.hub.run(&["user", "disable", &tenant.user], &[]).await?;
+
+    house.lead(0, "After").await?;
+    let bob = Tenant { token, ..tenant.clone() };
+    let parked = until("the list of what wants attention", PATIENCE, || async {
+        // The hub has to hear of Bob first.
+        let Ok(listed) = ask(&house.hub, &bob, Method::GET, "/api/attention", json!({})).await else {
+            return Ok(Err("no list".to_owned()));
+        };
+        let items = listed["items"].as_array().context("no list")?;
+        let left = items.iter().find(|item| item["kind"] == "left_behind").cloned();
+        Ok(left.ok_or_else(|| listed.to_string()))
+    })
+    .await?;
+    ensure!(
+        parked["count"] == 1 && parked["reason"].as_str().is_some_and(|words| words.contains("take the endpoint over"))
+    );
+    ensure!(receiver.received("/crm").len() == 1, "it was sent for somebody who may not see it");
+
+    ask(&house.hub, &bob, Method::POST, &format!("{endpoint}/take-over"), json!({})).await?;
+    let all = arrived(&receiver, "/crm", 2).await?;
+    ensure!(all[1].json()["lead"]["name"] == "After", "{}", all[1].json());
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_was_claimed_ahead_does_not_go_to_an_endpoint_that_is_gone() -> Result<()> {
     let (house, receiver) =
         (House::open_with(|setup| hasty(setup).set("outbox.at_once", 1)).await?, Receiver::start()?);
