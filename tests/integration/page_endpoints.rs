@@ -107,3 +107,31 @@ async fn a_replay_is_counted_first_and_an_endpoint_is_tested_rotated_and_removed
     ensure!(browser.errors().await? == Vec::<String>::new());
     browser.close().await
 }
+
+#[tokio::test]
+async fn an_endpoint_that_nobody_answers_for_is_taken_over_and_stopped_and_resumed_for_an_account() -> Result<()> {
+    let Some(program) = chromedriver() else { return Ok(()) };
+    let (driver, house, receiver) = (Driver::start(&program).await?, open().await?, Receiver::start()?);
+    let tenant = &house.tenants[0];
+    let body = json!({"url": receiver.url("/crm"), "account": tenant.account, "types": ["new_lead"]});
+    let added = house.hub.http().post(house.hub.url("/api/endpoints")).bearer_auth(&tenant.token).json(&body);
+    added.send().await?.error_for_status()?;
+    house.hub.add_user(&tenant.agency, "bob@example.com", "Bob", &[(&tenant.account, "manager")]).await?;
+    house.hub.run(&["user", "disable", &tenant.user], &[]).await?;
+
+    let browser = Browser::open(&driver, &house.hub.url("/")).await?;
+    browser.sign_in("bob@example.com").await?;
+    browser.find(".side[href='#endpoints']").await?.click().await?;
+    browser.find_text(".item .badge", "Left behind").await?;
+    browser.find(".item-link").await?.click().await?;
+    browser.find_text(".cover .button", "Take over").await?.click().await?;
+    browser.find_text(".item .badge", "Healthy").await?;
+    browser.find_text(".covered small", "Bob answers for it").await?;
+    browser.find_text(".covered .button", "Stop").await?.click().await?;
+    browser.find_text(".covered .button", "Resume").await?.click().await?;
+    browser.find_text(".covered small", "Bob answers for it").await?;
+    house.lead(0, "Joe").await?;
+    browser.find_text(".delivery .badge", "Delivered").await?;
+    ensure!(browser.errors().await? == Vec::<String>::new());
+    browser.close().await
+}

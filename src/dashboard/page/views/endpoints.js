@@ -22,10 +22,11 @@ const place = ({ accounts: covered, url, description }) => {
 function Entry({ endpoint }) {
   const [word, tone] = HEALTH[endpoint.health.state] ?? HEALTH.healthy;
   const types = endpoint.types.map(typeName).join(", ");
+  const waiting = waits(endpoint.health);
   return html`
     <${Item} where=${address(endpoint.id)} tone=${tone} name=${endpointName(endpoint)} opened=${openedEndpoint.value === endpoint.id} end=${html`<${Badge} tone=${tone}>${word}<//>`}>
-      <p class="item-line"><bdi>${waits(endpoint.health) || types}</bdi></p>
-      <p class="item-place"><bdi>${place(endpoint) || types}</bdi></p>
+      <p class="item-line"><bdi>${waiting || types}</bdi></p>
+      <p class="item-place"><bdi>${place(endpoint) || (waiting && types)}</bdi></p>
     <//>
   `;
 }
