@@ -103,7 +103,10 @@ impl Base<'_> {
         };
         let dispatcher = Dispatcher::start_in_arbiter(&self.node, move |_| Dispatcher::new(context));
         let wake = dispatcher.clone().recipient();
-        Ok((dispatcher, outbox::Desk { settings, store, client, wake, pauses, metrics }))
+        Ok((
+            dispatcher,
+            outbox::Desk { settings, store, client, wake, pauses, metrics, tests: outbox::Tests::default() },
+        ))
     }
 
     /// The prospector, and the desk that wakes it.

@@ -24,7 +24,7 @@ mod settling;
 mod signature;
 
 pub use client::Client;
-pub use desk::{Desk, TestOutcome};
+pub use desk::{Desk, TestOutcome, Tests};
 pub use dispatcher::{Context, Dispatcher, Wake};
 pub use own::Own;
 pub use pauses::Pauses;

@@ -189,6 +189,7 @@ fn outbox_desk(store: Store) -> outbox::Desk {
         wake: Asleep.start().recipient(),
         pauses: outbox::Pauses::default(),
         metrics: Arc::new(Metrics::new()),
+        tests: outbox::Tests::default(),
     }
 }
 

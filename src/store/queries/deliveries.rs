@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::{
-    dsl::{count_star, sql},
+    dsl::{count_star, exists, sql},
     prelude::*,
     sql_types::{BigInt, Bool, Nullable},
 };
@@ -18,7 +18,7 @@ use crate::{
         delivery::DeliveryState,
     },
     store::{
-        Result,
+        Result, StoreError,
         audit::Trail,
         deliveries::{Delivery, DeliveryFilter, ListedAttempt, ParkedDeliveries, Replay, Traffic, Whose},
         schema::{deliveries, delivery_attempts, endpoints, outbox, replays},
@@ -28,6 +28,8 @@ use crate::{
 
 /// Rows that one statement names; both engines take as many.
 const NAMED: usize = 5_000;
+/// Replays of one agency that are under way at the same time.
+const REPLAYS_AT_ONCE: i64 = 4;
 /// Why a delivery is cancelled whose replay was.
 const CANCELLED: &str = "replay_cancelled";
 
@@ -258,6 +260,9 @@ pub(in crate::store) async fn replay(
         if total > i64::from(most) {
             return Ok(None);
         }
+        let of = endpoints::table.find(Word(endpoint)).select((endpoints::agency_id, endpoints::account_id));
+        let of: (Word<AgencyId>, Option<Word<AccountId>>) = of.first(c).await?;
+        refuse_more_replays(c, of.0.0).await?;
         let row = (
             replays::id.eq(Word(id)),
             replays::endpoint_id.eq(Word(endpoint)),
@@ -266,8 +271,6 @@ pub(in crate::store) async fn replay(
             replays::created_at.eq(now),
         );
         diesel::insert_into(replays::table).values(row).execute(c).await?;
-        let of = endpoints::table.find(Word(endpoint)).select((endpoints::agency_id, endpoints::account_id));
-        let of: (Word<AgencyId>, Option<Word<AccountId>>) = of.first(c).await?;
         let event = Event::new(Action::EndpointReplayed, of.0.0).within(of.1.map(|account| account.0)).on(endpoint);
         note(c, trail, event.with("replay_id", id.to_string()).with("deliveries", total)).await?;
         for rows in rows.chunks(NAMED) {
@@ -289,6 +292,27 @@ pub(in crate::store) async fn replay(
         progress(c, endpoint, id).await
     })
     .await
+}
+
+/// An agency has so many replays under way at most.
+async fn refuse_more_replays(c: &mut Conn, agency: AgencyId) -> Result<()> {
+    let is_under_way = exists(
+        deliveries::table
+            .filter(deliveries::replay_id.eq(replays::id.nullable()))
+            .filter(deliveries::finished_at.is_null()),
+    );
+    let under_way: i64 = replays::table
+        .inner_join(endpoints::table.on(endpoints::id.eq(replays::endpoint_id)))
+        .filter(endpoints::agency_id.eq(Word(agency)))
+        .filter(is_under_way)
+        .count()
+        .get_result(c)
+        .await?;
+    if under_way < REPLAYS_AT_ONCE {
+        return Ok(());
+    }
+    let words = format!("the agency has {REPLAYS_AT_ONCE} replays under way: wait for one to end, or cancel one");
+    Err(StoreError::Conflict(words))
 }
 
 pub(in crate::store) async fn progress(c: &mut Conn, endpoint: EndpointId, id: ReplayId) -> Result<Option<Replay>> {

@@ -128,5 +128,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     subscriptions,
     outbox,
     deliveries,
-    delivery_attempts
+    delivery_attempts,
+    replays
 );

@@ -9,7 +9,7 @@ use leadwire::{
         delivery::EVENT_TYPES,
         message::{Happening, Message, Owner},
     },
-    store::{Claimed, EndpointChange, Outcome},
+    store::{Claimed, DeliveryFilter, EndpointChange, Outcome, StoreError},
 };
 use serde_json::{Value, json};
 
@@ -30,6 +30,7 @@ on_both_engines! {
     what_is_delivered_stays_so_whoever_comes_late,
     an_endpoint_that_is_gone_is_disabled_and_its_deliveries_parked,
     what_is_done_is_pruned_and_what_waits_or_is_parked_stays,
+    an_agency_has_a_few_replays_under_way_and_keeps_no_other_from_replaying,
 }
 
 async fn every_change_in_prospecting_is_an_event_once(bench: Bench) {
@@ -254,7 +255,7 @@ async fn what_is_delivered_stays_so_whoever_comes_late(bench: Bench) {
     tell(&fast[0], Outcome::Retry(clock::now())).await;
     tell(&fast[0], Outcome::Retry(clock::now())).await;
     assert!(bench.claim(endpoint, 1).await.is_empty());
-    let listed = bench.store.deliveries(endpoint, &leadwire::store::DeliveryFilter::default(), None, 10).await.unwrap();
+    let listed = bench.store.deliveries(endpoint, &DeliveryFilter::default(), None, 10).await.unwrap();
     assert_eq!((listed[0].state.as_str(), listed[0].attempts.len()), ("delivered", 2));
     let logged = bench
         .lines("SELECT webhook_type || ' ' || trigger_table || ' ' || http_status AS line FROM webhook_logs")
@@ -295,4 +296,32 @@ async fn what_is_done_is_pruned_and_what_waits_or_is_parked_stays(bench: Bench) 
     assert_eq!(bench.types().await.len(), 2);
     let left = bench.lines("SELECT CAST(count(*) AS TEXT) AS line FROM delivery_attempts").await;
     assert_eq!(left, ["1"], "attempts go with their event");
+}
+
+async fn an_agency_has_a_few_replays_under_way_and_keeps_no_other_from_replaying(bench: Bench) {
+    let mut ends = Vec::new();
+    for account in [bench.account().await, bench.account().await] {
+        let endpoint = bench.endpoint(&account, None, &["new_lead"], false).await;
+        let leads: Vec<_> = (0..5).map(|number| lead(&account, number)).collect();
+        bench.store.insert_leads(&leads).await.unwrap();
+        bench.store.route_outbox(10).await.unwrap();
+        let claimed = bench.claim(endpoint, 10).await;
+        let all = claimed.iter().map(|claimed| settled(endpoint, claimed, Outcome::Delivered));
+        bench.store.settle_deliveries(all.collect()).await.unwrap();
+        ends.push((endpoint, claimed));
+    }
+    let replay = async |end: usize, number: usize| {
+        let (endpoint, claimed) = &ends[end];
+        let one = DeliveryFilter { event: Some(claimed[number].event), ..DeliveryFilter::default() };
+        bench.store.replay(*endpoint, &one, 10).await
+    };
+    let mut replays = Vec::new();
+    for number in 0..4 {
+        replays.push(replay(0, number).await.unwrap().unwrap().id);
+    }
+    let refused = replay(0, 4).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Conflict(why) if why.contains("4 replays under way")), "{refused}");
+    assert!(replay(1, 0).await.is_ok(), "another agency's");
+    bench.store.cancel_replay(ends[0].0, replays[0]).await.unwrap();
+    assert_eq!(replay(0, 4).await.unwrap().unwrap().total, 1);
 }
