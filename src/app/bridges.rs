@@ -4,7 +4,7 @@ use actix::Recipient;
 use futures_util::future::{BoxFuture, LocalBoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
-use super::left;
+use super::{left, shares};
 use crate::{
     api::{
         self, ApiError, ApiState, AttentionItem, AttentionSource, NotSynced, Publisher, SyncStats, Syncer, Unpublished,
@@ -155,9 +155,13 @@ impl Attentive {
         if let Some(account) = attention.account {
             return Some((account, attention.source));
         }
-        let source: SourceId = attention.external_id.as_ref()?.parse().ok()?;
-        let directory = self.directory.borrow().clone()?;
-        directory.sources.get(&source).map(|found| (found.account, Some(source)))
+        let (about, directory) = (attention.external_id.as_ref()?, self.directory.borrow().clone()?);
+        let source = match about.parse::<SourceId>() {
+            Ok(id) => directory.sources.get(&id)?,
+            // What was dropped is told to who has the secret that signed it.
+            Err(_) => shares::carrier(&directory, about.parse().ok()?)?,
+        };
+        Some((source.account, Some(source.id)))
     }
 }
 
@@ -210,6 +214,7 @@ impl AttentionSource for Attentive {
             items.extend(self.ailing().into_iter().filter(|ailing| accounts.contains(&ailing.account)));
             let directory = self.directory.borrow().clone();
             items.extend(directory.iter().flat_map(|directory| left::keys(directory, &accounts)));
+            items.extend(directory.iter().flat_map(|directory| shares::refused(&self.inbox, directory, &accounts)));
             match left::endpoints(&self.store, directory, &accounts).await {
                 Ok(outgoing) => items.extend(outgoing),
                 // The rest does not need the database, and its absence is no secret.
@@ -231,6 +236,13 @@ fn explain(attention: &Attention) -> String {
         "impossible" => "The platform says these can't be had.",
         "gave_up" => "Tried until they were too old: replay them when the platform works again.",
         "not_storable" => "Shown, but the database refuses the row.",
+        "dropped_unrouted" => {
+            "Webhooks about pages or accounts that no source stands for took more than the agency's share of the inbox, and \
+             the oldest were dropped: connect these as sources, or stop their webhooks at the platform."
+        }
+        "dropped_impossible" => {
+            "The platform says that these can't be had, they took the agency's share of the inbox, and the oldest were dropped."
+        }
         "late" => "Waiting for another try.",
         "unstored" => "Shown, but not in the database yet.",
         "bad_signature" => "Webhooks with a wrong signature came to this source's address: check the app secret.",

@@ -10,6 +10,7 @@ mod preflight;
 mod probes;
 mod requests;
 mod server;
+mod shares;
 mod upkeep;
 mod workers;
 
@@ -83,6 +84,7 @@ pub fn run(
         let (reconnections, reconnected) = mpsc::channel(RECONNECTIONS);
         let hub = Hub::build(&settings, reconnections).await?;
         housekeeping::start(&settings, &hub);
+        actix_rt::spawn(shares::keep(&settings, &hub));
         hub.metrics.booted("actors");
         let (address, server) = server::start(&settings, &hub)?;
         hub.metrics.booted("all");

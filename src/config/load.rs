@@ -230,6 +230,10 @@ fn nothing_kept(s: &Inbox) -> Vec<String> {
             s.commit_rows > 0 && s.failures_per_minute > 0,
             "inbox.commit_rows and inbox.failures_per_minute must be at least 1",
         ),
+        (
+            [s.unrouted_share, s.waiting_share].iter().all(|share| (0.001..=1.0).contains(share)),
+            "inbox.unrouted_share and inbox.waiting_share must be between 0.001 and 1",
+        ),
         (s.dedupe_retention >= s.retention, "inbox.dedupe_retention must not be shorter than inbox.retention"),
         (s.retention.as_secs() >= 48 * 3600, "inbox.retention must be at least 48h: platforms redeliver for 36h"),
     ];

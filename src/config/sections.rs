@@ -83,6 +83,8 @@ pub struct Inbox {
     #[serde(with = "humantime_serde")]
     pub log_retention: Duration,
     pub max_size: ByteSize,
+    pub unrouted_share: f64,
+    pub waiting_share: f64,
     pub quarantine: u32,
     pub failures_per_minute: u32,
     #[serde(with = "humantime_serde")]

@@ -58,11 +58,12 @@ pub struct Receiver {
     max_body: usize,
     queue: usize,
     quarantine: Quarantine,
+    inbox: Inbox,
     log: Sample,
 }
 
 impl Receiver {
-    /// `directory`: who is who; `inbox`: for the quarantine.
+    /// `directory`: who is who; `inbox`: for the quarantine, and for who is over their share.
     #[must_use]
     pub fn new(settings: &config::Settings, directory: Watch, inbox: Inbox, metrics: Arc<Metrics>) -> Self {
         let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
@@ -77,7 +78,8 @@ impl Receiver {
             doors: Doors::new(settings),
             max_body,
             queue,
-            quarantine: Quarantine::new(&settings.inbox, inbox),
+            quarantine: Quarantine::new(&settings.inbox, inbox.clone()),
+            inbox,
             log: Sample::default(),
         }
     }
@@ -119,6 +121,9 @@ impl Receiver {
             return Err(Refused::Incomplete(answer));
         }
         let delivery = delivery(head, &door, &opened, &bytes, &directory);
+        if self.inbox.refuses(&delivery, &directory) {
+            return Err(Refused::OverShare);
+        }
         let (reply, answer) = oneshot::channel();
         if !ingester.accept(Accept { delivery, held: room, reply }) {
             return Err(Refused::Full);

@@ -11,7 +11,7 @@ use actix_web::{
     HttpResponse,
     http::{StatusCode, header},
 };
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::{
     providers::Answer,
@@ -25,10 +25,14 @@ use crate::{
 
 /// What a platform that was refused for lack of room is told to wait, in seconds.
 const RETRY_AFTER: u64 = 5;
+/// A person has to do something first.
+const RETRY_OVER_SHARE: u64 = 60;
 /// Of each outcome at most one line is logged in this time.
 const QUIET: Duration = Duration::from_secs(1);
 /// Refused webhooks kept a second at most: whoever sends garbage must not keep the inbox busy.
 const KEPT_PER_SECOND: u32 = 20;
+/// And so many of one address, so that the others' are kept as well.
+const KEPT_OF_ONE: u32 = 5;
 
 /// Why a POST was not accepted.
 pub(super) enum Refused {
@@ -38,6 +42,8 @@ pub(super) enum Refused {
     Slow,
     Broken,
     Full,
+    /// What waits of its agency takes more than its share of the inbox.
+    OverShare,
     /// It was being received when the room was needed for others.
     MadeRoom,
     BadSignature(Answer),
@@ -55,6 +61,7 @@ impl Refused {
             Self::Slow => "too_slow",
             Self::Broken => "broken_off",
             Self::Full => "unavailable",
+            Self::OverShare => "over_share",
             Self::MadeRoom => "made_room",
             Self::BadSignature(_) => "bad_signature",
             Self::TooOften(_) => "too_often",
@@ -71,6 +78,11 @@ impl Refused {
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "Too slow", None),
             Self::Broken => (StatusCode::BAD_REQUEST, "The body broke off", None),
             Self::Full | Self::MadeRoom => (unavailable, "Not kept, try again", Some(RETRY_AFTER)),
+            Self::OverShare => {
+                let text = "Not kept, try again: what waits of this agency takes all of its share of the inbox; its attention \
+                            list says why";
+                (unavailable, text, Some(RETRY_OVER_SHARE))
+            }
             Self::TooOften(wait) => {
                 let text = "Too many webhooks with a wrong secret or signature came from this address";
                 (StatusCode::TOO_MANY_REQUESTS, text, Some(wait.as_secs() + 1))
@@ -122,14 +134,17 @@ pub(super) struct Quarantine {
     inbox: Inbox,
     most: u32,
     rate: DefaultDirectRateLimiter,
+    /// By source, as the next.
+    rates: DefaultKeyedRateLimiter<String>,
     /// Since the last that was kept, by source: at most as many as there are sources.
     refusals: Mutex<HashMap<String, i64>>,
 }
 
 impl Quarantine {
     pub fn new(settings: &config::Inbox, inbox: Inbox) -> Self {
-        let quota = Quota::per_second(NonZeroU32::new(KEPT_PER_SECOND).unwrap_or(NonZeroU32::MIN));
-        Self { inbox, most: settings.quarantine, rate: RateLimiter::direct(quota), refusals: Mutex::default() }
+        let quota = |most| Quota::per_second(NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN));
+        let (rate, rates) = (RateLimiter::direct(quota(KEPT_PER_SECOND)), RateLimiter::keyed(quota(KEPT_OF_ONE)));
+        Self { inbox, most: settings.quarantine, rate, rates, refusals: Mutex::default() }
     }
 
     /// Counts a refusal at a source's address. If this one may be kept: how many there were since the last that was.
@@ -137,7 +152,9 @@ impl Quarantine {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         let count = refusals.entry(source.to_owned()).or_insert(0);
         *count += 1;
-        self.rate.check().ok().map(|()| std::mem::take(count))
+        let source = source.to_owned();
+        let may = self.rates.check_key(&source).is_ok() && self.rate.check().is_ok();
+        may.then(|| std::mem::take(count))
     }
 
     /// Never waited for.

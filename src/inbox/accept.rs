@@ -3,7 +3,10 @@
 use std::{borrow::Cow, sync::atomic::Ordering};
 
 use bytes::Bytes;
-use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection};
+use diesel::{
+    ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection,
+    sql_types::{BigInt, Text},
+};
 
 use super::{
     Inbox, InboxError, ParkReason,
@@ -86,7 +89,8 @@ impl Inbox {
         self.writer.write(rows, change).await
     }
 
-    /// Keeps a refused POST for a look; beyond `limit` the oldest goes. `count`: how many there were at its address
+    /// Keeps a refused POST for a look; beyond `limit` the oldest goes, and beyond a quarter of it the oldest of the same
+    /// address. `count`: how many there were at its address
     /// since the last that was kept, itself included.
     ///
     /// # Errors
@@ -102,6 +106,13 @@ impl Inbox {
                     quarantine::body.eq(&refused.body[..]),
                 ))
                 .execute(c)?;
+            diesel::sql_query(
+                "DELETE FROM quarantine WHERE path = ?1 AND seq <= \
+                 (SELECT seq FROM quarantine WHERE path = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
+            )
+            .bind::<Text, _>(&refused.path)
+            .bind::<BigInt, _>(i64::from(limit / 4).max(1))
+            .execute(c)?;
             let newest: Option<i64> = quarantine::table.select(diesel::dsl::max(quarantine::seq)).first(c)?;
             let oldest = newest.unwrap_or(0) - i64::from(limit);
             diesel::delete(quarantine::table.filter(quarantine::seq.le(oldest))).execute(c)?;

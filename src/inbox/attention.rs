@@ -24,10 +24,12 @@ pub struct Attention {
     pub account: Option<AccountId>,
     /// Through which source they came.
     pub source: Option<SourceId>,
-    /// Why: a [`ParkReason`], `late` for events that wait for another try,
-    /// `unstored`, or `bad_signature` for POSTs that were refused.
+    /// Why: a [`ParkReason`](super::ParkReason), `late` for events that wait for another try, `unstored`, `dropped_unrouted` or
+    /// `dropped_impossible` for events that went because their owner was over its share, or `bad_signature` for POSTs that
+    /// were refused.
     pub reason: String,
-    /// The page, for events that nobody has claimed; the source, or nothing, whose address got a bad signature.
+    /// The page, for events that nobody has claimed; their scope, when they were dropped; the source, or nothing, whose
+    /// address got a bad signature.
     pub external_id: Option<String>,
     /// How many.
     pub count: u64,
@@ -87,7 +89,7 @@ struct Look {
 
 impl Inbox {
     /// Everything of accounts that is parked, late (received more than a minute ago and not published) or not stored for a
-    /// minute, and refused webhooks. What is late or not stored may be as of seconds ago, when there is much of it.
+    /// minute, what was dropped, and refused webhooks. What is late or not stored may be as of seconds ago, when there is much of it.
     ///
     /// # Errors
     /// If the file can't be read.
@@ -98,6 +100,8 @@ impl Inbox {
                         coalesce((SELECT e.received_at FROM events e WHERE e.state = 3 AND e.account = p.account \
                                   AND e.source = p.source AND e.reason = p.reason ORDER BY e.seq LIMIT 1), 0) AS oldest \
                    FROM parked p WHERE p.account != x'' \
+                 UNION ALL SELECT nullif(account, x''), NULL, 'dropped_' || reason, scope, events, NULL, first_at \
+                   FROM dropped \
                  UNION ALL SELECT NULL, NULL, 'bad_signature', path, refused, NULL, first_at FROM refusals",
             )
             .load(c)?;

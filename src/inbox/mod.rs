@@ -17,6 +17,7 @@ mod readers;
 mod release;
 mod rows;
 mod schema;
+mod shares;
 mod sweep;
 mod synced;
 mod tombstone;
@@ -29,6 +30,8 @@ mod writer;
 mod erase_tests;
 #[cfg(test)]
 mod release_tests;
+#[cfg(test)]
+mod shares_tests;
 #[cfg(test)]
 mod tests;
 
@@ -55,6 +58,7 @@ pub use prune::Limits;
 use readers::Readers;
 pub use release::Selection;
 pub use schema::State;
+pub use shares::{Shares, Weighed};
 pub use sweep::{Sweep, Swept};
 pub use tombstone::ERASED;
 pub use unstored::{Kept, Unstored};
@@ -98,6 +102,7 @@ pub struct Inbox {
     /// Something was read for the first time.
     seen: Arc<Notify>,
     gone: erase::Gone,
+    over: shares::Over,
 }
 
 impl Inbox {
@@ -144,6 +149,7 @@ impl Inbox {
             full: Arc::default(),
             seen: Arc::default(),
             gone,
+            over: shares::Over::default(),
         })
     }
 

@@ -19,7 +19,7 @@ use crate::domain::{
 const MANY: usize = 10_000;
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn source() -> Source {
+pub(super) fn source() -> Source {
     Source {
         id: SourceId::generate(),
         agency: AgencyId::generate(),
@@ -36,16 +36,20 @@ fn source() -> Source {
 }
 
 fn unrouted(number: usize) -> NewEvent {
+    unrouted_by(Scope::Hub, number)
+}
+
+pub(super) fn unrouted_by(scope: Scope, number: usize) -> NewEvent {
     let platform_id = number.to_string();
     NewEvent {
-        id: NewEvent::key("unrouted:hub:77", SourceKind::Meta, &platform_id, EventKind::Lead),
+        id: NewEvent::key(&format!("unrouted:{scope}:77"), SourceKind::Meta, &platform_id, EventKind::Lead),
         external_id: "77".to_owned(),
-        fate: Fate::Unrouted { scope: Scope::Hub },
+        fate: Fate::Unrouted { scope },
         ..lead(AccountId::generate(), &platform_id)
     }
 }
 
-fn of(source: &Source, number: usize) -> NewEvent {
+pub(super) fn of(source: &Source, number: usize) -> NewEvent {
     NewEvent {
         fate: Fate::Work { account: source.account, source: source.id },
         ..lead(source.account, &number.to_string())
@@ -53,13 +57,13 @@ fn of(source: &Source, number: usize) -> NewEvent {
 }
 
 impl Inbox {
-    async fn park_all(&self, reason: &'static str) {
+    pub(super) async fn park_all(&self, reason: &'static str) {
         let statement = format!("UPDATE events SET state = 3, reason = '{reason}' WHERE state = 0");
         self.writer.write(1, move |c| c.batch_execute(&statement)).await.unwrap();
     }
 
     /// Whether the counts are those of the events.
-    async fn counts_are_right(&self) -> bool {
+    pub(super) async fn counts_are_right(&self) -> bool {
         #[derive(QueryableByName)]
         struct Wrong {
             #[diesel(sql_type = BigInt)]

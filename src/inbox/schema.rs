@@ -105,7 +105,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events, log);
 
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "
     CREATE TABLE meta (epoch INTEGER NOT NULL) STRICT;
     INSERT INTO meta VALUES (0);
@@ -204,6 +204,11 @@ const STEPS: [&str; 6] = [
         INSERT INTO parking SELECT NEW.account, NEW.source, NEW.scope, NEW.reason, 1, NEW.weight, NEW.detail
         WHERE NEW.state = 3;
      END;",
+    // Parked events that were removed because their owner was over its share; `account` is empty for unrouted ones.
+    "CREATE TABLE dropped (
+        account BLOB NOT NULL, scope TEXT NOT NULL, reason TEXT NOT NULL, events INTEGER NOT NULL, first_at INTEGER NOT NULL,
+        last_at INTEGER NOT NULL, PRIMARY KEY (account, scope, reason)
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 #[derive(QueryableByName)]

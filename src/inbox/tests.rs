@@ -256,11 +256,16 @@ async fn the_quarantine_is_capped() {
         body: bytes::Bytes::from_static(b"x"),
     };
     for _ in 0..5 {
-        inbox.quarantine(refused.clone(), 2, 3).await.unwrap();
+        inbox.quarantine(refused.clone(), 2, 12).await.unwrap();
     }
-    assert_eq!(inbox.quarantined().await.unwrap(), 3);
+    assert_eq!(inbox.quarantined().await.unwrap(), 3, "a quarter of it is for one address");
     let attention = inbox.attention(now()).await.unwrap();
     assert_eq!((attention[0].reason.as_str(), attention[0].count), ("bad_signature", 10));
+    for number in 0..20 {
+        let refused = Quarantined { path: number.to_string(), ..refused.clone() };
+        inbox.quarantine(refused, 2, 12).await.unwrap();
+    }
+    assert_eq!(inbox.quarantined().await.unwrap(), 12);
 }
 
 /// An envelope that names the one before it.

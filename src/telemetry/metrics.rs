@@ -54,6 +54,10 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     pub parked_events: Counters,
     pub deferred_events: Counters,
+    /// Parked events that were removed because their owner was over its share.
+    pub dropped_events: Counters,
+    /// Agencies whose webhooks are refused because what waits of them takes more than their share.
+    pub agencies_over_share: Gauge,
     pub platform_calls: Counters,
     pub platform_seconds: Histogram,
     pub sends: Counters,
@@ -125,6 +129,8 @@ impl Metrics {
             commit_seconds: seconds(),
             parked_events: Counters::default(),
             deferred_events: Counters::default(),
+            dropped_events: Counters::default(),
+            agencies_over_share: Gauge::default(),
             platform_calls: Counters::default(),
             platform_seconds: seconds(),
             sends: Counters::default(),
@@ -183,6 +189,8 @@ impl Metrics {
         r.register_with_unit("inbox_commit", "From handing webhooks to the inbox until they are durable", Unit::Seconds, self.commit_seconds.clone());
         r.register("parked_events", "Events parked, by reason", self.parked_events.clone());
         r.register("deferred_events", "Events put off, by reason", self.deferred_events.clone());
+        r.register("dropped_events", "Parked events removed because their owner was over its share of the inbox, by reason", self.dropped_events.clone());
+        r.register("agencies_over_share", "Agencies whose webhooks get 503 because what waits of them takes more than their share", self.agencies_over_share.clone());
         r.register("platform_calls", "Calls to platforms' APIs, by outcome", self.platform_calls.clone());
         r.register_with_unit("platform_call", "How long calls to platforms' APIs take", Unit::Seconds, self.platform_seconds.clone());
         r.register("sends", "Replies to platforms, by what became of them", self.sends.clone());

@@ -264,3 +264,37 @@ async fn a_lead_of_one_page_is_not_had_with_the_id_of_another() -> Result<()> {
     ensure!(house.pages[0].answered() == 1, "another page's lead was given away");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_agency_whose_parked_leads_take_its_share_is_refused_alone_until_they_go_on() -> Result<()> {
+    let house =
+        House::open_with(|setup| setup.set("inbox.max_size", "64MiB").set("inbox.waiting_share", 0.001)).await?;
+    let mut session = house.session(1).await?;
+    house.pages[0].expire_token();
+    let mut ids = Vec::new();
+    for number in 0..150 {
+        ids.push(house.lead(0, &format!("Person {number}")).await?);
+    }
+    let item = house.wants_attention(0, "over_share", 1).await?;
+    ensure!(item["account"] == house.tenants[0].account.as_str(), "{item}");
+    let refused = Lead::person(clock::now().timestamp(), "Late", "late@example.com", "+16195550102");
+    let refused = house.pages[0].add_lead(refused);
+    let answer = house.post(Webhook::lead(house.change(0, refused)?).body()).await?;
+    ensure!(answer.status() == StatusCode::SERVICE_UNAVAILABLE && answer.headers().contains_key("retry-after"));
+    ensure!(answer.text().await?.contains("share of the inbox"));
+    ensure!((house.hub.metric("leadwire_agencies_over_share").await? - 1.0).abs() < f64::EPSILON);
+
+    let other = house.lead(1, "Undisturbed").await?;
+    ensure!(next_lead(&mut session).await? == other);
+    ensure!(house.attention(1).await?.is_empty(), "the other agency has nothing to attend to");
+
+    house.pages[0].set_token("token_new");
+    house.hub.set_source_token(&house.tenants[0].source, "token_new").await?;
+    until("room for the refused one", PATIENCE, || async {
+        let status = house.post(Webhook::lead(house.change(0, refused)?).body()).await?.status();
+        Ok(if status == StatusCode::OK { Ok(()) } else { Err(status.to_string()) })
+    })
+    .await?;
+    ids.push(refused);
+    house.has_stored(0, &ids).await
+}
