@@ -13,6 +13,7 @@
 //! Intervals and sizes are those that the suites ask for.
 
 use std::{
+    cell::Cell,
     env,
     net::{IpAddr, SocketAddr, TcpListener},
     rc::Rc,
@@ -179,7 +180,7 @@ async fn echo(request: Request, framed: Framed<TcpStream, h1::Codec>) -> Result<
     let wire = Wire::new(parts.io, Encoding::Native, 2 * LARGEST);
     actix_rt::spawn(async move {
         let line = Line(Rc::clone(&wire));
-        let mut messages = Frames::new(Rc::clone(&wire), parts.read_buf, LARGEST);
+        let mut messages = Frames::new(Rc::clone(&wire), parts.read_buf, Rc::new(Cell::new(LARGEST)));
         while let Some(inbound) = messages.next().await {
             match inbound {
                 Inbound::Close => return wire.end_answered(),

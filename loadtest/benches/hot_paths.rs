@@ -35,7 +35,7 @@ use leadwire::{
         presence::Presence,
         protocol::Refusal,
         rooms,
-        shard::{ShardParts, ShardState, Subscribe},
+        shard::{RoomName, ShardParts, ShardState, Subscribe},
         wire::Wire,
     },
     telemetry::Metrics,
@@ -320,7 +320,7 @@ fn connected(shard: &Rc<ShardState>, account: AccountId) -> Vec<TcpStream> {
         let seat = shard.limits.admit_address(peer.ip()).expect("a seat");
         let key = shard.enter(Wire::new(socket, Encoding::Native, limit), seat);
         shard.identify(key, principal.clone()).expect("a seat");
-        let (room, types) = (Some(Room::Account(account)), rooms::ANY_TYPE);
+        let (room, types) = (RoomName::One(Room::Account(account)), rooms::ANY_TYPE);
         let asked = Subscribe { name: String::new(), room, types, since: None, reference: None };
         shard.subscribe(key, asked).expect("a member");
         client

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use super::{AccountId, ChatId};
 
 /// Where an envelope goes. A room cannot be made without the account that it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Room {
     /// Everything of one account that any of its members may see.
     Account(AccountId),

@@ -1,5 +1,6 @@
 //! Logs and metrics: one subscriber for the process, one typed struct of metrics handed to whoever counts.
 
+mod lasting;
 mod metrics;
 mod seldom;
 
@@ -9,6 +10,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use crate::config::{LogFormat, Telemetry};
 
+pub use lasting::{ended, lasting, watched};
 pub use metrics::{Labelled, Metrics, Requested, Staged};
 pub use seldom::Seldom;
 

@@ -16,6 +16,8 @@ const STEADY_AFTER = 10_000;
 const LOOK_EVERY = 5000;
 const SLEPT = 10_000;
 const SLEPT_HIDDEN = 90_000;
+/** The names that stand for all rooms of a kind. @type {Record<string, string>} */
+const GROUPS = { account: "dashboard", operators: "operators" };
 /** A connection that is asked whether it is still there has so long to answer. */
 const ANSWER_WITHIN = 4000;
 
@@ -40,7 +42,7 @@ function socketUrl(url) {
  * @typedef {object} Subscription
  * @property {string} name
  * @property {string[]} [types]
- * @property {Set<string>} [group] for `dashboard`: the rooms that it stands for
+ * @property {Set<string>} [group] for `dashboard` and `operators`: the rooms that it stands for
  * @property {import("./leadwire.js").Since} [since] what it was asked for with
  * @property {number} mends repeated in short time, because something was missing
  * @property {number} mendedAt
@@ -270,7 +272,7 @@ export class Connection {
 
   /** The subscription by which we hear a room. @param {string} room */
   covering(room) {
-    return this.subscriptions.get(room) ?? [...this.subscriptions.values()].find(({ group }) => group);
+    return this.subscriptions.get(room) ?? this.subscriptions.get(GROUPS[room.slice(0, room.indexOf(":"))] ?? "");
   }
 
   /** Whether only some types of a room were asked for: then gaps are meant to be there. @param {string} room */
@@ -282,7 +284,7 @@ export class Connection {
   enter(subscription) {
     const { name, group, types } = subscription;
     clearTimeout(subscription.timer);
-    const wanted = (/** @type {string} */ room) => (group ? group.has(room) || !this.subscriptions.has(room) : room === name);
+    const wanted = (/** @type {string} */ room) => group?.has(room) || this.covering(room) === subscription;
     const since = (subscription.since = this.rooms.hold(wanted));
     this.unanswered.add(subscription);
     this.sending?.ask({ type: "subscribe", room: name, since, types }, (reply) => {

@@ -119,7 +119,7 @@ export interface Reply {
 export interface Frames {
   /** `heartbeat` in seconds; `rooms` are those that may be entered; `resume`: whether `since` brings back what was missed. */
   welcome: { type: "welcome"; session: string; user: string; heartbeat: number; rooms: string[]; resume: boolean };
-  /** What was missed follows, up to `position`; from there the room is live. `rooms`: for `dashboard`, those that it stands for. */
+  /** What was missed follows, up to `position`; from there the room is live. `rooms`: for `dashboard` and `operators`, those that it stands for. */
   subscribed: {
     type: "subscribed";
     room: string;

@@ -12,7 +12,7 @@ use super::super::{
     limits::Seat,
     protocol::{Asked, ClientFrame, Refusal, ServerFrame, Since},
     rooms::{ANY_TYPE, MESSAGES, type_bit},
-    shard::{Acked, JoinError, ShardState, Subscribe},
+    shard::{Acked, JoinError, RoomName, ShardState, Subscribe, may_see},
     wire::Wire,
 };
 use crate::{
@@ -20,8 +20,12 @@ use crate::{
     domain::Room,
 };
 
-/// The room that stands for every account the user may see.
+/// The name that stands for every account the user may see.
 pub const DASHBOARD: &str = "dashboard";
+/// The name that stands for the operators' rooms of every account the user may run.
+const OPERATORS: &str = "operators";
+/// What the position of a room takes in a frame, in bytes: its name, and two numbers.
+const PLACE: usize = 96;
 
 /// One session's side of its shard; the session is over when it is dropped.
 pub struct Conversation {
@@ -94,6 +98,14 @@ impl Conversation {
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.shard.principal(self.key).is_some()
+    }
+
+    /// How large a frame of the client may be: where it is in each room that it may see has to fit into one.
+    #[must_use]
+    pub fn max_frame(&self) -> usize {
+        let settled = usize::try_from(self.shard.settings.max_frame.as_u64()).unwrap_or(usize::MAX);
+        let rooms = self.shard.principal(self.key).map_or(0, |principal| principal.grants.len());
+        settled.max(rooms.saturating_mul(PLACE))
     }
 
     /// Answers a frame of JSON text.
@@ -206,7 +218,8 @@ impl Conversation {
         if self.wire.encoding() != Encoding::Plain {
             return true;
         }
-        let asked = Subscribe { name: DASHBOARD.to_owned(), room: None, types: MESSAGES, since: None, reference: None };
+        let (name, room) = (DASHBOARD.to_owned(), RoomName::Dashboard);
+        let asked = Subscribe { name, room, types: MESSAGES, since: None, reference: None };
         let Err(refused) = self.shard.subscribe(self.key, asked) else { return true };
         self.close(match refused {
             JoinError::Forbidden => Close::Forbidden,
@@ -240,13 +253,12 @@ impl Conversation {
     fn welcome(&self) {
         let Some(principal) = self.shard.principal(self.key) else { return };
         let Some(session) = self.shard.session(self.key) else { return };
+        let of = |account| [Room::Account(account), Room::Operators(account)];
+        let seen = principal.accounts().into_iter().flat_map(of).filter(|room| may_see(&principal, *room));
+        let seen: Vec<Room> = seen.collect();
         let mut rooms = vec![DASHBOARD.to_owned()];
-        for account in principal.accounts() {
-            rooms.push(Room::Account(account).to_string());
-            if principal.role_in(account).is_some_and(crate::domain::Role::may_operate) {
-                rooms.push(Room::Operators(account).to_string());
-            }
-        }
+        rooms.extend(seen.iter().any(|room| matches!(room, Room::Operators(_))).then(|| OPERATORS.to_owned()));
+        rooms.extend(seen.iter().map(Room::to_string));
         self.send(&ServerFrame::Welcome {
             session,
             user: principal.subject.to_string(),
@@ -264,23 +276,25 @@ impl Drop for Conversation {
     }
 }
 
-/// A room's name; `None` is the dashboard.
-fn read_room(name: &str) -> Result<Option<Room>, Refusal> {
-    if name == DASHBOARD {
-        return Ok(None);
+fn read_room(name: &str) -> Result<RoomName, Refusal> {
+    match name {
+        DASHBOARD => Ok(RoomName::Dashboard),
+        OPERATORS => Ok(RoomName::Operators),
+        name => name.parse().map(RoomName::One).map_err(|error: crate::domain::room::ParseRoomError| Refusal {
+            code: "no_such_room",
+            message: error.to_string(),
+        }),
     }
-    name.parse().map(Some).map_err(|error: crate::domain::room::ParseRoomError| Refusal {
-        code: "no_such_room",
-        message: error.to_string(),
-    })
 }
 
 /// The name of one room.
 fn read_one_room(name: &str) -> Result<Room, Refusal> {
-    read_room(name)?.ok_or_else(|| Refusal {
-        code: "no_such_room",
-        message: "name one room: `dashboard` stands for several".to_owned(),
-    })
+    match read_room(name)? {
+        RoomName::One(room) => Ok(room),
+        RoomName::Dashboard | RoomName::Operators => {
+            Err(Refusal { code: "no_such_room", message: format!("name one room: `{name}` stands for several") })
+        }
+    }
 }
 
 /// The name of a room that envelopes have their positions in.

@@ -4,7 +4,7 @@
 //! first, before anything is kept. An idle session keeps no buffer: bytes are read into one that the thread shares.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     pin::Pin,
     rc::Rc,
@@ -55,7 +55,7 @@ pub struct Frames {
     wire: Rc<Wire>,
     partial: BytesMut,
     codec: Codec,
-    limit: usize,
+    limit: Rc<Cell<usize>>,
     message: Option<Message>,
     /// So many bytes of the text of a frame that is not whole yet are whole characters.
     whole: usize,
@@ -85,14 +85,16 @@ impl Message {
 }
 
 impl Frames {
-    /// Reads from the wire's socket; `read` came before.
+    /// Reads from the wire's socket; `read` came before. `limit`: bytes of a message at most, as of when it comes.
     #[must_use]
-    pub fn new(wire: Rc<Wire>, read: BytesMut, limit: usize) -> Self {
-        Self { wire, partial: read, codec: Codec::new().max_size(limit), limit, message: None, whole: 0, over: false }
+    pub fn new(wire: Rc<Wire>, read: BytesMut, limit: Rc<Cell<usize>>) -> Self {
+        // What a header announces is held against the limit before the codec sees it.
+        let codec = Codec::new().max_size(usize::MAX);
+        Self { wire, partial: read, codec, limit, message: None, whole: 0, over: false }
     }
 
     fn take(&mut self) -> Option<Inbound> {
-        if announced(&self.partial) > self.limit as u64 {
+        if announced(&self.partial) > self.limit.get() as u64 {
             return Some(Inbound::Broken(Close::TooLarge));
         }
         let inbound = match self.codec.decode(&mut self.partial) {
@@ -129,12 +131,12 @@ impl Frames {
             Frame::Continuation(Item::FirstText(data)) => self.begin(true, &data)?,
             Frame::Continuation(Item::FirstBinary(data)) => self.begin(false, &data)?,
             Frame::Continuation(Item::Continue(data)) => {
-                self.message.as_mut().ok_or(Close::WebSocket)?.add(&data, self.limit)?;
+                self.message.as_mut().ok_or(Close::WebSocket)?.add(&data, self.limit.get())?;
                 Inbound::Part
             }
             Frame::Continuation(Item::Last(data)) => {
                 let mut message = self.message.take().ok_or(Close::WebSocket)?;
-                message.add(&data, self.limit)?;
+                message.add(&data, self.limit.get())?;
                 if message.text {
                     Inbound::Text(text(message.payload.into())?)
                 } else {
@@ -149,7 +151,7 @@ impl Frames {
 
     fn begin(&mut self, text: bool, data: &[u8]) -> Result<Inbound, Close> {
         let message = self.message.insert(Message { text, payload: BytesMut::new(), checked: 0 });
-        message.add(data, self.limit)?;
+        message.add(data, self.limit.get())?;
         Ok(Inbound::Part)
     }
 
@@ -233,7 +235,7 @@ impl Stream for Frames {
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) fn heard<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limit: usize) -> Vec<Inbound> {
     let wire = Wire::pulled(crate::realtime::encode::Encoding::Native, limit, None);
-    let (mut frames, mut heard) = (Frames::new(wire, BytesMut::new(), limit), Vec::new());
+    let (mut frames, mut heard) = (Frames::new(wire, BytesMut::new(), Rc::new(Cell::new(limit))), Vec::new());
     for piece in pieces {
         frames.partial.extend_from_slice(piece);
         while let Some(inbound) = frames.take() {
@@ -261,7 +263,8 @@ mod tests {
     }
 
     fn joined(fragments: &[&[u8]], limit: usize) -> Vec<Inbound> {
-        let mut frames = Frames::new(Wire::pulled(Encoding::Native, limit, None), BytesMut::new(), limit);
+        let wire = Wire::pulled(Encoding::Native, limit, None);
+        let mut frames = Frames::new(wire, BytesMut::new(), Rc::new(Cell::new(limit)));
         let (first, rest) = fragments.split_first().unwrap();
         let mut items = vec![Item::FirstText(Bytes::copy_from_slice(first))];
         items.extend(rest.iter().map(|data| Item::Continue(Bytes::copy_from_slice(data))));
@@ -284,7 +287,8 @@ mod tests {
             let masked = payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask);
             [first, 0x80 | announced].into_iter().chain(MASK).chain(masked).collect()
         };
-        let mut frames = Frames::new(Wire::pulled(Encoding::Native, 99, None), BytesMut::new(), 99);
+        let wire = Wire::pulled(Encoding::Native, 99, None);
+        let mut frames = Frames::new(wire, BytesMut::new(), Rc::new(Cell::new(99)));
         let mut feed = |bytes: &[u8]| {
             frames.partial.extend_from_slice(bytes);
             frames.take()

@@ -8,7 +8,7 @@ mod frames;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, StreamHandler, WrapFuture, dev::ContextFutureSpawner,
@@ -31,21 +31,22 @@ pub use frames::{Frames, Inbound};
 pub struct Session {
     conversation: Conversation,
     head: Credentials,
+    max_frame: Rc<Cell<usize>>,
 }
 
 impl Session {
     /// Starts a session on an upgraded socket. `read`: bytes that came along with the request; `head`: what the
     /// request says about who sent it.
     pub fn open(shard: &Rc<ShardState>, wire: Rc<Wire>, read: BytesMut, head: Credentials, address: Seat) {
-        let limit = usize::try_from(shard.settings.max_frame.as_u64()).unwrap_or(usize::MAX);
         let conversation = Conversation::open(shard, Rc::clone(&wire), address);
+        let max_frame = Rc::new(Cell::new(conversation.max_frame()));
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(1);
-            ctx.add_stream(Frames::new(wire, read, limit));
+            ctx.add_stream(Frames::new(wire, read, Rc::clone(&max_frame)));
             if head.cookie_refused {
                 conversation.cookie_refused();
             }
-            Self { conversation, head }
+            Self { conversation, head, max_frame }
         });
     }
 
@@ -83,6 +84,7 @@ impl Session {
         .into_actor(self)
         .map(|outcome, session, _| {
             session.conversation.authenticated(outcome, reference);
+            session.max_frame.set(session.conversation.max_frame());
         })
         .wait(ctx);
     }

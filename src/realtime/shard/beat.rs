@@ -3,13 +3,16 @@
 use super::{Member, ShardState, vitals::Due};
 use crate::{
     config::Realtime,
-    domain::clock,
+    domain::{Room, clock},
     realtime::{
         close::Close,
         encode::{self, Encoding},
         protocol::ServerFrame,
     },
 };
+
+/// Rooms whose positions a heartbeat tells; with more, each beat tells those of the next ones.
+const TOLD: usize = 200;
 
 impl ShardState {
     /// Once a second: heartbeats for the sessions whose turn it is, deadlines for all.
@@ -32,12 +35,13 @@ impl ShardState {
                 }
             }
             if key as u64 % period == tick % period {
-                self.heartbeat(member);
+                self.heartbeat(member, tick / period);
             }
         }
     }
 
-    fn heartbeat(&self, member: &mut Member) {
+    /// `beat`: how many came before.
+    fn heartbeat(&self, member: &mut Member, beat: u64) {
         let encoding = member.wire.encoding();
         if encoding == Encoding::SocketIo {
             // Its transport has heartbeats of its own.
@@ -50,8 +54,10 @@ impl ShardState {
         }
         let rooms = self.rooms.borrow();
         // Where it is catching up it would take for lost what is still to come.
-        let live = member.membership.rooms().filter(|room| !member.is_catching_up(*room));
-        let positions = live.map(|room| (room.to_string(), rooms.top(room))).collect();
+        let live: Vec<Room> = member.membership.rooms().filter(|room| !member.is_catching_up(*room)).collect();
+        let turn = usize::try_from(beat % live.len().div_ceil(TOLD).max(1) as u64).unwrap_or(0);
+        let told = live.chunks(TOLD).nth(turn).unwrap_or_default();
+        let positions = told.iter().map(|room| (room.to_string(), rooms.top(*room))).collect();
         drop(rooms);
         self.send(&member.wire, &ServerFrame::Heartbeat { positions });
         if let Some(ping) = encode::ping(encoding) {

@@ -8,7 +8,7 @@ use std::{rc::Rc, time::Duration};
 
 use super::{
     ShardState,
-    subscribe::{Standing, Subscribe},
+    subscribe::{BEGINNING, Standing},
 };
 use crate::{
     domain::{Room, envelope::Position},
@@ -130,20 +130,21 @@ impl CatchUp {
         let mut members = self.shard.members.borrow_mut();
         let Some(member) = members.get_mut(self.key) else { return };
         let Some(place) = member.jobs.iter().position(|one| one.number == job) else { return };
-        for (room, standing) in &mut member.jobs[place].rooms {
-            if let Some((_, since)) = lost.iter().find(|one| one.0 == *room) {
-                let is_known = self.top(*room) >= Some(*since);
+        for (room, since) in lost {
+            let is_known = self.top(*room) >= Some(*since);
+            if let Some(standing) = member.jobs[place].standing(*room) {
                 *standing = Standing::Lost(if is_known { "envelopes_missed" } else { "unknown_position" });
             }
         }
         for (room, _) in lost {
             self.shard.reseat(member, self.key, *room);
         }
-        let nothing = Subscribe { name: String::new(), room: None, types: 0, since: None, reference: None };
-        let asked = std::mem::replace(&mut member.jobs[place].asked, nothing);
+        let asked = member.jobs[place].asked.take();
         let rooms = member.jobs[place].rooms.clone();
         drop(members);
-        self.shard.subscribed(&self.wire, &asked, &rooms);
+        if let Some(asked) = asked {
+            self.shard.subscribed(&self.wire, &asked, &rooms);
+        }
     }
 
     /// Brings one room up to date and makes it live.
@@ -197,7 +198,9 @@ impl CatchUp {
 
     /// Whether the room is still to be brought up to date by this job.
     fn is_wanted(&self, job: u64, room: Room) -> bool {
-        !self.wire.is_over() && self.behind(job).iter().any(|one| one.0 == room)
+        let members = self.shard.members.borrow();
+        let mut jobs = members.get(self.key).into_iter().flat_map(|member| &member.jobs);
+        !self.wire.is_over() && jobs.find(|one| one.number == job).is_some_and(|job| job.wants(room))
     }
 
     /// Sends a page.
@@ -257,15 +260,20 @@ impl CatchUp {
     }
 }
 
-/// Whether nothing is between a position and the first envelope that the log has after it.
+/// Whether nothing is between a position and the first envelope that the log has after it. The very first of a room follows
+/// nothing: whoever has seen something before it has seen it in a log that is lost.
 fn continues(seen: Position, first: Option<&Logged>) -> bool {
-    first.is_some_and(|first| first.prev <= Some(seen))
+    first.is_some_and(|first| first.prev.map_or(seen == BEGINNING, |prev| prev <= seen))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::realtime::{protocol::Since, rooms::ANY_TYPE, shard::crossing::World};
+    use crate::realtime::{
+        protocol::Since,
+        rooms::ANY_TYPE,
+        shard::{RoomName, Subscribe, crossing::World},
+    };
 
     #[actix_rt::test]
     async fn who_was_told_by_a_faster_shard_misses_nothing_and_is_told_nothing_twice() {
@@ -276,7 +284,8 @@ mod tests {
         }
         world.state.deliver(&deliveries[..1]);
         let (room, since) = (deliveries[0].room, Some(Since::One(deliveries[1].position.to_string())));
-        let asked = Subscribe { name: String::new(), room: Some(room), types: ANY_TYPE, since, reference: None };
+        let asked =
+            Subscribe { name: String::new(), room: RoomName::One(room), types: ANY_TYPE, since, reference: None };
         world.state.subscribe(world.key(), asked).unwrap();
         actix_rt::time::sleep(ON_ITS_WAY).await;
         world.state.deliver(&deliveries[1..]);
@@ -300,7 +309,8 @@ mod tests {
         }
         world.state.deliver(std::slice::from_ref(first));
         let since = Some(Since::One("0-0".to_owned()));
-        let asked = Subscribe { name: String::new(), room: Some(room), types: ANY_TYPE, since, reference: None };
+        let asked =
+            Subscribe { name: String::new(), room: RoomName::One(room), types: ANY_TYPE, since, reference: None };
         world.state.subscribe(world.key(), asked).unwrap();
         let mut told = Vec::new();
         // The session is told all that the log has, while the shard knows of the first only.

@@ -3,15 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use futures_util::future::{BoxFuture, ready};
 use proptest::{collection::vec, prelude::*};
 use tokio::sync::watch;
 
-use super::*;
+use super::{
+    deaf::{Deaf, Nowhere},
+    *,
+};
 use crate::{
-    auth::{AuthError, Leaving, Options, Origins, OwnTokens, Proof, Revocations, Subject, grants_of},
+    auth::{Options, Origins, OwnTokens, Proof, Subject, grants_of},
     domain::{
-        AccountId, AgencyId, ChatId, EventId, LeadId, Role, SourceId, Timestamp, UserId,
+        AccountId, AgencyId, ChatId, EventId, LeadId, Role, SourceId, UserId,
         directory::{Account, Directory, User},
         envelope::{Body, Envelope, LeadUpdated, SourceHealth, SourceState},
         message::MessageChange,
@@ -31,6 +33,7 @@ const ROLES: [Role; 4] = [Role::Viewer, Role::Agent, Role::Manager, Role::Owner]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Dashboard,
+    AllOperators,
     Account(usize),
     Operators(usize),
     Chat(usize),
@@ -79,6 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
     let (user, account, session) = (0..USERS, 0..ACCOUNTS, 0..8_usize);
     let target = prop_oneof![
         Just(Target::Dashboard),
+        Just(Target::AllOperators),
         account.clone().prop_map(Target::Account),
         account.clone().prop_map(Target::Operators),
         account.clone().prop_map(Target::Chat)
@@ -231,7 +235,7 @@ impl World {
 
     fn may(&self, user: usize, target: Target) -> bool {
         match target {
-            Target::Dashboard => true,
+            Target::Dashboard | Target::AllOperators => true,
             Target::Account(account) | Target::Chat(account) => self.role(user, account).is_some(),
             Target::Operators(account) => {
                 matches!(self.role(user, account), Some(Role::Manager | Role::Owner))
@@ -239,13 +243,15 @@ impl World {
         }
     }
 
-    fn room(&self, target: Target) -> Option<Room> {
-        match target {
-            Target::Dashboard => None,
-            Target::Account(account) => Some(Room::Account(self.accounts[account].id)),
-            Target::Operators(account) => Some(Room::Operators(self.accounts[account].id)),
-            Target::Chat(account) => Some(Room::Chat(self.accounts[account].id, chat_of(account))),
-        }
+    fn room(&self, target: Target) -> RoomName {
+        let room = match target {
+            Target::Dashboard => return RoomName::Dashboard,
+            Target::AllOperators => return RoomName::Operators,
+            Target::Account(account) => Room::Account(self.accounts[account].id),
+            Target::Operators(account) => Room::Operators(self.accounts[account].id),
+            Target::Chat(account) => Room::Chat(self.accounts[account].id, chat_of(account)),
+        };
+        RoomName::One(room)
     }
 
     fn enter(&mut self, user: usize) {
@@ -304,9 +310,10 @@ impl World {
         let (id, timestamp) = (EventId::generate(), clock::now());
         let envelope = Envelope { id, account: self.accounts[account].id, timestamp, body };
         let room = envelope.room();
-        let prev = Position { epoch: 1, count: self.published };
+        let epoch = self.state.inbox.epoch();
+        let prev = Position { epoch, count: self.published };
         self.published += 1;
-        let position = Position { epoch: 1, count: self.published };
+        let position = Position { epoch, count: self.published };
         let prev = (prev.count > 0).then_some(prev);
         let encoded = Arc::new(encode::envelope(&envelope, position, prev).unwrap());
         Deliver {
@@ -342,7 +349,7 @@ impl World {
         self.state.deliver(std::slice::from_ref(&delivery));
         let named = if what == What::Health { Target::Operators(account) } else { Target::Account(account) };
         let others = match what {
-            What::Health => &[][..],
+            What::Health => &[Target::AllOperators][..],
             What::Lead => &[Target::Dashboard],
             What::Message => &[Target::Dashboard, Target::Chat(account)],
         };
@@ -361,28 +368,6 @@ impl World {
 
 fn chat_of(account: usize) -> ChatId {
     ChatId::derive(&[&account.to_be_bytes()])
-}
-
-/// Takes what is to be told, and tells nobody.
-struct Deaf;
-
-impl Actor for Deaf {
-    type Context = Context<Self>;
-}
-
-impl Handler<Tell> for Deaf {
-    type Result = ();
-
-    fn handle(&mut self, _: Tell, _: &mut Self::Context) {}
-}
-
-/// Nobody signs out here.
-struct Nowhere;
-
-impl Revocations for Nowhere {
-    fn revoke<'a>(&'a self, _: &'a str, _: Timestamp, _: Leaving) -> BoxFuture<'a, Result<(), AuthError>> {
-        Box::pin(ready(Ok(())))
-    }
 }
 
 proptest! {

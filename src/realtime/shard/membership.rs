@@ -20,20 +20,44 @@ pub enum JoinError {
     Busy,
 }
 
-/// A room that a session asked for.
+/// What a session subscribes to by one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoomName {
+    /// `dashboard`: the rooms of all accounts that it may see, whichever these are.
+    Dashboard,
+    /// `operators`: the operators' rooms of all accounts that it may run.
+    Operators,
+    /// One room.
+    One(Room),
+}
+
+/// A name that a session asked for.
 struct Subscription {
-    /// `None` for `dashboard`.
-    room: Option<Room>,
+    name: RoomName,
     types: u32,
-    /// The rooms that it stands for.
+    /// The rooms that it stands for, sorted.
     joined: Vec<Room>,
+}
+
+impl Subscription {
+    fn has(&self, room: Room) -> bool {
+        self.joined.binary_search(&room).is_ok()
+    }
+
+    fn is_of(&self, account: AccountId) -> bool {
+        match self.name {
+            RoomName::Dashboard => self.has(Room::Account(account)),
+            RoomName::Operators => self.has(Room::Operators(account)),
+            RoomName::One(room) => room.account() == account && self.has(room),
+        }
+    }
 }
 
 /// All that a session asked for.
 #[derive(Default)]
 pub(super) struct Membership {
     subscriptions: Vec<Subscription>,
-    /// One for each account that it is in a room of, however many rooms that are.
+    /// One for each account that it is in a room of, however many rooms that are; sorted.
     seats: Vec<(AccountId, Seat)>,
 }
 
@@ -44,45 +68,46 @@ pub(super) struct Changes {
     pub touched: Vec<Room>,
     /// Whether a room that was asked for by name is not the session's any more.
     pub lost: bool,
+    /// Whether it gained a room whose account has too many sessions.
+    pub full: bool,
 }
 
 impl Membership {
-    /// Subscribes to a room, or (`None`) to every account room of the principal; a second time it replaces the first.
-    /// Returns the rooms that this stands for.
+    /// Subscribes to a name; a second time it replaces the first. Returns the rooms that this stands for, sorted. A name
+    /// counts once, however many rooms that are.
     ///
     /// # Errors
     /// If it may not, or a limit is reached: nothing was changed.
     pub(super) fn subscribe(
         &mut self,
         principal: &Principal,
-        (room, types): (Option<Room>, u32),
+        (name, types): (RoomName, u32),
         limits: &SessionLimits,
         max_rooms: usize,
     ) -> Result<Vec<Room>, JoinError> {
-        let joined = rooms_of(principal, room);
-        if room.is_some() && joined.is_empty() {
+        let joined = rooms_of(principal, name);
+        if matches!(name, RoomName::One(_)) && joined.is_empty() {
             return Err(JoinError::Forbidden);
         }
-        let others = self.subscriptions.iter().filter(|subscription| subscription.room != room);
-        let held: usize = others.map(|subscription| subscription.joined.len()).sum();
-        if held + joined.len() > max_rooms {
+        if self.subscriptions.iter().filter(|subscription| subscription.name != name).count() >= max_rooms {
             return Err(JoinError::TooManyRooms);
         }
         let mut seats = Vec::new();
         for account in joined.iter().map(|room| room.account()) {
-            if !self.seats.iter().chain(&seats).any(|(seated, _)| *seated == account) {
+            if self.seats.binary_search_by_key(&account, |seat| seat.0).is_err() {
                 seats.push((account, limits.admit_account(account).ok_or(JoinError::AccountFull)?));
             }
         }
         self.seats.append(&mut seats);
-        self.subscriptions.retain(|subscription| subscription.room != room);
-        self.subscriptions.push(Subscription { room, types, joined: joined.clone() });
+        self.seats.sort_unstable_by_key(|seat| seat.0);
+        self.subscriptions.retain(|subscription| subscription.name != name);
+        self.subscriptions.push(Subscription { name, types, joined: joined.clone() });
         Ok(joined)
     }
 
     /// Ends a subscription; returns the rooms that it stood for.
-    pub(super) fn unsubscribe(&mut self, room: Option<Room>) -> Vec<Room> {
-        let Some(place) = self.subscriptions.iter().position(|subscription| subscription.room == room) else {
+    pub(super) fn unsubscribe(&mut self, name: RoomName) -> Vec<Room> {
+        let Some(place) = self.subscriptions.iter().position(|subscription| subscription.name == name) else {
             return Vec::new();
         };
         let gone = self.subscriptions.swap_remove(place).joined;
@@ -90,29 +115,26 @@ impl Membership {
         gone
     }
 
-    /// Follows what the principal may see now. A room that it gained and that does not fit a limit is left out.
-    pub(super) fn follow(&mut self, principal: &Principal, limits: &SessionLimits, max_rooms: usize) -> Changes {
+    /// Follows what the principal may see now.
+    pub(super) fn follow(&mut self, principal: &Principal, limits: &SessionLimits) -> Changes {
         let mut changes = Changes::default();
-        let mut held = self.rooms().count();
-        for subscription in &mut self.subscriptions {
-            let wanted = rooms_of(principal, subscription.room);
-            changes.lost |= subscription.room.is_some() && wanted.is_empty();
-            let (kept, gone) = std::mem::take(&mut subscription.joined)
-                .into_iter()
-                .partition::<Vec<_>, _>(|room| wanted.contains(room));
-            held -= gone.len();
-            changes.touched.extend(gone);
-            subscription.joined = kept;
+        let Self { subscriptions, seats } = self;
+        for subscription in subscriptions {
+            let wanted = rooms_of(principal, subscription.name);
+            changes.lost |= matches!(subscription.name, RoomName::One(_)) && wanted.is_empty();
+            changes.touched.extend(subscription.joined.iter().filter(|room| wanted.binary_search(room).is_err()));
+            let mut joined = Vec::with_capacity(wanted.len());
             for room in wanted {
-                if held < max_rooms
-                    && !subscription.joined.contains(&room)
-                    && sit(&mut self.seats, room.account(), limits)
-                {
-                    held += 1;
-                    subscription.joined.push(room);
+                if subscription.has(room) {
+                    joined.push(room);
+                } else if sit(seats, room.account(), limits) {
+                    joined.push(room);
                     changes.touched.push(room);
+                } else {
+                    changes.full = true;
                 }
             }
+            subscription.joined = joined;
         }
         self.give_seats_back();
         changes
@@ -120,7 +142,7 @@ impl Membership {
 
     /// The types that it wants from a room, over all subscriptions; 0 if it is not in it.
     pub(super) fn types_for(&self, room: Room) -> u32 {
-        let within = self.subscriptions.iter().filter(|subscription| subscription.joined.contains(&room));
+        let within = self.subscriptions.iter().filter(|subscription| subscription.has(room));
         within.fold(0, |types, subscription| types | subscription.types)
     }
 
@@ -131,25 +153,23 @@ impl Membership {
 
     fn give_seats_back(&mut self) {
         let Self { subscriptions, seats } = self;
-        seats.retain(|(account, _)| {
-            subscriptions.iter().flat_map(|subscription| &subscription.joined).any(|room| room.account() == *account)
-        });
+        seats.retain(|(account, _)| subscriptions.iter().any(|subscription| subscription.is_of(*account)));
     }
 }
 
 /// A seat in the account, if there is not one already; whether there is one now.
 fn sit(seats: &mut Vec<(AccountId, Seat)>, account: AccountId, limits: &SessionLimits) -> bool {
-    if seats.iter().any(|(seated, _)| *seated == account) {
-        return true;
-    }
+    let Err(place) = seats.binary_search_by_key(&account, |seat| seat.0) else { return true };
     let seat = limits.admit_account(account);
     let admitted = seat.is_some();
-    seats.extend(seat.map(|seat| (account, seat)));
+    if let Some(seat) = seat {
+        seats.insert(place, (account, seat));
+    }
     admitted
 }
 
 /// Whether a room is theirs to see.
-pub(super) fn may_see(principal: &Principal, room: Room) -> bool {
+pub(in crate::realtime) fn may_see(principal: &Principal, room: Room) -> bool {
     match (principal.role_in(room.account()), room) {
         (Some(role), Room::Operators(_)) => Role::may_operate(role),
         (role, Room::Account(_) | Room::Chat(..)) => role.is_some(),
@@ -157,11 +177,15 @@ pub(super) fn may_see(principal: &Principal, room: Room) -> bool {
     }
 }
 
-/// The rooms that a principal gets when it asks for `room`, or for its dashboard.
-fn rooms_of(principal: &Principal, room: Option<Room>) -> Vec<Room> {
-    match room {
-        Some(room) => may_see(principal, room).then_some(room).into_iter().collect(),
-        None => principal.accounts().into_iter().map(Room::Account).collect(),
+/// The rooms that a name stands for, sorted.
+fn rooms_of(principal: &Principal, name: RoomName) -> Vec<Room> {
+    let all = |room: fn(AccountId) -> Room| {
+        principal.accounts().into_iter().map(room).filter(|room| may_see(principal, *room)).collect()
+    };
+    match name {
+        RoomName::Dashboard => all(Room::Account),
+        RoomName::Operators => all(Room::Operators),
+        RoomName::One(room) => may_see(principal, room).then_some(room).into_iter().collect(),
     }
 }
 
@@ -199,28 +223,38 @@ mod tests {
         let account = AccountId::generate();
         let (ada, limits) = (principal(&[(account, Role::Owner)]), limits(1));
         let (mut one, mut other) = (Membership::default(), Membership::default());
-        for room in [None, Some(Room::Account(account)), Some(Room::Operators(account)), None] {
-            assert!(one.subscribe(&ada, (room, ANY_TYPE), &limits, 10).is_ok(), "{room:?}");
+        let (named, operators) = (RoomName::One(Room::Account(account)), RoomName::Operators);
+        for name in [RoomName::Dashboard, named, operators, RoomName::Dashboard] {
+            assert!(one.subscribe(&ada, (name, ANY_TYPE), &limits, 10).is_ok(), "{name:?}");
         }
-        assert_eq!(other.subscribe(&ada, (None, ANY_TYPE), &limits, 10), Err(JoinError::AccountFull));
-        assert_eq!(one.unsubscribe(None), [Room::Account(account)]);
-        assert_eq!(one.unsubscribe(Some(Room::Operators(account))), [Room::Operators(account)]);
-        assert_eq!(other.subscribe(&ada, (None, ANY_TYPE), &limits, 10), Err(JoinError::AccountFull));
-        one.unsubscribe(Some(Room::Account(account)));
-        assert!(other.subscribe(&ada, (None, ANY_TYPE), &limits, 10).is_ok());
+        assert_eq!(other.subscribe(&ada, (operators, ANY_TYPE), &limits, 10), Err(JoinError::AccountFull));
+        assert_eq!(one.unsubscribe(RoomName::Dashboard), [Room::Account(account)]);
+        assert_eq!(one.unsubscribe(operators), [Room::Operators(account)]);
+        assert_eq!(other.subscribe(&ada, (operators, ANY_TYPE), &limits, 10), Err(JoinError::AccountFull));
+        one.unsubscribe(named);
+        assert!(other.subscribe(&ada, (operators, ANY_TYPE), &limits, 10).is_ok());
     }
 
     #[test]
-    fn rooms_are_counted_over_all_subscriptions_and_a_refusal_changes_nothing() {
+    fn names_are_counted_and_a_refusal_changes_nothing() {
         let accounts = [AccountId::generate(), AccountId::generate()];
         let ada = principal(&[(accounts[0], Role::Owner), (accounts[1], Role::Agent)]);
         let (limits, mut membership) = (limits(9), Membership::default());
-        let ask = |membership: &mut Membership, room| membership.subscribe(&ada, (room, ANY_TYPE), &limits, 2);
-        assert!(ask(&mut membership, Some(Room::Operators(accounts[0]))).is_ok());
-        assert_eq!(ask(&mut membership, None), Err(JoinError::TooManyRooms));
-        assert!(ask(&mut membership, Some(Room::Account(accounts[1]))).is_ok());
-        assert_eq!(ask(&mut membership, Some(Room::Operators(accounts[1]))), Err(JoinError::Forbidden));
-        assert_eq!(membership.rooms().collect::<Vec<_>>(), [Room::Operators(accounts[0]), Room::Account(accounts[1])]);
+        let ask = |membership: &mut Membership, name| membership.subscribe(&ada, (name, ANY_TYPE), &limits, 2);
+        let (own, denied) = (Room::Operators(accounts[0]), Room::Operators(accounts[1]));
+        assert_eq!(ask(&mut membership, RoomName::One(own)), Ok(vec![own]));
+        assert_eq!(ask(&mut membership, RoomName::One(denied)), Err(JoinError::Forbidden));
+        assert_eq!(
+            ask(&mut membership, RoomName::Dashboard).map(|rooms| rooms.len()),
+            Ok(2),
+            "as one, whatever its size"
+        );
+        assert_eq!(ask(&mut membership, RoomName::Operators), Err(JoinError::TooManyRooms));
+        assert_eq!(ask(&mut membership, RoomName::One(Room::Account(accounts[1]))), Err(JoinError::TooManyRooms));
+        assert_eq!(ask(&mut membership, RoomName::Dashboard).map(|rooms| rooms.len()), Ok(2), "once more replaces it");
+        assert_eq!(membership.rooms().count(), 3);
+        membership.unsubscribe(RoomName::One(own));
+        assert_eq!(ask(&mut membership, RoomName::Operators), Ok(vec![own]), "of the accounts that she runs");
     }
 
     #[test]
@@ -230,25 +264,26 @@ mod tests {
         let before = principal(&[(accounts[0], Role::Agent)]);
         let after = principal(&[(accounts[1], Role::Agent)]);
         let (limits, mut membership) = (limits(1), Membership::default());
-        assert_eq!(membership.subscribe(&before, (None, 1), &limits, 10), Ok(vec![first]));
-        let changes = membership.follow(&after, &limits, 10);
-        assert_eq!((changes.touched, changes.lost), (vec![first, second], false));
+        assert_eq!(membership.subscribe(&before, (RoomName::Dashboard, 1), &limits, 10), Ok(vec![first]));
+        let changes = membership.follow(&after, &limits);
+        assert_eq!((changes.touched, changes.lost, changes.full), (vec![first, second], false, false));
         assert_eq!((membership.types_for(first), membership.types_for(second)), (0, 1));
         assert!(limits.admit_account(accounts[0]).is_some(), "its seat was given back");
         assert!(limits.admit_account(accounts[1]).is_none());
-        assert!(membership.subscribe(&after, (Some(second), 2), &limits, 10).is_ok());
+        assert!(membership.subscribe(&after, (RoomName::One(second), 2), &limits, 10).is_ok());
         assert_eq!(membership.types_for(second), 3);
-        let changes = membership.follow(&before, &limits, 10);
+        let changes = membership.follow(&before, &limits);
         assert!(changes.lost);
         assert_eq!(membership.types_for(second), 0);
     }
 
     #[test]
-    fn what_a_dashboard_gains_stays_within_the_limit_of_rooms() {
+    fn a_dashboard_that_gains_an_account_with_too_many_sessions_is_told() {
         let accounts: Vec<_> = (0..5).map(|_| (AccountId::generate(), Role::Agent)).collect();
-        let (limits, mut membership) = (limits(9), Membership::default());
-        assert!(membership.subscribe(&principal(&accounts[..1]), (None, 1), &limits, 3).is_ok());
-        membership.follow(&principal(&accounts), &limits, 3);
-        assert_eq!(membership.rooms().count(), 3);
+        let (limits, mut membership) = (limits(1), Membership::default());
+        assert!(membership.subscribe(&principal(&accounts[..1]), (RoomName::Dashboard, 1), &limits, 3).is_ok());
+        let _others = limits.admit_account(accounts[2].0).unwrap();
+        assert!(membership.follow(&principal(&accounts), &limits).full);
+        assert_eq!(membership.rooms().count(), 4);
     }
 }

@@ -9,12 +9,15 @@ mod beat;
 mod catch_up;
 #[cfg(test)]
 mod crossing;
+#[cfg(test)]
+mod deaf;
 mod deliver;
 mod farewell;
 mod gates;
 mod joined;
 mod membership;
 mod presence;
+mod refresh;
 mod subscribe;
 mod tell;
 mod vitals;
@@ -59,7 +62,8 @@ use crate::{
 
 pub use acks::Acked;
 pub use joined::Joined;
-pub use membership::JoinError;
+pub(super) use membership::may_see;
+pub use membership::{JoinError, RoomName};
 pub use subscribe::Subscribe;
 pub use tell::{Audience, Tell};
 
@@ -293,34 +297,6 @@ impl ShardState {
         }
         sent == Sent::Kept
     }
-
-    /// Applies the newest directory to one session: what it lost it leaves, what it gained its dashboard sees.
-    fn refresh(&self, key: usize) {
-        let Some(directory) = self.directory.borrow().clone() else { return };
-        let mut members = self.members.borrow_mut();
-        let Some(member) = members.get_mut(key) else { return };
-        let Some(principal) = member.principal.clone() else { return };
-        let Some(grants) = principal.recheck(&directory) else {
-            self.close(&member.wire, Close::Forbidden);
-            return;
-        };
-        if grants == principal.grants {
-            return;
-        }
-        let principal = Rc::new(Principal { grants, ..(*principal).clone() });
-        member.principal = Some(Rc::clone(&principal));
-        let changes = member.membership.follow(&principal, &self.limits, self.settings.rooms_per_session);
-        for room in changes.touched {
-            self.reseat(member, key, room);
-        }
-        if changes.lost || principal.grants.is_empty() {
-            self.close(&member.wire, Close::Forbidden);
-        }
-    }
-
-    fn keys(&self) -> Vec<usize> {
-        self.members.borrow().iter().map(|(key, _)| key).collect()
-    }
 }
 
 /// The actor around the state.
@@ -364,13 +340,7 @@ impl Actor for Shard {
             shard.ticks += 1;
             shard.state.tick(shard.ticks);
         });
-        let mut directory = self.state.directory.clone();
-        let state = Rc::clone(&self.state);
-        actix_rt::spawn(async move {
-            while directory.changed().await.is_ok() {
-                state.keys().into_iter().for_each(|key| state.refresh(key));
-            }
-        });
+        self.state.follow_directory();
     }
 }
 

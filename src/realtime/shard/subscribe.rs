@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::Value;
 
-use super::{JoinError, Member, ShardState, catch_up};
+use super::{JoinError, Member, RoomName, ShardState, catch_up};
 use crate::{
     auth::Subject,
     domain::{Room, envelope::Position},
@@ -20,8 +20,8 @@ use crate::{
 pub struct Subscribe {
     /// The room as the client named it.
     pub name: String,
-    /// `None` for every account room that it may see.
-    pub room: Option<Room>,
+    /// What that stands for.
+    pub room: RoomName,
     /// Only these types, as bits.
     pub types: u32,
     /// Where it was before.
@@ -46,8 +46,24 @@ pub(super) enum Standing {
 /// A subscription that has to catch up before it is answered.
 pub(super) struct Job {
     pub number: u64,
-    pub asked: Subscribe,
+    /// Until it is answered.
+    pub asked: Option<Subscribe>,
+    /// Sorted by room.
     pub rooms: Vec<(Room, Standing)>,
+}
+
+impl Job {
+    /// Where the session stands in a room, if it is to be brought up to date there by this job.
+    pub fn standing(&mut self, room: Room) -> Option<&mut Standing> {
+        let place = self.rooms.binary_search_by_key(&room, |one| one.0).ok()?;
+        Some(&mut self.rooms[place].1).filter(|standing| matches!(standing, Standing::Behind(_)))
+    }
+
+    /// Whether a room is still to be brought up to date by this job.
+    pub fn wants(&self, room: Room) -> bool {
+        let place = self.rooms.binary_search_by_key(&room, |one| one.0);
+        place.is_ok_and(|place| matches!(self.rooms[place].1, Standing::Behind(_)))
+    }
 }
 
 /// Subscriptions of a session that may wait to catch up. Full means: refused, and asked for again later. A client that
@@ -55,11 +71,10 @@ pub(super) struct Job {
 const JOBS: usize = 64;
 
 /// A client that was in the room when it had no envelope yet.
-const BEGINNING: Position = Position { epoch: 0, count: 0 };
+pub(super) const BEGINNING: Position = Position { epoch: 0, count: 0 };
 
 impl ShardState {
-    /// Lets a session into a room, or into every account room that it may see, and tells it so: at once, or after it was
-    /// looked up what it has missed.
+    /// Lets a session into what it names, and tells it so: at once, or after it was looked up what it has missed.
     ///
     /// # Errors
     /// If it may not, or a limit is reached: nothing was changed, and it was told nothing.
@@ -99,7 +114,7 @@ impl ShardState {
         }
         let number = self.jobs.replace(self.jobs.get() + 1);
         // Where it was stands with the rooms now; a client's list of it may be long.
-        let asked = Subscribe { since: Some(Since::Each(BTreeMap::new())), ..asked };
+        let asked = Some(Subscribe { since: Some(Since::Each(BTreeMap::new())), ..asked });
         member.jobs.push_back(Job { number, asked, rooms });
         if member.jobs.len() == 1 {
             catch_up::start(self, key, &member.wire);
@@ -108,10 +123,10 @@ impl ShardState {
     }
 
     /// Lets a session out of what it subscribed.
-    pub fn unsubscribe(&self, key: usize, room: Option<Room>) {
+    pub fn unsubscribe(&self, key: usize, name: RoomName) {
         let mut members = self.members.borrow_mut();
         let Some(member) = members.get_mut(key) else { return };
-        for room in member.membership.unsubscribe(room) {
+        for room in member.membership.unsubscribe(name) {
             self.reseat(member, key, room);
         }
     }
@@ -132,8 +147,10 @@ impl ShardState {
         if asked.since.is_some() {
             Metrics::count(&self.metrics.resumed_sessions, recovered);
         }
-        let position = asked.room.and_then(|_| tops.values().next().copied().flatten());
-        let all = asked.room.is_none().then_some(tops);
+        let (position, all) = match asked.room {
+            RoomName::One(_) => (tops.values().next().copied().flatten(), None),
+            RoomName::Dashboard | RoomName::Operators => (None, Some(tops)),
+        };
         self.send(wire, &ServerFrame::Subscribed { room: &asked.name, position, recovered, rooms: all });
         for (room, standing) in rooms {
             if let Standing::Lost(reason) = standing {
@@ -160,15 +177,12 @@ impl ShardState {
 
 impl Member {
     pub(super) fn is_catching_up(&self, room: Room) -> bool {
-        self.jobs.iter().flat_map(|job| &job.rooms).any(|one| one.0 == room && matches!(one.1, Standing::Behind(_)))
+        self.jobs.iter().any(|job| job.wants(room))
     }
 
     /// It is live, or a later subscription or its end has the last word.
     pub(super) fn forget_catching_up(&mut self, room: Room) {
-        let rooms = self.jobs.iter_mut().flat_map(|job| &mut job.rooms);
-        for (_, standing) in rooms.filter(|one| one.0 == room && matches!(one.1, Standing::Behind(_))) {
-            *standing = Standing::New;
-        }
+        self.jobs.iter_mut().filter_map(|job| job.standing(room)).for_each(|standing| *standing = Standing::New);
     }
 }
 

@@ -1,7 +1,8 @@
 //! `GET /events?rooms=…`: the same envelopes as server-sent events, for places where WebSocket can't go.
 //!
 //! The `id:` of an event is where the client is in all of its rooms, so that `Last-Event-ID` resumes each of them:
-//! `account:acc_…=3-1042,account:acc_…=3-7`.
+//! `account:acc_…=3-1042,account:acc_…=3-7`. In more rooms than fit into a header it is `*`: who comes back with that is
+//! told to read its lists again.
 
 use std::{
     collections::BTreeMap,
@@ -114,6 +115,9 @@ async fn open(
         .streaming(events)
 }
 
+/// Rooms whose places fit into an `id:`, which comes back as a header.
+const MOST: usize = 80;
+
 /// Rooms and where a client is in them.
 type Positions = BTreeMap<String, Option<String>>;
 
@@ -150,6 +154,9 @@ impl Events {
     fn identified(&mut self, event: Bytes) -> Bytes {
         if !self.advance(&event) {
             return event;
+        }
+        if self.tops.len() > MOST {
+            return [b"id: *\n", &event[..]].concat().into();
         }
         let mut id = String::from("id: ");
         for (place, (room, at)) in self.seen.iter().enumerate() {

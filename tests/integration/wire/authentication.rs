@@ -38,7 +38,7 @@ async fn cookie_bearer_sub_protocol_first_frame_and_key_each_let_somebody_in() {
         let welcome = welcomed_as(&house, login).await;
         assert!(welcome["user"].as_str().unwrap().starts_with("key_"), "{welcome}");
         let operators = format!("operators:{}", house.account);
-        assert_eq!(welcome["rooms"], json!(["dashboard", house.room(), operators]));
+        assert_eq!(welcome["rooms"], json!(["dashboard", "operators", house.room(), operators]));
     }
 }
 

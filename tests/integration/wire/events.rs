@@ -169,3 +169,17 @@ async fn the_socket_of_the_setdm_inbox_carries_messages_and_nothing_else() {
     stopped.unwrap();
     assert_eq!(first.unwrap(), Frame::Closed(Some((1012, "restart".to_owned()))));
 }
+
+#[tokio::test]
+async fn in_more_rooms_than_a_header_holds_who_comes_back_is_told_to_read_again() {
+    let (house, accounts) = super::many::with_accounts(100).await;
+    let mut events = Events::open(&house, "", None).await;
+    events.next_of("subscribed").await;
+    house.lead_in(&accounts[50], "Joe").await;
+    let (name, last) = events.next_name().await;
+    assert_eq!((name.as_str(), last.as_str()), ("Joe", "*"), "not a list of 101 rooms with each event");
+    let mut events = Events::open(&house, "", Some(&last)).await;
+    let (_, _, subscribed) = events.next_of("subscribed").await;
+    assert_eq!(subscribed["recovered"], "none");
+    events.next_of("resync").await;
+}

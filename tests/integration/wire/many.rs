@@ -19,3 +19,59 @@ async fn five_hundred_sessions_connect_at_once_and_each_gets_the_next_envelope_o
     drop(sockets);
     house.until_sessions(0).await;
 }
+
+/// An agency with so many accounts besides the house's; in order.
+pub(super) async fn with_accounts(count: usize) -> (House, Vec<String>) {
+    let house = House::open().await;
+    let url = format!("sqlite://{}", house.hub.data_dir().join("store.sqlite3").display());
+    let store = leadwire::store::Store::open(&url, 1, PATIENCE, leadwire::store::Vault::new([0; 32])).await.unwrap();
+    let agency = house.agency.parse().unwrap();
+    let mut accounts = vec![house.account.clone()];
+    for place in 0..count {
+        accounts.push(store.add_account(agency, &format!("Client {place}")).await.unwrap().id.to_string());
+    }
+    // Another agency's is nobody's here.
+    let stranger = house.hub.add_agency("Stranger").await.unwrap();
+    house.hub.add_account(&stranger, "Not ours").await.unwrap();
+    until(async || {
+        house.session().await.subscribe("dashboard").await.unwrap()["rooms"].as_object().unwrap().len() > count
+    })
+    .await;
+    accounts.sort_unstable();
+    (house, accounts)
+}
+
+#[tokio::test]
+async fn the_dashboard_of_two_thousand_accounts_is_one_subscription_and_resumes_in_all_of_them() {
+    let (house, accounts) = with_accounts(2000).await;
+    let chosen = [&accounts[0], &accounts[1000], &accounts[2000]];
+    let mut socket = house.session().await;
+    let dashboard = socket.subscribe("dashboard").await.unwrap();
+    assert_eq!(dashboard["rooms"].as_object().unwrap().len(), 2001);
+    let operators = socket.subscribe("operators").await.unwrap();
+    assert_eq!(operators["rooms"].as_object().unwrap().len(), 2001);
+    for account in chosen {
+        house.lead_in(account, account).await;
+        let envelope = socket.next_of("new_lead", PATIENCE).await.unwrap();
+        assert_eq!(envelope["account"], **account);
+    }
+    let subscribed = socket.subscribe("dashboard").await.unwrap();
+    let since = subscribed["rooms"].clone();
+    assert!(since.to_string().len() > 65_536, "more than a frame of anybody else may have");
+    socket.close().await.unwrap();
+
+    for account in chosen {
+        house.lead_in(account, &format!("{account} again")).await;
+    }
+    let mut socket = house.session().await;
+    let resumed =
+        socket.subscribe_with(json!({"type": "subscribe", "room": "dashboard", "since": since})).await.unwrap();
+    assert_eq!(resumed["recovered"], "complete");
+    let mut missed = Vec::new();
+    for _ in chosen {
+        missed.push(next_name(&mut socket).await);
+    }
+    assert_eq!(missed, chosen.map(|account| format!("{account} again")));
+    house.lead_in(chosen[1], "Joe").await;
+    assert_eq!(next_name(&mut socket).await, "Joe", "and nothing comes twice");
+}

@@ -105,7 +105,7 @@ export function goLive() {
   });
 
   hub.subscribe("dashboard");
-  for (const { id } of operated.value) hub.subscribe(`operators:${id}`);
+  hub.subscribe("operators");
 
   const stopMarking = markWhatIsRead();
   const stopFollowing = followPeople(hub);

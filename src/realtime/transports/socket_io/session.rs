@@ -1,6 +1,7 @@
 //! One Engine.IO session: an actor on the thread that opened it. Requests of its client come to it from all threads.
 
 use std::{
+    cell::Cell,
     net,
     pin::Pin,
     rc::Rc,
@@ -93,7 +94,7 @@ impl<A: Application> Session<A> {
             ticket.show(ctx.address());
             ctx.spawn(Watch);
             if wire.socket().is_some() {
-                ctx.add_stream(Frames::new(Rc::clone(&wire), read, engine.settings().max_payload));
+                ctx.add_stream(Frames::new(Rc::clone(&wire), read, Rc::new(Cell::new(engine.settings().max_payload))));
             }
             Self { engine, wire, application, get: None, hung_up: false, alarm: None, _ticket: ticket }
         });
@@ -173,7 +174,11 @@ impl<A: Application> Session<A> {
         }
         self.application.met(head);
         if self.wire.attach(io).is_ok() {
-            ctx.add_stream(Frames::new(Rc::clone(&self.wire), read, self.engine.settings().max_payload));
+            ctx.add_stream(Frames::new(
+                Rc::clone(&self.wire),
+                read,
+                Rc::new(Cell::new(self.engine.settings().max_payload)),
+            ));
         }
     }
 
