@@ -217,6 +217,12 @@ fn impossible(s: &Settings) -> Vec<String> {
     demand(s.unipile.calls_per_second > 0, "unipile.calls_per_second must be at least 1");
     demand(s.unipile.sync_interval.as_secs() > 0, "unipile.sync_interval must be at least 1s");
     demand(s.audit.retention.as_secs() >= 86400, "audit.retention must be at least 1d");
+    let kept = [s.retention.costs, s.retention.lifecycle, s.retention.alerts, s.retention.files];
+    let is_long = kept.iter().all(|kept| kept.as_secs() >= 86400 * 32);
+    demand(
+        is_long,
+        "retention.costs, lifecycle, alerts and files must be at least 32d: reports and thresholds look back a month",
+    );
     demand(s.unipile.initial_sync.as_secs() <= 3650 * 86400, "unipile.initial_sync must be no more than ten years");
     problems
 }

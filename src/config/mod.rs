@@ -22,7 +22,7 @@ pub use load::ConfigError;
 pub use ring::{KeyRing, Made};
 pub use sections::{
     Audit, Auth, Compat, Costs, Data, Enrichment, Inbox, LogFormat, Meta, Outbox, Persistence, Prospecting, Realtime,
-    Sending, Server, Span, Store, Telemetry, Unipile,
+    Retention, Sending, Server, Span, Store, Telemetry, Unipile,
 };
 
 /// Every setting.
@@ -59,6 +59,8 @@ pub struct Settings {
     pub auth: Auth,
     /// Records of who did what.
     pub audit: Audit,
+    /// How long the database keeps what grows with every day.
+    pub retention: Retention,
     /// Clients of the systems that the hub replaces.
     pub compat: Compat,
     /// Logs.

@@ -280,6 +280,18 @@ pub struct Audit {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+pub struct Retention {
+    #[serde(with = "humantime_serde")]
+    pub costs: Duration,
+    #[serde(with = "humantime_serde")]
+    pub lifecycle: Duration,
+    #[serde(with = "humantime_serde")]
+    pub alerts: Duration,
+    #[serde(with = "humantime_serde")]
+    pub files: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub struct Compat {
     #[serde(deserialize_with = "unless_empty")]
     pub anonymous_account: Option<AccountId>,

@@ -50,6 +50,15 @@ impl Store {
         Ok(Self { inner: Arc::new(Inner { engine, limit: timeout, vault, runtime: Handle::current() }), trail })
     }
 
+    /// A handle for work that no person waits for: what people look for takes none of its connections, nor it theirs.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        let Inner { engine, limit, vault, runtime } = &*self.inner;
+        let (engine, vault) = (engine.in_background(), vault.clone());
+        let inner = Inner { engine, limit: *limit, vault, runtime: runtime.clone() };
+        Self { inner: Arc::new(inner), trail: self.trail.clone() }
+    }
+
     /// Whether [`Self::open`] would take the URL: its form, the certificates that it names, the file's permissions. Connects
     /// to nothing and makes nothing.
     ///

@@ -26,6 +26,8 @@ use super::{
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
+/// Whoever changes tables waits for no other transaction longer than that: everybody else would wait behind it.
+const PATIENCE: &str = "SET lock_timeout = '10s'";
 /// PostgreSQL's advisory lock that nodes take turns with; any number that nobody else uses.
 const TURN: i64 = 0x6c65_6164_7769_7265;
 
@@ -237,8 +239,13 @@ where
     F: Fn(&mut dyn Steps) -> Outcome<T> + Send + 'static,
 {
     let mut connection = pool.connect_apart(limit).await?;
+    connection.batch_execute(PATIENCE).await?;
     // The lock ends with the connection.
-    connection.batch_execute(&format!("SELECT pg_advisory_lock({TURN})")).await?;
+    connection.batch_execute(&format!("SELECT pg_advisory_lock({TURN})")).await.map_err(|error| {
+        StoreError::Unavailable(format!(
+            "another hub or command has been changing its tables for ten seconds ({error})"
+        ))
+    })?;
     let run = move || {
         let mut connection = AsyncConnectionWrapper::<postgres::Conn>::from(connection);
         work(&mut On { connection: &mut connection, all: || POSTGRES, columns: postgres::COLUMNS })

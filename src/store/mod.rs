@@ -38,6 +38,7 @@ mod persons;
 mod prospecting;
 mod prospects;
 mod reseal;
+mod retention;
 mod schema;
 mod sends;
 mod sources;
@@ -45,6 +46,7 @@ mod tokens;
 mod types;
 mod users;
 mod vault;
+mod waits;
 
 pub use audit::{AuditDraft, AuditFilter, AuditPage, AuditScope};
 pub use campaigns::{
@@ -70,6 +72,7 @@ pub use persons::Found;
 pub use prospecting::LoggedLifecycle;
 pub use prospects::{Again, KnownProspect, PageCursor, ProspectFilter, ProspectPage};
 pub use reseal::Resealing;
+pub use retention::Kept;
 pub use sends::{Admission, OpenSend};
 pub use sources::NewSource;
 pub use users::NewUser;

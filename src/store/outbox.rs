@@ -156,8 +156,8 @@ impl Store {
     /// # Errors
     /// As above.
     pub async fn settle_deliveries(&self, settled: Vec<Settled>) -> Result<()> {
-        let now = At(clock::now());
-        run!(self, Append, |c, q| q::outbox::settle(c, &settled, now).await)
+        let (now, trail) = (At(clock::now()), self.trail().clone());
+        run!(self, Append, |c, q| q::outbox::settle(c, &settled, now, &trail).await)
     }
 
     /// Keeps that all of these deliveries to one endpoint were made in one attempt. Told twice changes nothing.

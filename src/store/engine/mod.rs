@@ -19,6 +19,16 @@ pub(super) enum Engine {
     Sqlite(sqlite::Files),
 }
 
+impl Engine {
+    /// The same database, by connections for work that no person waits for.
+    pub(super) fn in_background(&self) -> Self {
+        match self {
+            Self::Postgres(pool) => Self::Postgres(pool.in_background()),
+            Self::Sqlite(files) => Self::Sqlite(files.in_background()),
+        }
+    }
+}
+
 /// What a piece of work needs of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {

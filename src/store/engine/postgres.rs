@@ -36,7 +36,11 @@ pub(in crate::store) const COLUMNS: &str = "SELECT c.table_name::text AS table_n
 /// Connections to one server.
 #[derive(Clone)]
 pub(in crate::store) struct Pool {
-    idle: Deadpool<Conn>,
+    people: Deadpool<Conn>,
+    /// Those of work that no person waits for, which must not wait behind what people look for.
+    background: Deadpool<Conn>,
+    /// Which of these this handle takes.
+    is_background: bool,
     server: Arc<Server>,
 }
 
@@ -44,27 +48,19 @@ impl Pool {
     /// Makes the pool; connects to nothing yet.
     pub fn new(server: Server, size: usize, limit: Duration) -> Result<Self> {
         let server = Arc::new(server);
-        let mut config = ManagerConfig::<Conn>::default();
-        config.recycling_method = RecyclingMethod::Fast;
-        let target = Arc::clone(&server);
-        config.custom_setup = Box::new(move |_| {
-            let target = Arc::clone(&target);
-            async move { target.connect_with_limit(limit).await }.boxed()
-        });
-        let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
-        let idle = Deadpool::builder(manager)
-            .max_size(size.max(1))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(limit))
-            .create_timeout(Some(limit))
-            .build()
-            .map_err(|error| StoreError::Address(error.to_string()))?;
-        Ok(Self { idle, server })
+        let people = connections(&server, size.max(1), limit)?;
+        let background = connections(&server, size.max(1), limit)?;
+        Ok(Self { people, background, is_background: false, server })
+    }
+
+    /// The same server, by the connections for background work.
+    pub fn in_background(&self) -> Self {
+        Self { is_background: true, ..self.clone() }
     }
 
     /// How many there are, idle ones as well.
     pub fn connections(&self) -> usize {
-        self.idle.status().size
+        self.people.status().size + self.background.status().size
     }
 
     /// A connection of the pool. One that closed while it was idle is replaced unseen; one that is dead without our
@@ -110,13 +106,36 @@ impl Pool {
     }
 
     async fn get(&self) -> Result<Object<Conn>> {
-        self.idle.get().await.map_err(no_connection)
+        let pool = if self.is_background { &self.background } else { &self.people };
+        pool.get().await.map_err(no_connection)
     }
 
     fn forget_idle(&self) {
-        self.idle.retain(|_, _| false);
+        self.people.retain(|_, _| false);
+        self.background.retain(|_, _| false);
     }
 }
+
+fn connections(server: &Arc<Server>, size: usize, limit: Duration) -> Result<Deadpool<Conn>> {
+    let mut config = ManagerConfig::<Conn>::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    let target = Arc::clone(server);
+    config.custom_setup = Box::new(move |_| {
+        let target = Arc::clone(&target);
+        async move { target.connect_with_limit(limit).await }.boxed()
+    });
+    let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
+    Deadpool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(limit))
+        .create_timeout(Some(limit))
+        .build()
+        .map_err(|error| StoreError::Address(error.to_string()))
+}
+
+/// Whoever waits for a row that another program has locked waits no longer: others wait for its connection.
+const LOCKED: Duration = Duration::from_secs(2);
 
 /// Gives up on work that takes too long, and so on its connection.
 pub(in crate::store) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -129,7 +148,8 @@ pub(in crate::store) async fn within<T>(limit: Duration, work: impl Future<Outpu
 impl Server {
     async fn connect_with_limit(&self, limit: Duration) -> ConnectionResult<Conn> {
         let mut connection = self.connect().await?;
-        let set = format!("SET statement_timeout = {}", limit.as_millis());
+        let (limit, lock) = (limit.as_millis(), limit.min(LOCKED).as_millis());
+        let set = format!("SET statement_timeout = {limit}; SET lock_timeout = {lock}");
         connection.batch_execute(&set).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
     }

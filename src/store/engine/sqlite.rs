@@ -42,12 +42,21 @@ pub(in crate::store) const COLUMNS: &str = "SELECT t.name AS table_name, c.name 
 pub(in crate::store) struct Files {
     writer: Deadpool<Conn>,
     readers: Deadpool<Conn>,
+    /// For work that no person waits for, which must not wait behind what people look for.
+    background: Deadpool<Conn>,
+    /// Which of the readers this handle takes.
+    is_background: bool,
 }
 
 impl Files {
     /// How many there are, idle ones as well.
     pub fn connections(&self) -> usize {
-        self.writer.status().size + self.readers.status().size
+        self.writer.status().size + self.readers.status().size + self.background.status().size
+    }
+
+    /// The same file, by the readers for background work. There is one writer.
+    pub fn in_background(&self) -> Self {
+        Self { is_background: true, ..self.clone() }
     }
 
     /// Opens the file, which is made (for its owner alone) if it isn't there. `readers` connections read.
@@ -57,14 +66,21 @@ impl Files {
         let Some(name) = path.to_str() else {
             return Err(StoreError::Address("the file's name is not UTF-8".into()));
         };
-        let files = Self { writer: pool(name, false, 1, limit)?, readers: pool(name, true, readers.max(1), limit)? };
+        let reading = || pool(name, true, readers.max(1), limit);
+        let files = Self {
+            writer: pool(name, false, 1, limit)?,
+            readers: reading()?,
+            background: reading()?,
+            is_background: false,
+        };
         drop(files.checkout(Lane::Change).await?);
         Ok(files)
     }
 
     /// A connection; waits while the others are busy.
     pub async fn checkout(&self, lane: Lane) -> Result<Object<Conn>> {
-        let pool = if lane == Lane::Read { &self.readers } else { &self.writer };
+        let readers = if self.is_background { &self.background } else { &self.readers };
+        let pool = if lane == Lane::Read { readers } else { &self.writer };
         pool.get().await.map_err(no_connection)
     }
 }

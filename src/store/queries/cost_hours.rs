@@ -31,6 +31,8 @@ use crate::{
 /// The exact sum of costs, in parts, on both engines. What others wrote that is no amount counts as nothing.
 const SUM: &str = "CAST(coalesce(sum(CASE WHEN cost BETWEEN -99999999.9999 AND 99999999.9999
     THEN CAST(round(cost * 10000) AS BIGINT) ELSE 0 END), 0) AS BIGINT)";
+/// Of a service's name what an index takes; the rest of it is no name.
+const SERVICE: &str = "substr(api_service, 1, 200)";
 /// An hour in microseconds.
 const LENGTH: i64 = 3_600_000_000;
 /// What is usual is found in so many hours.
@@ -110,12 +112,12 @@ pub(super) async fn sum(
 async fn add(c: &mut Conn, tenancy: Tenancy, from: i64, to: i64) -> Result<()> {
     let sums = since!(tenancy, start_of(from))
         .filter(api_costs::created_at.lt(At(start_of(to))))
-        .group_by(sql::<BigInt>(&format!("{HOUR}, api_service")))
+        .group_by(sql::<BigInt>(&format!("{HOUR}, {SERVICE}")))
         .select((
             Word(tenancy.account).into_sql::<Text>(),
             Word(tenancy.agency).into_sql::<Text>(),
             sql::<BigInt>(HOUR),
-            sql::<Text>("api_service"),
+            sql::<Text>(SERVICE),
             sql::<BigInt>(SUM),
         ));
     let columns =
@@ -130,8 +132,8 @@ pub(super) async fn read(c: &mut Conn, tenancy: Tenancy, from: i64, until: i64) 
     let summed = summed.select((cost_hours::hour, cost_hours::api_service, cost_hours::cost));
     let mut hours: Vec<(i64, String, i64)> = summed.load(c).await?;
     let others = since!(tenancy, start_of(from.max(until)))
-        .group_by(sql::<BigInt>(&format!("{HOUR}, api_service")))
-        .select((sql::<BigInt>(HOUR), sql::<Text>("api_service"), sql::<BigInt>(SUM)));
+        .group_by(sql::<BigInt>(&format!("{HOUR}, {SERVICE}")))
+        .select((sql::<BigInt>(HOUR), sql::<Text>(SERVICE), sql::<BigInt>(SUM)));
     hours.extend(others.load::<(i64, String, i64)>(c).await?);
     Ok(hours.into_iter().map(|(hour, service, cost)| ((hour, service), cost)).collect())
 }

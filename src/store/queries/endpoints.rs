@@ -112,11 +112,17 @@ pub(super) fn event(action: Action, row: &EndpointRow) -> Event {
     Event::new(action, row.agency_id.0).within(row.account_id.map(|account| account.0)).on(row.id.0)
 }
 
-/// Stops events from being kept for an endpoint that can't be delivered to.
-pub(in crate::store) async fn disable(c: &mut Conn, id: EndpointId, reason: &str, now: At) -> Result<()> {
+/// Stops events from being kept for an endpoint that can't be delivered to, and records it; one that is disabled already
+/// stays so for its reason.
+pub(super) async fn disable(c: &mut Conn, id: EndpointId, reason: &str, now: At, trail: &Trail) -> Result<()> {
     let set =
         (endpoints::enabled.eq(false), endpoints::disabled_reason.eq(Some(reason)), endpoints::updated_at.eq(now));
-    diesel::update(endpoints::table.find(Word(id))).set(set).execute(c).await?;
+    let enabled = endpoints::table.find(Word(id)).filter(endpoints::enabled);
+    let whose = diesel::update(enabled).set(set).returning((endpoints::agency_id, endpoints::account_id));
+    let whose: Option<(Word<AgencyId>, Option<Word<AccountId>>)> = whose.get_result(c).await.optional()?;
+    let Some((agency, account)) = whose else { return Ok(()) };
+    let event = Event::new(Action::EndpointChanged, agency.0).within(account.map(|account| account.0)).on(id);
+    note(c, trail, event.with("enabled", false).with("reason", reason)).await?;
     unsubscribe(c, id).await
 }
 

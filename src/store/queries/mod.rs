@@ -29,10 +29,12 @@ pub(in crate::store) mod progress;
 pub(in crate::store) mod prospects;
 pub(in crate::store) mod prospects_told;
 pub(in crate::store) mod reseal;
+pub(in crate::store) mod retention;
 pub(in crate::store) mod sends;
 pub(in crate::store) mod sources;
 pub(in crate::store) mod tokens;
 pub(in crate::store) mod users;
+pub(in crate::store) mod waits;
 
 use diesel::QueryDsl;
 use diesel_async::RunQueryDsl;

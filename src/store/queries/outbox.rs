@@ -25,6 +25,7 @@ use crate::{
     },
     store::{
         Result, StoreError,
+        audit::Trail,
         endpoints::EndpointRow,
         outbox::{Attempt, Claimed, Consent, Due, GONE, LEFT_BEHIND, Outcome, Settled, test_payload},
         schema::{deliveries, delivery_attempts, endpoint_accounts, endpoints, outbox, subscriptions},
@@ -177,7 +178,7 @@ fn read((row, event, kind, payload, created_at, account): Event, tries: Tries, c
     Claimed { row, event, kind, payload, attempt, failures, since, created_at, account, consent }
 }
 
-pub(in crate::store) async fn settle(c: &mut Conn, settled: &[Settled], now: At) -> Result<()> {
+pub(in crate::store) async fn settle(c: &mut Conn, settled: &[Settled], now: At, trail: &Trail) -> Result<()> {
     write_tx!(c, async |c| {
         let mut delivered: HashMap<EndpointId, Vec<i64>> = HashMap::new();
         for one in settled {
@@ -198,7 +199,7 @@ pub(in crate::store) async fn settle(c: &mut Conn, settled: &[Settled], now: At)
             diesel::update(waits).set(finish(DeliveryState::Delivered, None, now)).execute(c).await?;
         }
         for one in settled.iter().filter(|one| one.outcome != Outcome::Delivered) {
-            conclude(c, one, now).await?;
+            conclude(c, one, now, trail).await?;
         }
         Ok(())
     })
@@ -299,7 +300,7 @@ pub(super) fn finish(state: DeliveryState, reason: Option<&'static str>, now: At
     )
 }
 
-async fn conclude(c: &mut Conn, of: &Settled, now: At) -> Result<()> {
+async fn conclude(c: &mut Conn, of: &Settled, now: At, trail: &Trail) -> Result<()> {
     // Whoever has claimed it since, after the lease had ended, decides.
     let mine = deliveries::table
         .find((Word(of.endpoint), of.claimed.row))
@@ -323,7 +324,7 @@ async fn conclude(c: &mut Conn, of: &Settled, now: At) -> Result<()> {
             diesel::update(mine).set(finish(DeliveryState::Cancelled, Some(why), now)).execute(c).await?
         }
         Outcome::Gone => {
-            disable(c, of.endpoint, GONE, now).await?;
+            disable(c, of.endpoint, GONE, now, trail).await?;
             let all = deliveries::table.filter(deliveries::endpoint_id.eq(Word(of.endpoint)));
             let all = all.filter(deliveries::finished_at.is_null());
             diesel::update(all).set(finish(DeliveryState::Parked, Some(GONE), now)).execute(c).await?

@@ -20,5 +20,6 @@ mod outbox;
 mod prospecting;
 mod prospects;
 mod resealing;
+mod retention;
 mod sends;
 mod spending;

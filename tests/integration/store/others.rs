@@ -6,8 +6,13 @@ use diesel::{
     sql_types::Text,
 };
 use leadwire::{
-    domain::{AccountId, EndpointId, clock, directory::Account},
-    store::{Attempt, Claimed, NewEndpoint, Outcome, Settled},
+    domain::{
+        AccountId, EndpointId,
+        audit::{Action, Entry},
+        clock,
+        directory::Account,
+    },
+    store::{Attempt, AuditFilter, AuditScope, Claimed, NewEndpoint, Outcome, Settled},
 };
 use serde_json::Value;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
@@ -107,6 +112,14 @@ impl Bench {
     pub async fn claim(&self, endpoint: EndpointId, most: u32) -> Vec<Claimed> {
         let until = clock::now() + TimeDelta::minutes(1);
         self.store.claim_deliveries(endpoint, most, until).await.unwrap().unwrap().1
+    }
+
+    /// What was recorded of this kind.
+    pub async fn recorded(&self, action: Action) -> Vec<Entry> {
+        let (since, until, actor, cursor) = (None, None, None, None);
+        let action = Some(action);
+        let filter = AuditFilter { scope: AuditScope::Everything, since, until, action, actor, limit: 100, cursor };
+        self.store.audit(&filter).await.unwrap().entries
     }
 }
 

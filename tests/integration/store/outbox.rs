@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use leadwire::{
     domain::{
-        AccountId, SourceId, clock,
+        AccountId, SourceId,
+        audit::Action,
+        clock,
         delivery::EVENT_TYPES,
         message::{Happening, Message, Owner},
     },
@@ -31,6 +33,7 @@ on_both_engines! {
     an_endpoint_that_is_gone_is_disabled_and_its_deliveries_parked,
     what_is_done_is_pruned_and_what_waits_or_is_parked_stays,
     an_agency_has_a_few_replays_under_way_and_keeps_no_other_from_replaying,
+    what_waits_longer_than_anything_can_is_due,
 }
 
 async fn every_change_in_prospecting_is_an_event_once(bench: Bench) {
@@ -278,8 +281,33 @@ async fn an_endpoint_that_is_gone_is_disabled_and_its_deliveries_parked(bench: B
     assert!(bench.store.parked_deliveries(&[AccountId::generate()]).await.unwrap().is_empty());
     let shown = bench.store.endpoint(account.agency, endpoint).await.unwrap().unwrap();
     assert!(!shown.enabled && shown.disabled_reason.is_some());
+    let recorded = bench.recorded(Action::EndpointChanged).await;
+    let told = &recorded[0];
+    assert_eq!((told.agency, told.target.clone()), (Some(account.agency), Some(endpoint.to_string())));
+    assert_eq!((told.details["enabled"].clone(), recorded.len()), (json!(false), 1), "once");
     bench.store.insert_leads(&[lead(&account, 3)]).await.unwrap();
     assert_eq!(bench.types().await.len(), 2);
+}
+
+/// A clock that was 70 days ahead wrote these.
+async fn what_waits_longer_than_anything_can_is_due(bench: Bench) {
+    let account = bench.account().await;
+    let endpoint = bench.endpoint(&account, None, &["new_lead"], false).await;
+    bench.store.insert_leads(&[lead(&account, 1), lead(&account, 2), lead(&account, 3)]).await.unwrap();
+    bench.store.route_outbox(10).await.unwrap();
+    let claimed = bench.claim(endpoint, 2).await;
+    let (soon, late) = (clock::now() + TimeDelta::hours(1), clock::now() + TimeDelta::days(70));
+    let all = claimed.iter().zip([soon, late]).map(|(one, at)| settled(endpoint, one, Outcome::Retry(at)));
+    bench.store.settle_deliveries(all.collect()).await.unwrap();
+    assert_eq!(
+        bench.store.claim_deliveries(endpoint, 10, late).await.unwrap().unwrap().1.len(),
+        1,
+        "the third, by a hub that died"
+    );
+    let now = clock::now();
+    assert_eq!(bench.store.shorten_waits(now, TimeDelta::days(2)).await.unwrap(), 2);
+    assert_eq!(bench.store.shorten_waits(now, TimeDelta::days(2)).await.unwrap(), 0);
+    assert_eq!(bench.claim(endpoint, 10).await.len(), 2, "what is to wait for an hour still does");
 }
 
 async fn what_is_done_is_pruned_and_what_waits_or_is_parked_stays(bench: Bench) {

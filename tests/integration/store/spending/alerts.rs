@@ -24,6 +24,7 @@ on_both_engines! {
     one_cost_raises_the_daily_alert_and_the_anomaly,
     within_its_quiet_time_a_threshold_is_silent_and_looked_at_again_when_that_ends,
     fifty_costs_at_once_raise_one_alert_whoever_looks,
+    a_service_whose_name_is_pages_long_ends_no_alerts,
     a_cost_that_is_committed_late_is_not_missed,
     a_cost_that_changes_is_looked_at_again_and_one_that_was_looked_at_has_not_changed,
     all_operators_and_types_hold_and_an_unknown_one_fails_nothing,
@@ -80,6 +81,17 @@ async fn within_its_quiet_time_a_threshold_is_silent_and_looked_at_again_when_th
     assert_eq!((types(&alerts), alerts[0].alert_value), (vec!["daily_spend".to_owned()], amount("60")));
     assert_eq!(bench.alerts(&account, &AlertFilter::default()).await.len(), 2);
     assert!(!bench.is_due(&account).await, "it is told, and not looked at again without a cost");
+}
+
+async fn a_service_whose_name_is_pages_long_ends_no_alerts(bench: Bench) {
+    let account = bench.account().await;
+    // Nothing that a database could pack.
+    let letter = |at: u32| char::from(b'a' + u8::try_from((at.wrapping_mul(2_654_435_761) >> 13) % 26).unwrap());
+    let name: String = (0..9000).map(letter).collect();
+    bench.spend(&account, &[Cost { ago: TimeDelta::hours(5), ..cost(&name, "1") }]).await;
+    bench.evaluate(&account).await;
+    bench.spend(&account, &[cost("maps", "60")]).await;
+    assert!(bench.evaluate(&account).await.contains(&"daily_spend".to_owned()));
 }
 
 async fn fifty_costs_at_once_raise_one_alert_whoever_looks(bench: Bench) {
