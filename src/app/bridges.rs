@@ -150,10 +150,13 @@ pub(super) struct Attentive {
 
 impl Attentive {
     /// What an item is about. A bad signature names the source whose address was used; what nobody has claimed is not
-    /// for accounts to see.
-    fn owner(&self, attention: &Attention) -> Option<(AccountId, Option<SourceId>)> {
+    /// for accounts to see. What is about the hub stands under the first of the accounts.
+    fn owner(&self, attention: &Attention, accounts: &[AccountId]) -> Option<(AccountId, Option<SourceId>)> {
         if let Some(account) = attention.account {
             return Some((account, attention.source));
+        }
+        if attention.reason.starts_with("inbox_") {
+            return Some((*accounts.first()?, None));
         }
         let (about, directory) = (attention.external_id.as_ref()?, self.directory.borrow().clone()?);
         let source = match about.parse::<SourceId>() {
@@ -200,7 +203,7 @@ impl AttentionSource for Attentive {
         Box::pin(async move {
             let all = self.inbox.attention(clock::now()).await.map_err(|error| error.to_string())?;
             let item = |attention: Attention| {
-                let (account, source) = self.owner(&attention)?;
+                let (account, source) = self.owner(&attention, &accounts)?;
                 accounts.contains(&account).then(|| AttentionItem {
                     reason: explain(&attention),
                     kind: attention.reason,
@@ -242,6 +245,14 @@ fn explain(attention: &Attention) -> String {
         }
         "dropped_impossible" => {
             "The platform says that these can't be had, they took the agency's share of the inbox, and the oldest were dropped."
+        }
+        "inbox_nearly_full" => {
+            "The hub's inbox can't hold the envelopes of a day any more: whoever runs the hub should raise inbox.max_size, or \
+             see to what is parked and not stored."
+        }
+        "inbox_full" => {
+            "The hub's inbox is full of what is not finished, so all webhooks get 503: whoever runs the hub must raise \
+             inbox.max_size, or see to what is parked and not stored."
         }
         "late" => "Waiting for another try.",
         "unstored" => "Shown, but not in the database yet.",

@@ -14,7 +14,7 @@ use crate::{
         secret::is_unfit,
     },
     store::{Hold, Schema, Store, StoreError},
-    telemetry::Metrics,
+    telemetry::{Metrics, lasting},
 };
 
 /// Why the hub can't go on.
@@ -40,7 +40,7 @@ pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>
             return watch;
         }
         Ok((directory, hold)) => {
-            actix_rt::spawn(keep(store.clone(), hold));
+            lasting("the hold on the database", keep(store.clone(), hold));
             name_unsafe_issuers(&directory);
             replace(&sender, directory, &metrics);
         }
@@ -54,7 +54,7 @@ pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>
                 match first(&store).await {
                     Ok((directory, _)) if directory.wrong_key => return drop(fatal.set(KeyError::Wrong)),
                     Ok((directory, hold)) => {
-                        actix_rt::spawn(keep(store.clone(), hold));
+                        lasting("the hold on the database", keep(store.clone(), hold));
                         name_unsafe_issuers(&directory);
                         break replace(&sender, directory, &metrics);
                     }
@@ -64,7 +64,7 @@ pub(super) async fn load(store: Store, interval: Duration, metrics: Arc<Metrics>
             }
             tracing::info!("the database is there; the hub is ready");
         }
-        follow(&store, interval, &sender, &metrics).await;
+        lasting("the directory", async move { follow(&store, interval, &sender, &metrics).await });
     });
     watch
 }

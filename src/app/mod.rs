@@ -48,7 +48,7 @@ use crate::{
     realtime::{Actions, Drain, SessionRegistry, limits::SessionLimits, presence::Presence},
     sending::{Desk, Sender},
     store::{Store, Vault},
-    telemetry::{Metrics, start_logging},
+    telemetry::{Metrics, lasting, start_logging},
 };
 
 use workers::Base;
@@ -84,7 +84,7 @@ pub fn run(
         let (reconnections, reconnected) = mpsc::channel(RECONNECTIONS);
         let hub = Hub::build(&settings, reconnections).await?;
         housekeeping::start(&settings, &hub);
-        actix_rt::spawn(shares::keep(&settings, &hub));
+        lasting("the shares of the inbox", shares::keep(&settings, &hub));
         hub.metrics.booted("actors");
         let (address, server) = server::start(&settings, &hub)?;
         hub.metrics.booted("all");
@@ -110,6 +110,9 @@ pub fn run(
 
 /// Everything that is alive while the hub runs.
 struct Hub {
+    /// For what people look for.
+    people: Store,
+    /// For all that nobody waits for.
     store: Store,
     inbox: Inbox,
     auth: Authenticator,
@@ -163,12 +166,13 @@ impl Hub {
     async fn build(settings: &Settings, reconnections: mpsc::Sender<SourceId>) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         let keys = settings.master_keys()?;
-        let store = open_store(settings, &keys).await?;
+        let people = open_store(settings, &keys).await?;
+        let store = people.in_background();
         metrics.booted("store");
         let inbox = Inbox::open(&settings.inbox_path(), settings.inbox.commit_rows)?;
         metrics.booted("inbox");
         let (directory, fatal) = load_directory(settings, &store, &metrics).await?;
-        let auth = authenticator(settings, &keys, &directory, &store)?
+        let auth = authenticator(settings, &keys, &directory, &people)?
             .telling(Recorder::start(store.clone(), Arc::clone(&metrics)));
         let arbiter = Arbiter::new();
         let node = arbiter.handle();
@@ -196,6 +200,7 @@ impl Hub {
         Ok(Self {
             eraser: Eraser::new(store.clone(), inbox.clone()),
             receiver: Arc::new(Receiver::new(settings, directory.clone(), inbox.clone(), Arc::clone(&metrics))),
+            people,
             store,
             inbox,
             auth,
@@ -228,7 +233,7 @@ impl Hub {
     /// What the API's handlers share.
     fn api(&self, settings: &Settings) -> ApiState {
         ApiState {
-            store: self.store.clone(),
+            store: self.people.clone(),
             auth: self.auth.clone(),
             directory: self.directory.clone(),
             desk: self.desk.clone(),
@@ -255,7 +260,7 @@ impl Hub {
 
 /// The store, under keys that are kept up with their file.
 async fn open_store(settings: &Settings, keys: &KeyRing) -> anyhow::Result<Store> {
-    actix_rt::spawn(housekeeping::watch_keys(keys.clone()));
+    lasting("the watch on the master keys", housekeeping::watch_keys(keys.clone()));
     let vault = Vault::under(keys);
     let store = Store::open(&settings.store_url(), settings.store.pool, settings.store.timeout, vault).await?;
     Ok(store.keeping_audit_for(settings.audit.retention))

@@ -66,10 +66,16 @@ impl Own for OwnInbox {
 pub(super) struct Reread(pub(super) Watch);
 
 impl Recall for Reread {
-    fn keep(&self, account: AccountId, source: SourceId, item: &str, received_at: Timestamp) -> Result<Keep, String> {
-        let directory = self.0.borrow().clone().ok_or("the directory is not loaded yet")?;
+    fn keep(
+        &self,
+        account: AccountId,
+        source: SourceId,
+        item: &str,
+        received_at: Timestamp,
+    ) -> Result<Option<Keep>, String> {
+        let Some(directory) = self.0.borrow().clone() else { return Ok(None) };
         let agency = directory.agency_of(account).ok_or("its account is gone")?;
         let told = prospecting::read(item, Owner { agency, account, source }, received_at);
-        told.map(Keep::from).map_err(|error| error.to_string())
+        told.map(|told| Some(Keep::from(told))).map_err(|error| error.to_string())
     }
 }

@@ -1,8 +1,11 @@
 //! `/ready` for load balancers; in detail, with `/metrics`, for whoever runs the hub, on a listener of their own.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use actix_web::{HttpResponse, http::StatusCode, web};
@@ -12,10 +15,13 @@ use super::Hub;
 use crate::{
     domain::directory::Watch,
     http::routes::{Routes, get},
-    inbox::Inbox,
+    inbox::{Inbox, Space},
     store::{Schema, Store},
     telemetry::Metrics,
 };
+
+/// A probe that asks is patient for a second or so: a database that is slower is away for it.
+const PATIENCE: Duration = Duration::from_millis(700);
 
 /// What the probes look at.
 pub(super) struct Probed {
@@ -57,7 +63,7 @@ async fn alive() -> HttpResponse {
 /// It asks no file and no database: anybody may call it as often as they like.
 async fn ready(probed: web::Data<Probed>) -> HttpResponse {
     let tables = probed.directory.borrow().is_some() && probed.schema_fits.load(Ordering::Relaxed);
-    let ready = !probed.inbox.is_closed() && tables;
+    let ready = !probed.inbox.is_closed() && probed.inbox.space() != Space::Full && tables;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(status).json(json!({"ready": ready}))
 }
@@ -69,10 +75,13 @@ async fn ready_in_detail(probed: web::Data<Probed>) -> HttpResponse {
     if probed.inbox.size().await.is_err() {
         missing.push("inbox");
     }
+    if probed.inbox.space() == Space::Full {
+        missing.push("room in the inbox");
+    }
     if probed.directory.borrow().is_none() {
         missing.push("directory");
     }
-    let schema = probed.store.schema().await.ok();
+    let schema = tokio::time::timeout(PATIENCE, probed.store.schema()).await.ok().and_then(Result::ok);
     if schema.as_ref().is_some_and(|schema| !schema.fits()) {
         missing.push("schema");
     }

@@ -21,7 +21,7 @@ use actix_web::{
     web::{self, Data},
 };
 
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{
     Hub,
@@ -48,7 +48,7 @@ use crate::{
 };
 
 /// Connections that the kernel may hold until they are accepted.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 /// Platforms reuse their connections.
 const IDLE: Duration = Duration::from_secs(75);
 
@@ -71,7 +71,6 @@ pub(super) fn start(settings: &Settings, hub: &Hub) -> anyhow::Result<(SocketAdd
     let builder = builder
         .workers(settings.server.worker_count())
         .max_concurrent_connections(settings.server.max_connections)
-        .backlog(BACKLOG)
         .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
         .disable_signals()
         .listen("hub", listener, move || {
@@ -185,8 +184,20 @@ fn people(app: &mut web::ServiceConfig) {
 }
 
 fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<(SocketAddr, TcpListener)> {
-    let listener = TcpListener::bind(address).map_err(|error| anyhow::anyhow!("{setting} = {address}: {error}"))?;
+    let listener = listen(address).map_err(|error| anyhow::anyhow!("{setting} = {address}: {error}"))?;
     Ok((listener.local_addr()?, listener))
+}
+
+/// As the standard library listens, but with our backlog: its own is so short that of many who come back at once some wait for
+/// seconds until they are let in.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A hub that starts again must not wait for what is left of connections of the last one.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// A hub without metrics is better than none.

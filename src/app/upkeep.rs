@@ -11,7 +11,7 @@ use crate::{
     enrichment::Arrived,
     inbox::Inbox,
     platforms::unipile::UnipileClient,
-    telemetry::Metrics,
+    telemetry::{Metrics, lasting},
     upkeep::{
         Ailments,
         backfill::{self, Backfill},
@@ -59,8 +59,8 @@ impl Upkeep {
             ailments: self.ailments.clone(),
             metrics: Arc::clone(&self.metrics),
         };
-        actix_rt::spawn(registrar.run());
-        actix_rt::spawn(self.backfill.clone().run(reconnected));
+        lasting("the registrar", registrar.run());
+        lasting("the backfill", self.backfill.clone().run(reconnected));
     }
 
     pub(super) fn ailments(&self) -> Ailments {

@@ -23,7 +23,7 @@ use crate::{
     },
     http::network_of,
     store::{AuditDraft, Store},
-    telemetry::{Labelled, Metrics},
+    telemetry::{Labelled, Metrics, watched},
 };
 
 /// Records that wait for the database, some 300 bytes each; more are lost.
@@ -52,7 +52,7 @@ impl Recorder {
     pub fn start(store: Store, metrics: Arc<Metrics>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let recorder = Self(Arc::new(Shared { store, queue, allowance: Mutex::default(), metrics }));
-        tokio::spawn(recorder.clone().write(waiting));
+        tokio::spawn(watched("the record of logins", recorder.clone().write(waiting)));
         recorder
     }
 

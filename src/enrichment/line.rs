@@ -3,9 +3,9 @@
 //! Fetches run side by side, but their results leave in the order in which the events came; one that has to wait for
 //! another try steps out of the line and holds up nobody. Plain state; no clock, no calls.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
-use crate::domain::{EventId, event::Event};
+use crate::domain::{EventId, Timestamp, event::Event};
 
 /// Slots that may be open for each fetch under way: results that wait for an earlier one.
 const SLOTS: usize = 4;
@@ -15,7 +15,8 @@ pub struct Line<R> {
     waiting: VecDeque<Event>,
     open: VecDeque<(EventId, Slot<R>)>,
     /// Everything in here, until the inbox knows what became of it: what is read back from the inbox meanwhile is old.
-    busy: HashSet<EventId>,
+    /// With when it was received, unless it is a replay.
+    busy: HashMap<EventId, Option<Timestamp>>,
     reading: Option<Reading>,
     capacity: usize,
     concurrency: usize,
@@ -52,7 +53,7 @@ impl<R> Line<R> {
         Self {
             waiting: VecDeque::new(),
             open: VecDeque::new(),
-            busy: HashSet::new(),
+            busy: HashMap::new(),
             reading: None,
             capacity,
             concurrency,
@@ -62,7 +63,7 @@ impl<R> Line<R> {
 
     /// Takes an event in at the end; while the inbox is being read, behind what is read there.
     pub fn admit(&mut self, event: Event) -> Admitted {
-        if self.busy.contains(&event.id) {
+        if self.busy.contains_key(&event.id) {
             return Admitted::Yes;
         }
         if self.room() == 0 {
@@ -72,7 +73,7 @@ impl<R> Line<R> {
             reading.came.push(event);
             return Admitted::Yes;
         }
-        self.busy.insert(event.id);
+        self.busy.insert(event.id, (!event.replayed).then_some(event.received_at));
         self.waiting.push_back(event);
         Admitted::Yes
     }
@@ -98,7 +99,12 @@ impl<R> Line<R> {
 
     /// Whether an event is in the line before all that still waits: what is taken from it now comes after that.
     pub fn is_ahead(&self, id: EventId) -> bool {
-        self.busy.contains(&id) && !self.waiting.iter().any(|event| event.id == id)
+        self.busy.contains_key(&id) && !self.waiting.iter().any(|event| event.id == id)
+    }
+
+    /// When an event in here was received, unless it is a replay.
+    pub fn received_at(&self, id: EventId) -> Option<Timestamp> {
+        self.busy.get(&id).copied().flatten()
     }
 
     /// Back to the front: it can't be fetched just now.

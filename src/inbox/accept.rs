@@ -1,15 +1,15 @@
 //! Keeping webhooks: the raw POST and every event in it, in one commit.
 
-use std::{borrow::Cow, sync::atomic::Ordering};
+use std::{borrow::Cow, collections::BTreeMap, sync::atomic::Ordering};
 
 use bytes::Bytes;
 use diesel::{
-    ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection,
+    ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection, sql_query,
     sql_types::{BigInt, Text},
 };
 
 use super::{
-    Inbox, InboxError, ParkReason,
+    Inbox, InboxError, ParkReason, Space,
     erase::was_erased,
     rows::{DeliveryRow, EventRow},
     schema::{State, quarantine, refusals},
@@ -21,7 +21,7 @@ use crate::domain::{
 };
 
 /// An event that was handed on in memory is looked for again only after this long, in microseconds.
-const HANDED_ON: i64 = 10_000_000;
+pub(super) const HANDED_ON: i64 = 10_000_000;
 /// What an event takes in the file besides its item and its part of the body, in bytes, roughly.
 const ROW: usize = 512;
 
@@ -78,13 +78,17 @@ impl Inbox {
     /// # Errors
     /// If they could not be made durable: none of them was kept.
     pub async fn accept(&self, batch: Vec<Delivery>) -> Result<Vec<Accepted>, InboxError> {
-        if self.full.load(Ordering::Relaxed) {
+        if self.space() == Space::Full {
             return Err(InboxError::Unavailable("it is larger than inbox.max_size".to_owned()));
         }
         let rows = batch.iter().map(|delivery| 1 + delivery.events.len()).sum();
         let first = 1 + self.deliveries.fetch_add(i64::try_from(batch.len()).unwrap_or(0), Ordering::Relaxed);
         let change = move |c: &mut SqliteConnection| {
-            (first..).zip(&batch).map(|(seq, delivery)| keep(c, seq, delivery)).collect()
+            let mut unclaimed = BTreeMap::new();
+            let kept = (first..).zip(&batch).map(|(seq, delivery)| keep(c, seq, delivery, &mut unclaimed));
+            let kept = kept.collect::<QueryResult<Vec<_>>>()?;
+            count_unclaimed(c, &unclaimed)?;
+            Ok(kept)
         };
         self.writer.write(rows, change).await
     }
@@ -106,7 +110,7 @@ impl Inbox {
                     quarantine::body.eq(&refused.body[..]),
                 ))
                 .execute(c)?;
-            diesel::sql_query(
+            sql_query(
                 "DELETE FROM quarantine WHERE path = ?1 AND seq <= \
                  (SELECT seq FROM quarantine WHERE path = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
             )
@@ -142,7 +146,23 @@ impl Inbox {
     }
 }
 
-fn keep(c: &mut SqliteConnection, seq: i64, delivery: &Delivery) -> QueryResult<Accepted> {
+/// How many events that nobody has claimed came, and what they weigh, by scope.
+type Unclaimed = BTreeMap<String, (i64, i64)>;
+
+/// Once for all of a commit: a trigger for each would cost as much as keeping the event.
+fn count_unclaimed(c: &mut SqliteConnection, unclaimed: &Unclaimed) -> QueryResult<()> {
+    unclaimed.iter().try_for_each(|(scope, (events, bytes))| {
+        sql_query("INSERT INTO parking VALUES (NULL, NULL, ?, ?, ?, ?, NULL)")
+            .bind::<Text, _>(scope)
+            .bind::<Text, _>(ParkReason::Unrouted.as_str())
+            .bind::<BigInt, _>(events)
+            .bind::<BigInt, _>(bytes)
+            .execute(c)
+            .map(drop)
+    })
+}
+
+fn keep(c: &mut SqliteConnection, seq: i64, delivery: &Delivery, unclaimed: &mut Unclaimed) -> QueryResult<Accepted> {
     let received_at = delivery.received_at.timestamp_micros();
     let mut accepted = Accepted::default();
     let mut body = Cow::Borrowed(&delivery.body[..]);
@@ -168,7 +188,12 @@ fn keep(c: &mut SqliteConnection, seq: i64, delivery: &Delivery) -> QueryResult<
                 attempts: 0,
                 replayed: false,
             }),
-            Fate::Unrouted { .. } => accepted.unrouted += 1,
+            Fate::Unrouted { scope } => {
+                accepted.unrouted += 1;
+                let (events, bytes) = unclaimed.entry(scope.to_string()).or_default();
+                *events += 1;
+                *bytes += weight(event, part);
+            }
             Fate::Record { .. } => {}
         }
     }
@@ -209,7 +234,12 @@ fn insert(c: &mut SqliteConnection, delivery: i64, at: i64, event: &NewEvent, pa
         delivery,
         next_try: at + HANDED_ON,
         received_at: at,
-        weight: i64::try_from(ROW + event.item.len() + part).unwrap_or(i64::MAX),
+        weight: weight(event, part),
     };
     Ok(row.execute(c)? == 1)
+}
+
+/// What an event takes in the file, in bytes, roughly; `part`: of the body.
+fn weight(event: &NewEvent, part: usize) -> i64 {
+    i64::try_from(ROW + event.item.len() + part).unwrap_or(i64::MAX)
 }

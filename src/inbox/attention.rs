@@ -25,8 +25,8 @@ pub struct Attention {
     /// Through which source they came.
     pub source: Option<SourceId>,
     /// Why: a [`ParkReason`](super::ParkReason), `late` for events that wait for another try, `unstored`, `dropped_unrouted` or
-    /// `dropped_impossible` for events that went because their owner was over its share, or `bad_signature` for POSTs that
-    /// were refused.
+    /// `dropped_impossible` for events that went because their owner was over its share, `bad_signature` for POSTs that
+    /// were refused, or `inbox_nearly_full` or `inbox_full`.
     pub reason: String,
     /// The page, for events that nobody has claimed; their scope, when they were dropped; the source, or nothing, whose
     /// address got a bad signature.
@@ -89,7 +89,7 @@ struct Look {
 
 impl Inbox {
     /// Everything of accounts that is parked, late (received more than a minute ago and not published) or not stored for a
-    /// minute, what was dropped, and refused webhooks. What is late or not stored may be as of seconds ago, when there is much of it.
+    /// minute, what was dropped, refused webhooks, and whether the file is full. What is late or not stored may be as of seconds ago, when there is much of it.
     ///
     /// # Errors
     /// If the file can't be read.
@@ -102,7 +102,9 @@ impl Inbox {
                    FROM parked p WHERE p.account != x'' \
                  UNION ALL SELECT nullif(account, x''), NULL, 'dropped_' || reason, scope, events, NULL, first_at \
                    FROM dropped \
-                 UNION ALL SELECT NULL, NULL, 'bad_signature', path, refused, NULL, first_at FROM refusals",
+                 UNION ALL SELECT NULL, NULL, 'bad_signature', path, refused, NULL, first_at FROM refusals \
+                 UNION ALL SELECT NULL, NULL, iif(space > 1, 'inbox_full', 'inbox_nearly_full'), NULL, 1, NULL, space_since \
+                   FROM meta WHERE space > 0",
             )
             .load(c)?;
             Ok(rows.into_iter().map(attention).collect::<Vec<_>>())

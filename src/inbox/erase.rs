@@ -317,6 +317,7 @@ pub(super) fn forget_events(c: &mut SqliteConnection, ids: &[EventId]) -> QueryR
     for id in ids {
         let id = id.to_bytes().to_vec();
         sql_query("INSERT OR IGNORE INTO erased_events VALUES (?)").bind::<Binary, _>(&id).execute(c)?;
+        sql_query("INSERT OR REPLACE INTO keys VALUES (?, 1 << 40)").bind::<Binary, _>(&id).execute(c)?;
         let row = sql_query(
             "SELECT seq, id, state, delivery, kind, item, platform_id, detail FROM events \
              WHERE id = ? AND reason IS NOT 'erased'",

@@ -11,6 +11,7 @@ mod accept;
 mod acks;
 mod attention;
 mod erase;
+mod keys;
 mod log;
 mod prune;
 mod readers;
@@ -29,6 +30,8 @@ mod writer;
 #[cfg(test)]
 mod erase_tests;
 #[cfg(test)]
+mod prune_tests;
+#[cfg(test)]
 mod release_tests;
 #[cfg(test)]
 mod shares_tests;
@@ -37,24 +40,21 @@ mod tests;
 
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64},
-    },
+    sync::{Arc, atomic::AtomicI64},
     time::Duration,
 };
 
 use diesel::{Connection, QueryResult, SqliteConnection, connection::SimpleConnection};
 use tokio::sync::Notify;
 
-use crate::config::data_folder;
+use crate::{config::data_folder, domain::clock};
 
 pub use accept::{Accepted, Delivery, Quarantined};
 pub use acks::{Ack, Seen, Watermark};
 pub use attention::{Attention, ParkedEvent};
 pub use erase::Forgotten;
 pub use log::{LogEntry, Logged, Page};
-pub use prune::Limits;
+pub use prune::{Limits, Pruned, Space};
 use readers::Readers;
 pub use release::Selection;
 pub use schema::State;
@@ -97,8 +97,7 @@ pub struct Inbox {
     epoch: u32,
     /// The number of the newest delivery; only the hub accepts, so it is counted here.
     deliveries: Arc<AtomicI64>,
-    /// Larger than it may be, though everything finished was removed: nothing is accepted.
-    full: Arc<AtomicBool>,
+    pruning: prune::Pruning,
     /// Something was read for the first time.
     seen: Arc<Notify>,
     gone: erase::Gone,
@@ -114,7 +113,7 @@ impl Inbox {
     /// If the file can't be opened or written, or belongs to a later version.
     pub fn open(path: &Path, commit_rows: usize) -> Result<Self, InboxError> {
         let mut connection = prepared(path)?;
-        let epoch = schema::next_epoch(&mut connection)?;
+        let epoch = schema::next_epoch(&mut connection, clock::now())?;
         let last_delivery = schema::last_delivery(&mut connection)?;
         Self::start(connection, path, commit_rows, (epoch, last_delivery))
     }
@@ -135,6 +134,7 @@ impl Inbox {
     ) -> Result<Self, InboxError> {
         let gone = erase::Gone::read(&mut writing)?;
         let lane = |count| Readers::open(count, || connect(path));
+        let pruning = prune::Pruning::read(&mut writing)?;
         let (look_ups, survey, of_log) = (lane(2)?, lane(1)?, lane(2)?);
         let wal = wal::Wal::take_over(path, &mut writing, connect(path)?)?;
         let deliveries = Arc::new(AtomicI64::new(last_delivery));
@@ -146,14 +146,14 @@ impl Inbox {
             waiting: attention::Waiting::default(),
             epoch,
             deliveries,
-            full: Arc::default(),
+            pruning,
             seen: Arc::default(),
             gone,
             over: shares::Over::default(),
         })
     }
 
-    /// The boot epoch: grows by one each time the hub starts, and begins every position.
+    /// The boot epoch: grows each time the hub starts, and begins every position.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch

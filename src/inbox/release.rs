@@ -18,6 +18,7 @@ use diesel::{
 
 use super::{
     Inbox, InboxError, ParkReason,
+    keys::has_key,
     schema::{State, events},
 };
 use crate::domain::{
@@ -326,7 +327,7 @@ impl Claim {
             let id = NewEvent::key(&owner, self.kind, &platform_id, EventKind::from_text(&kind)).to_bytes().to_vec();
             let event = events::table.filter(events::seq.eq(seq));
             // The owner has it already, by a redelivery.
-            if events::table.filter(events::id.eq(&id)).count().get_result::<i64>(c)? > 0 {
+            if events::table.filter(events::id.eq(&id)).count().get_result::<i64>(c)? > 0 || has_key(c, &id)? {
                 delete(event).execute(c)?;
                 continue;
             }

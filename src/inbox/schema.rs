@@ -8,6 +8,7 @@ use diesel::{
 };
 
 use super::InboxError;
+use crate::domain::Timestamp;
 
 /// Where an event stands. The numbers are in the file: never change one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    keys (id) {
+        id -> Binary,
+        hour -> BigInt,
+    }
+}
+
+diesel::table! {
     log (seq) {
         seq -> BigInt,
         account -> Binary,
@@ -105,7 +113,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(deliveries, events, log);
 
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     "
     CREATE TABLE meta (epoch INTEGER NOT NULL) STRICT;
     INSERT INTO meta VALUES (0);
@@ -163,7 +171,7 @@ const STEPS: [&str; 7] = [
      CREATE TRIGGER events_erased BEFORE INSERT ON events
      WHEN EXISTS (SELECT 1 FROM erased_events e WHERE e.id = NEW.id)
      BEGIN SELECT RAISE(IGNORE); END;",
-    // What is parked, counted with each change: a list of it costs the same however many events there are. `account` and
+    // What is parked, counted with each change (new events where they are accepted): a list of it costs the same however many events there are. `account` and
     // `source` are empty for what nobody has claimed, `scope` for all else. An event weighs what it takes in the file, with
     // its part of the raw webhook. `releases`: sources whose events are being let go on.
     "ALTER TABLE events ADD COLUMN weight INTEGER NOT NULL DEFAULT 0;
@@ -209,6 +217,24 @@ const STEPS: [&str; 7] = [
         account BLOB NOT NULL, scope TEXT NOT NULL, reason TEXT NOT NULL, events INTEGER NOT NULL, first_at INTEGER NOT NULL,
         last_at INTEGER NOT NULL, PRIMARY KEY (account, scope, reason)
      ) STRICT, WITHOUT ROWID;",
+    // What stays of an event when its record is gone: what a redelivery is known by, and the hour (since 1970) in which it was
+    // finished; of an erased one an hour that never comes to be old. `space` is how much room the file has left.
+    "CREATE TABLE keys (id BLOB PRIMARY KEY, hour INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+     INSERT INTO keys SELECT id, 1 << 40 FROM erased_events;
+     DROP TRIGGER events_erased;
+     CREATE TRIGGER events_known BEFORE INSERT ON events
+     WHEN EXISTS (SELECT 1 FROM keys k WHERE k.id = NEW.id)
+     BEGIN SELECT RAISE(IGNORE); END;
+     CREATE INDEX events_of_delivery ON events (delivery);
+     -- Leads and all else are worked on in lines of their own.
+     DROP INDEX events_due;
+     CREATE INDEX events_due ON events (account, kind = 'lead', next_try) WHERE state = 0;
+     DROP INDEX events_unstored;
+     CREATE INDEX events_unstored ON events (account) WHERE state = 1;
+     -- What is new is counted where it is accepted.
+     DROP TRIGGER events_parked_new;
+     ALTER TABLE meta ADD COLUMN space INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE meta ADD COLUMN space_since INTEGER NOT NULL DEFAULT 0;",
 ];
 
 #[derive(QueryableByName)]
@@ -243,7 +269,7 @@ struct Last {
 pub(super) fn last_delivery(connection: &mut SqliteConnection) -> Result<i64, InboxError> {
     let last: Last = sql_query(
         "SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0), \
-                    coalesce((SELECT delivery FROM events ORDER BY seq DESC LIMIT 1), 0)) AS seq",
+                    coalesce((SELECT max(delivery) FROM events), 0)) AS seq",
     )
     .get_result(connection)?;
     Ok(last.seq)
@@ -255,11 +281,23 @@ struct Epoch {
     epoch: i64,
 }
 
+/// Events that may have been handed on in memory when the last boot ended; older ones are due by themselves.
+const UNDER_WAY: i64 = 200_000;
+
 /// Begins a new boot: the next epoch, and what was under way when the last one ended is due at once.
-pub(super) fn next_epoch(connection: &mut SqliteConnection) -> Result<u32, InboxError> {
+///
+/// An epoch is the second in which it began, unless the one before was later: so another folder, or an older copy of this one,
+/// gives out no position that a client has seen already.
+pub(super) fn next_epoch(connection: &mut SqliteConnection, now: Timestamp) -> Result<u32, InboxError> {
     connection.immediate_transaction::<_, InboxError, _>(|c| {
-        sql_query("UPDATE events SET next_try = 0 WHERE state = 0 AND attempts = 0").execute(c)?;
-        let epoch: QueryResult<Epoch> = sql_query("UPDATE meta SET epoch = epoch + 1 RETURNING epoch").get_result(c);
+        sql_query(
+            "UPDATE events SET next_try = 0 WHERE +state = 0 AND attempts = 0 AND seq > (SELECT max(seq) FROM events) - ?",
+        )
+        .bind::<BigInt, _>(UNDER_WAY)
+        .execute(c)?;
+        let epoch: QueryResult<Epoch> = sql_query("UPDATE meta SET epoch = max(epoch + 1, ?) RETURNING epoch")
+            .bind::<BigInt, _>(now.timestamp().clamp(0, i64::from(u32::MAX) / 2))
+            .get_result(c);
         u32::try_from(epoch?.epoch).map_err(|_| InboxError::Unusable("its epoch ran out".to_owned()))
     })
 }

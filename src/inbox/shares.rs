@@ -245,7 +245,7 @@ fn drop_portion(c: &mut SqliteConnection, pile: &Pile, wanted: i64, now: Timesta
     }
     delete(events::table.filter(events::seq.eq_any(oldest.iter().map(|row| row.seq)))).execute(c)?;
     for rows in oldest.chunk_by(|one, next| one.delivery == next.delivery) {
-        drop_delivery(c, rows)?;
+        drop_delivery(c, rows[0].delivery)?;
     }
     let (dropped, now) = (i64::try_from(oldest.len()).unwrap_or(i64::MAX), now.timestamp_micros());
     sql_query(
@@ -261,18 +261,8 @@ fn drop_portion(c: &mut SqliteConnection, pile: &Pile, wanted: i64, now: Timesta
     Ok((oldest.len(), freed))
 }
 
-/// Removes the raw webhook of events that went, unless others came with it. A webhook's events stand side by side.
-fn drop_delivery(c: &mut SqliteConnection, rows: &[Row]) -> QueryResult<()> {
-    let [first, ..] = rows else { return Ok(()) };
-    let last = rows.last().map_or(first.seq, |row| row.seq);
-    sql_query(
-        "DELETE FROM deliveries WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE delivery = ?1 \
-         AND seq >= coalesce((SELECT max(seq) FROM events WHERE seq < ?2), ?2) \
-         AND seq <= coalesce((SELECT min(seq) FROM events WHERE seq > ?3), ?3))",
-    )
-    .bind::<BigInt, _>(first.delivery)
-    .bind::<BigInt, _>(first.seq)
-    .bind::<BigInt, _>(last)
-    .execute(c)
-    .map(drop)
+/// Removes the raw webhook of an event that went, unless others came with it.
+fn drop_delivery(c: &mut SqliteConnection, delivery: i64) -> QueryResult<()> {
+    let alone = "DELETE FROM deliveries WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE delivery = ?1)";
+    sql_query(alone).bind::<BigInt, _>(delivery).execute(c).map(drop)
 }

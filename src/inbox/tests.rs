@@ -108,7 +108,7 @@ async fn what_is_not_shown_is_kept_all_the_same_and_told_by_its_item() {
     inbox.pass(event.id).await.unwrap();
     assert!(inbox.due(account, now(), false, 10).await.unwrap().is_empty());
     let unstored = inbox.unstored(now(), 10).await.unwrap().remove(0);
-    assert!(matches!(&unstored.from, Kept::Item { account: of, item, .. } if *of == account && *item == event.item));
+    assert!(unstored.account == account && matches!(&unstored.from, Kept::Item { item, .. } if *item == event.item));
     inbox.mark_stored(vec![event.id]).await.unwrap();
     inbox.pass(event.id).await.unwrap();
     assert!(inbox.unstored(now(), 10).await.unwrap().is_empty(), "what is stored stays so");
@@ -235,9 +235,11 @@ async fn retention_removes_what_is_finished_and_nothing_else() {
         log: std::time::Duration::ZERO,
         max_size: u64::MAX,
     };
-    assert_eq!(inbox.prune(now() + chrono::TimeDelta::seconds(1), nothing).await.unwrap(), 3);
+    assert_eq!(inbox.prune(now() + chrono::TimeDelta::seconds(1), nothing).await.unwrap().removed, 3);
     assert_eq!(inbox.unstored(now(), 10).await.unwrap()[0].id, open_event.id);
-    assert_eq!(inbox.prune(from_micros(0), Limits { max_size: 0, ..nothing }).await.unwrap(), 0);
+    let full = inbox.prune(from_micros(0), Limits { max_size: 0, ..nothing }).await.unwrap();
+    assert_eq!((full.removed, full.space), (1, Space::Full), "only the raw webhook goes");
+    assert_eq!(inbox.unstored(now(), 10).await.unwrap()[0].id, open_event.id);
     let refused = inbox.accept(vec![delivery(vec![lead(account, "3")])]).await;
     assert!(matches!(refused, Err(InboxError::Unavailable(_))), "larger than it may be: refused, not lost");
     inbox.prune(from_micros(0), nothing).await.unwrap();
@@ -377,11 +379,11 @@ async fn what_anybody_reads_first_is_found_once_and_its_envelopes_stay_until_it_
     let later = now() + chrono::TimeDelta::seconds(1);
     inbox.prune(from_micros(8), nothing).await.unwrap();
     assert!(inbox.watermarks(room, "ada".to_owned()).await.unwrap().is_empty(), "unused for too long");
-    assert_eq!(inbox.prune(later, nothing).await.unwrap(), 0);
+    assert_eq!(inbox.prune(later, nothing).await.unwrap().removed, 0);
     inbox.settle_seen(first).await.unwrap();
-    assert_eq!(inbox.prune(later, nothing).await.unwrap(), 2, "up to what is not settled");
+    assert_eq!(inbox.prune(later, nothing).await.unwrap().removed, 2, "up to what is not settled");
     inbox.settle_seen(second).await.unwrap();
-    assert_eq!(inbox.prune(later, nothing).await.unwrap(), 2);
+    assert_eq!(inbox.prune(later, nothing).await.unwrap().removed, 2);
     inbox.ack(ack(room, "ada", "", 2, true)).await.unwrap();
     assert!(inbox.seen_after(None, 10).await.unwrap().is_empty(), "it was read before");
     for (count, is_late) in [(3, true), (4, true), (2, false)] {

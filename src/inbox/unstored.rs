@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use diesel::{
-    ExpressionMethods, QueryDsl, QueryableByName, RunQueryDsl, SqliteConnection, sql_query,
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
+    sql_query,
     sql_types::{BigInt, Binary, Nullable, Text},
 };
 
@@ -18,6 +19,8 @@ use crate::domain::{AccountId, EventId, SourceId, Timestamp, clock};
 pub struct Unstored {
     /// The event.
     pub id: EventId,
+    /// Whose it is.
+    pub account: AccountId,
     /// Where what there is to keep stands.
     pub from: Kept,
 }
@@ -29,8 +32,6 @@ pub enum Kept {
     Envelope(Bytes),
     /// In the item: what is shown of it, if anything is, is not all.
     Item {
-        /// Whose it is.
-        account: AccountId,
         /// Through which source it came.
         source: SourceId,
         /// As it stood in the body.
@@ -38,14 +39,22 @@ pub enum Kept {
         /// When the hub accepted it.
         received_at: Timestamp,
     },
+    /// Its envelope is not in the log any more.
+    Nowhere,
+}
+
+#[derive(QueryableByName)]
+struct AccountRow {
+    #[diesel(sql_type = Binary)]
+    account: Vec<u8>,
 }
 
 #[derive(QueryableByName)]
 struct UnstoredRow {
     #[diesel(sql_type = Binary)]
     id: Vec<u8>,
-    #[diesel(sql_type = Nullable<Binary>)]
-    account: Option<Vec<u8>>,
+    #[diesel(sql_type = Binary)]
+    account: Vec<u8>,
     #[diesel(sql_type = Nullable<Binary>)]
     source: Option<Vec<u8>>,
     #[diesel(sql_type = BigInt)]
@@ -59,14 +68,14 @@ struct UnstoredRow {
 fn unstored(row: UnstoredRow) -> Option<Unstored> {
     let from = match (row.item, row.envelope) {
         (Some(item), _) => Kept::Item {
-            account: AccountId::from_bytes(&row.account?)?,
             source: SourceId::from_bytes(&row.source?)?,
             item,
             received_at: clock::from_micros(row.received_at),
         },
-        (None, envelope) => Kept::Envelope(Bytes::from(envelope?)),
+        (None, Some(envelope)) => Kept::Envelope(Bytes::from(envelope)),
+        (None, None) => Kept::Nowhere,
     };
-    Some(Unstored { id: EventId::from_bytes(&row.id)?, from })
+    Some(Unstored { id: EventId::from_bytes(&row.id)?, account: AccountId::from_bytes(&row.account)?, from })
 }
 
 impl Inbox {
@@ -95,24 +104,33 @@ impl Inbox {
         written.await
     }
 
-    /// Events that were pushed before `before` and are not stored, the oldest first.
+    /// Events that were pushed before `before` and are not stored: of each account the oldest, as many as of the others.
     ///
     /// # Errors
     /// If the file can't be read.
     pub async fn unstored(&self, before: Timestamp, limit: usize) -> Result<Vec<Unstored>, InboxError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(move |c| {
-            let rows: Vec<UnstoredRow> = sql_query(
-                "SELECT events.id, events.account, events.source, events.received_at, log.envelope, \
-                 CASE WHEN events.kind IN ('prospect', 'cost', 'campaign') THEN events.item END AS item \
-                 FROM events LEFT JOIN log \
-                 ON log.account = events.account AND log.epoch = events.epoch AND log.count = events.count \
-                 WHERE events.state = 1 AND events.changed_at <= ? ORDER BY events.seq LIMIT ?",
-            )
-            .bind::<BigInt, _>(before.timestamp_micros())
-            .bind::<BigInt, _>(limit)
-            .load(c)?;
-            Ok(rows.into_iter().filter_map(unstored).collect())
+            let accounts = unstored_accounts(c)?;
+            let share = i64::try_from(limit / accounts.len().max(1)).unwrap_or(i64::MAX).max(1);
+            let mut all = Vec::new();
+            for account in accounts {
+                let rows: Vec<UnstoredRow> = sql_query(
+                    "SELECT events.id, events.account, events.source, events.received_at, log.envelope, \
+                     CASE WHEN events.kind IN ('prospect', 'cost', 'campaign') THEN events.item END AS item \
+                     FROM events LEFT JOIN log \
+                     ON log.account = events.account AND log.epoch = events.epoch AND log.count = events.count \
+                     WHERE events.state = 1 AND events.account = ? AND events.changed_at <= ? ORDER BY events.seq LIMIT ?",
+                )
+                .bind::<Binary, _>(&account)
+                .bind::<BigInt, _>(before.timestamp_micros())
+                .bind::<BigInt, _>(share)
+                .load(c)?;
+                all.extend(rows.into_iter().filter_map(unstored));
+                if all.len() >= limit {
+                    break;
+                }
+            }
+            Ok(all)
         })
         .await
     }
@@ -153,5 +171,17 @@ impl Inbox {
         let (queued, written) = self.writer.enqueue(1, Urgency::Soon, change);
         queued.await;
         written.await
+    }
+}
+
+/// Accounts that have something to be stored; an index look-up each.
+fn unstored_accounts(c: &mut SqliteConnection) -> QueryResult<Vec<Vec<u8>>> {
+    let mut accounts: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let next = sql_query("SELECT account FROM events WHERE state = 1 AND account > ? ORDER BY account LIMIT 1");
+        let next: Option<AccountRow> =
+            next.bind::<Binary, _>(accounts.last().cloned().unwrap_or_default()).get_result(c).optional()?;
+        let Some(next) = next else { return Ok(accounts) };
+        accounts.push(next.account);
     }
 }

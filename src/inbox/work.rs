@@ -5,11 +5,13 @@ use diesel::{
     SqliteConnection,
     dsl::{exists, select, sql},
     sql_query,
-    sql_types::{BigInt, Binary, Bool, Nullable, Text},
+    sql_types::{BigInt, Binary, Bool, Text},
 };
 
 use super::{
     Inbox, InboxError,
+    accept::HANDED_ON,
+    keys::has_key,
     log::{self, LogEntry},
     schema::{State, events},
     writer::Urgency,
@@ -56,8 +58,8 @@ impl ParkReason {
 
 #[derive(QueryableByName)]
 struct DueRow {
-    #[diesel(sql_type = Nullable<Binary>)]
-    account: Option<Vec<u8>>,
+    #[diesel(sql_type = Binary)]
+    account: Vec<u8>,
     #[diesel(sql_type = BigInt)]
     next_try: i64,
 }
@@ -65,7 +67,7 @@ struct DueRow {
 type EventRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, String, String, String, i64, i32, bool);
 
 impl Inbox {
-    /// Accounts that have an event to be worked on by now. One index look-up an account.
+    /// Accounts that have an event to be worked on by now. Three index look-ups an account.
     ///
     /// # Errors
     /// If the file can't be read.
@@ -75,13 +77,17 @@ impl Inbox {
             let mut after = Vec::new();
             loop {
                 let next: Option<DueRow> = sql_query(
-                    "SELECT account, next_try FROM events WHERE state = 0 AND account > ? \
-                     ORDER BY account, next_try LIMIT 1",
+                    "SELECT a.account, min( \
+                     coalesce((SELECT min(next_try) FROM events WHERE state = 0 AND account = a.account AND (kind = 'lead') = 0), ?1), \
+                     coalesce((SELECT min(next_try) FROM events WHERE state = 0 AND account = a.account AND (kind = 'lead') = 1), ?1) \
+                     ) AS next_try \
+                     FROM (SELECT account FROM events WHERE state = 0 AND account > ?2 ORDER BY account LIMIT 1) a",
                 )
+                .bind::<BigInt, _>(i64::MAX)
                 .bind::<Binary, _>(&after)
                 .get_result(c)
                 .optional()?;
-                let Some(DueRow { account: Some(account), next_try }) = next else { return Ok(due) };
+                let Some(DueRow { account, next_try }) = next else { return Ok(due) };
                 if next_try <= now.timestamp_micros() {
                     due.extend(AccountId::from_bytes(&account));
                 }
@@ -104,12 +110,15 @@ impl Inbox {
         limit: usize,
     ) -> Result<Vec<Event>, InboxError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        // As the index has it, word by word.
+        let line = if leads { "state = 0 AND (kind = 'lead') = 1" } else { "state = 0 AND (kind = 'lead') = 0" };
         self.read(move |c| {
+            let now = now.timestamp_micros();
             let rows: Vec<EventRow> = events::table
-                .filter(sql::<Bool>("state = 0"))
+                .filter(sql::<Bool>(line))
                 .filter(events::account.eq(account.to_bytes().to_vec()))
-                .filter(events::attempts.eq(0).or(events::next_try.le(now.timestamp_micros())))
-                .filter(events::kind.eq(EventKind::Lead.as_str()).eq(leads))
+                .filter(events::next_try.le(now.saturating_add(HANDED_ON)))
+                .filter(events::attempts.eq(0).or(events::next_try.le(now)))
                 .order((events::next_try, events::seq))
                 .limit(limit)
                 .select((
@@ -134,8 +143,11 @@ impl Inbox {
     /// # Errors
     /// If the file can't be read.
     pub async fn knows(&self, id: EventId) -> Result<bool, InboxError> {
-        self.read(move |c| select(exists(events::table.filter(events::id.eq(id.to_bytes().to_vec())))).get_result(c))
-            .await
+        self.read(move |c| {
+            let record = exists(events::table.filter(events::id.eq(id.to_bytes().to_vec())));
+            Ok(select(record).get_result(c)? || has_key(c, &id.to_bytes())?)
+        })
+        .await
     }
 
     /// Whether an event that was accepted is not on its way any more: it was shown, or it never will be as it stands.
@@ -147,7 +159,7 @@ impl Inbox {
             let past = events::table
                 .filter(events::id.eq(id.to_bytes().to_vec()))
                 .filter(events::state.ne(State::Received as i32));
-            select(exists(past)).get_result(c)
+            Ok(select(exists(past)).get_result(c)? || has_key(c, &id.to_bytes())?)
         })
         .await
     }

@@ -28,7 +28,7 @@ use crate::{
     config,
     domain::{EndpointId, clock, directory::Watch},
     store::{Claimed, Due, Outcome, Settled, Store, StoreError, Target},
-    telemetry::Metrics,
+    telemetry::{Metrics, lasting},
 };
 
 /// Rows that become deliveries in one transaction, and deliveries that are settled in one.
@@ -316,7 +316,7 @@ impl Actor for Dispatcher {
         self.sweep(ctx);
         ctx.run_interval(self.context.settings.sweep_interval, Self::sweep);
         let heard = Arc::new(Notify::new());
-        actix_rt::spawn(listen(self.context.store.clone(), Arc::clone(&heard)));
+        lasting("who hears of the outbox", listen(self.context.store.clone(), Arc::clone(&heard)));
         let dispatcher = ctx.address().recipient();
         actix_rt::spawn(async move {
             while dispatcher.connected() {

@@ -1,11 +1,10 @@
 //! `Persister`: leads, conversations and what prospecting databases tell, from memory into the store, then their events are finished.
 //!
 //! Bounded in rows: full means that it stops taking; the inbox holds the rest and is read back. While the database is
-//! away it tries again, later each time, for as long as it takes. A row that the store refuses is parked on its own.
+//! away it tries again, later each time, for as long as it takes. A row that the store refuses is parked on its own, and an
+//! account whose rows are locked waits on its own ([`writing`](super::writing)); the others go on, in turns.
 
 use std::{
-    borrow::Cow,
-    collections::{HashSet, VecDeque},
     num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
@@ -14,23 +13,25 @@ use std::{
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use futures_util::future::BoxFuture;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use super::FIRST_BACKOFF;
+use super::{
+    FIRST_BACKOFF,
+    queue::{Queue, Waiting},
+    recall::{Recall, read_back},
+    writing::{self, Written},
+};
 use crate::{
     config::Persistence,
     domain::{
-        AccountId, EventId, SourceId, Timestamp, clock,
+        AccountId, EventId, clock,
         cost::CostAlert,
-        envelope::NewLead,
         lead::Lead,
         message::{Chat, Happening},
         prospecting::{CampaignTold, CostRecorded, ProspectTold, Told},
     },
-    inbox::{Inbox, Kept, ParkReason, Unstored},
-    store::{self, StoreError},
-    telemetry::Metrics,
+    inbox::{Inbox, InboxError, ParkReason},
+    store,
+    telemetry::{Metrics, Seldom},
 };
 
 /// How often the inbox is asked for what did not fit or was left over.
@@ -38,10 +39,15 @@ const LOOK_BACK: Duration = Duration::from_secs(1);
 /// What was pushed this long ago and is not held was lost on the way here: the mailbox was full.
 const OVERDUE: Duration = Duration::from_secs(3);
 
+/// A row that was put off so often is parked, if others were stored meanwhile: the last of these waits is a minute or so.
+const TRIES: u32 = 8;
+
 /// This was pushed: keep it.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Store {
+    /// Whose it is.
+    pub account: AccountId,
     /// The event that brought it.
     pub event: EventId,
     /// What there is to keep.
@@ -78,15 +84,6 @@ impl From<Told> for Keep {
     }
 }
 
-/// Reads again what an event leaves in the store, for those whose envelope does not say it all.
-pub trait Recall: Send + Sync {
-    /// From the item.
-    ///
-    /// # Errors
-    /// In words, if that can't be read any more.
-    fn keep(&self, account: AccountId, source: SourceId, item: &str, received_at: Timestamp) -> Result<Keep, String>;
-}
-
 /// Told of what is kept. Dashboards hear what became of chats only then: what stands in the store counts, after duplicates and in any
 /// order.
 pub trait Announce: Send + Sync {
@@ -95,22 +92,6 @@ pub trait Announce: Send + Sync {
 
     /// Publishes their newest state.
     fn chats(&self, chats: Vec<Chat>) -> BoxFuture<'_, ()>;
-}
-
-/// What became of a batch.
-enum Outcome {
-    Done(Done),
-    Away(String),
-}
-
-/// What became of the rows of a batch.
-#[derive(Default)]
-struct Done {
-    finished: Vec<EventId>,
-    refused: Vec<(EventId, String)>,
-    leads: usize,
-    messages: usize,
-    chats: Vec<Chat>,
 }
 
 /// The actor.
@@ -122,13 +103,21 @@ pub struct Persister {
     recall: Arc<dyn Recall>,
     metrics: Arc<Metrics>,
     rate: Arc<DefaultDirectRateLimiter>,
-    queue: VecDeque<Store>,
-    /// In the queue or being written.
-    held: HashSet<EventId>,
+    queue: Queue,
     writing: bool,
-    waiting: bool,
+    /// When the next batch is written that is not full.
+    wakes: Option<Instant>,
+    reading: bool,
     behind: bool,
     backoff: Duration,
+    /// Rows that were stored.
+    stored: u64,
+    /// Since when the database is away.
+    away: Option<Instant>,
+    /// While it is: one line a minute.
+    still_away: Seldom,
+    /// Of an account or a row that waits: one line a minute.
+    stuck: Seldom,
 }
 
 impl Persister {
@@ -148,218 +137,202 @@ impl Persister {
         let quota = Quota::per_second(per_second).allow_burst(batch.max(per_second));
         Self {
             rate: Arc::new(RateLimiter::direct(quota)),
+            queue: Queue::new(settings.queue_rows, settings.backoff),
             settings,
             store,
             inbox,
             announce,
             recall,
             metrics,
-            queue: VecDeque::new(),
-            held: HashSet::new(),
             writing: false,
-            waiting: false,
+            wakes: None,
+            reading: false,
             behind: true,
             backoff: FIRST_BACKOFF,
+            stored: 0,
+            away: None,
+            still_away: Seldom::default(),
+            stuck: Seldom::default(),
         }
     }
 
-    fn take(&mut self, store: Store) {
-        if self.held.len() >= self.settings.queue_rows {
-            self.behind = true;
-        } else if self.held.insert(store.event) {
-            self.queue.push_back(store);
-        }
+    fn take(&mut self, row: Store) {
+        self.behind |= !self.queue.take(row);
     }
 
     /// Writes a batch when it is full or its first row has waited long enough.
     fn advance(&mut self, ctx: &mut Context<Self>) {
-        if self.writing || self.queue.is_empty() {
+        if self.writing {
             return;
         }
-        if self.queue.len() >= self.settings.batch_rows {
+        let now = Instant::now();
+        let ready = self.queue.ready(now);
+        if ready >= self.settings.batch_rows {
             self.write(ctx);
-        } else if !std::mem::replace(&mut self.waiting, true) {
-            ctx.run_later(self.settings.batch_wait, |persister, ctx| {
-                persister.waiting = false;
-                if !persister.writing && !persister.queue.is_empty() {
+            return;
+        }
+        let due = if ready > 0 { Some(now + self.settings.batch_wait) } else { self.queue.next_due() };
+        let Some(due) = due else { return };
+        if self.wakes.is_none_or(|at| due < at) {
+            self.wakes = Some(due);
+            let wait = due.saturating_duration_since(now).max(self.settings.batch_wait);
+            ctx.run_later(wait, |persister, ctx| {
+                persister.wakes = None;
+                if !persister.writing && persister.queue.ready(Instant::now()) > 0 {
                     persister.write(ctx);
+                } else {
+                    persister.advance(ctx);
                 }
             });
         }
     }
 
     fn write(&mut self, ctx: &mut Context<Self>) {
+        let batch = self.queue.batch(self.settings.batch_rows, Instant::now());
+        let Some(rows) = u32::try_from(batch.len()).ok().and_then(NonZeroU32::new) else { return };
         self.writing = true;
-        let batch: Vec<Store> = self.queue.drain(..self.queue.len().min(self.settings.batch_rows)).collect();
         let (store, inbox, rate) = (self.store.clone(), self.inbox.clone(), Arc::clone(&self.rate));
-        let (announce, metrics) = (Arc::clone(&self.announce), Arc::clone(&self.metrics));
+        let (announce, metrics, stored) = (Arc::clone(&self.announce), Arc::clone(&self.metrics), self.stored);
         let writing = async move {
-            if let Some(rows) = u32::try_from(batch.len()).ok().and_then(NonZeroU32::new) {
-                // A batch is never larger than the burst, so it always fits.
-                let _ = rate.until_n_ready(rows).await;
-            }
+            // A batch is never larger than the burst, so it always fits.
+            let _ = rate.until_n_ready(rows).await;
             let started = Instant::now();
-            let mut outcome = insert(&store, &batch).await;
+            let mut written = writing::write(&store, batch).await;
             metrics.store_seconds.observe(started.elapsed().as_secs_f64());
-            if let Outcome::Done(done) = &mut outcome {
-                announce.written();
-                announce.chats(std::mem::take(&mut done.chats)).await;
-                finish(&inbox, std::mem::take(&mut done.finished), &done.refused).await;
-            }
-            (batch, outcome)
+            park_hopeless(&mut written, stored);
+            announce.written();
+            announce.chats(std::mem::take(&mut written.chats)).await;
+            finish(&inbox, &written).await;
+            written
         };
-        ctx.spawn(
-            writing.into_actor(self).map(|(batch, outcome), persister, ctx| persister.written(batch, outcome, ctx)),
-        );
+        ctx.spawn(writing.into_actor(self).map(|written, persister, ctx| persister.written(written, ctx)));
     }
 
-    fn written(&mut self, batch: Vec<Store>, outcome: Outcome, ctx: &mut Context<Self>) {
-        match outcome {
-            Outcome::Done(Done { refused, leads, messages, .. }) => {
-                self.backoff = FIRST_BACKOFF;
-                self.metrics.stored_leads.inc_by(leads as u64);
-                self.metrics.stored_messages.inc_by(messages as u64);
-                for _ in &refused {
-                    Metrics::count(&self.metrics.parked_events, ParkReason::NotStorable.as_str());
-                }
-                for store in &batch {
-                    self.held.remove(&store.event);
-                }
-                self.writing = false;
-                self.advance(ctx);
+    fn written(&mut self, written: Written, ctx: &mut Context<Self>) {
+        let (now, before) = (Instant::now(), self.stored);
+        let Written { done, refused, failed, locked, left, .. } = written;
+        self.metrics.stored_leads.inc_by(done.leads as u64);
+        self.metrics.stored_messages.inc_by(done.messages as u64);
+        for (waiting, _) in &refused {
+            Metrics::count(&self.metrics.parked_events, ParkReason::NotStorable.as_str());
+            self.queue.release(&waiting.row);
+        }
+        for waiting in &done.rows {
+            self.queue.release(&waiting.row);
+        }
+        self.stored += done.rows.len() as u64;
+        if !done.rows.is_empty() {
+            self.is_back();
+        }
+        for (waiting, why) in failed {
+            self.tell_stuck("a row", waiting.row.account, &why);
+            self.queue.put_off(waiting, before, now);
+        }
+        for (rows, why) in locked {
+            self.tell_stuck("an account", rows[0].row.account, &why);
+            self.queue.put_off_account(rows, now);
+        }
+        let Some((rows, why)) = left else {
+            self.writing = false;
+            if self.behind && self.queue.has_much_room() {
+                self.look_back(ctx);
             }
-            Outcome::Away(why) => {
-                self.metrics.store_failures.inc();
-                tracing::warn!(why, wait = ?self.backoff, rows = batch.len(), "the store is away; dashboards go on");
-                batch.into_iter().rev().for_each(|store| self.queue.push_front(store));
-                ctx.run_later(self.backoff, |persister, ctx| {
-                    persister.writing = false;
-                    persister.write(ctx);
-                });
-                self.backoff = (self.backoff * 2).min(self.settings.backoff);
-            }
+            return self.advance(ctx);
+        };
+        self.is_away(&why);
+        self.queue.put_back(rows);
+        ctx.run_later(self.backoff, |persister, ctx| {
+            persister.writing = false;
+            persister.advance(ctx);
+        });
+        self.backoff = (self.backoff * 2).min(self.settings.backoff);
+    }
+
+    /// Said when it begins, once a minute while it lasts, and when it ends.
+    fn is_away(&mut self, why: &str) {
+        self.metrics.store_failures.inc();
+        let since = *self.away.get_or_insert_with(Instant::now);
+        if self.still_away.admit(Instant::now()).is_some() {
+            tracing::warn!(why, lasts = ?since.elapsed(), "the store is away; dashboards go on");
+        }
+    }
+
+    fn is_back(&mut self) {
+        self.backoff = FIRST_BACKOFF;
+        if let Some(since) = self.away.take() {
+            self.still_away = Seldom::default();
+            tracing::info!(lasted = ?since.elapsed(), "the store is back");
+        }
+    }
+
+    fn tell_stuck(&self, what: &str, account: AccountId, why: &str) {
+        self.metrics.store_failures.inc();
+        if let Some(withheld) = self.stuck.admit(Instant::now()) {
+            tracing::warn!(%account, why, withheld, "{what} can't be stored for now; tried again, and others go on");
         }
     }
 
     fn look_back(&mut self, ctx: &mut Context<Self>) {
-        if self.held.len() * 2 > self.settings.queue_rows {
+        if self.reading || !self.queue.has_much_room() {
             return;
         }
+        self.reading = true;
         let behind = std::mem::take(&mut self.behind);
         let before = if behind { clock::now() } else { clock::now() - OVERDUE };
-        let (inbox, limit) = (self.inbox.clone(), self.settings.queue_rows);
-        let reading = async move { inbox.unstored(before, limit).await };
-        ctx.spawn(reading.into_actor(self).map(move |unstored, persister, ctx| match unstored {
-            Ok(unstored) => {
-                persister.behind |= unstored.len() >= limit;
-                for unstored in unstored {
-                    persister.read_back(&unstored);
-                }
-                persister.advance(ctx);
+        let (inbox, recall, limit) = (self.inbox.clone(), Arc::clone(&self.recall), self.settings.queue_rows);
+        let reading = async move {
+            let unstored = inbox.unstored(before, limit).await?;
+            let is_full = unstored.len() >= limit;
+            let mut rows = Vec::with_capacity(unstored.len());
+            for unstored in unstored {
+                rows.extend(read_back(&inbox, &*recall, unstored).await);
             }
-            Err(error) => {
-                persister.behind = true;
-                tracing::error!(%error, "what is not stored could not be read; tried again soon");
+            Ok::<_, InboxError>((rows, is_full))
+        };
+        ctx.spawn(reading.into_actor(self).map(move |read, persister, ctx| {
+            persister.reading = false;
+            match read {
+                Ok((rows, is_full)) => {
+                    persister.behind |= is_full;
+                    for row in rows {
+                        persister.take(row);
+                    }
+                    persister.advance(ctx);
+                }
+                Err(error) => {
+                    persister.behind = true;
+                    tracing::error!(%error, "what is not stored could not be read; tried again soon");
+                }
             }
         }));
     }
-
-    fn read_back(&mut self, unstored: &Unstored) {
-        let what = match &unstored.from {
-            Kept::Envelope(envelope) => kept(envelope).map_err(|error| error.to_string()),
-            Kept::Item { account, source, item, received_at } => {
-                self.recall.keep(*account, *source, item, *received_at)
-            }
-        };
-        match what {
-            Ok(what) => self.take(Store { event: unstored.id, what }),
-            Err(error) => tracing::error!(event = %unstored.id, error, "what is to be stored can't be read"),
-        }
-    }
 }
 
-/// What a logged envelope leaves in the store.
-fn kept(envelope: &[u8]) -> serde_json::Result<Keep> {
-    #[derive(Deserialize)]
-    struct Logged<'a> {
-        #[serde(rename = "type", borrow)]
-        kind: Cow<'a, str>,
-        #[serde(borrow)]
-        payload: &'a RawValue,
-    }
-    let Logged { kind, payload } = serde_json::from_slice(envelope)?;
-    let payload = payload.get();
-    Ok(match kind.as_ref() {
-        "new_lead" => Keep::Lead(Box::new(serde_json::from_str::<NewLead>(payload)?.lead)),
-        "message:new" => Keep::Happening(Happening::Message(serde_json::from_str(payload)?)),
-        "source:health" => Keep::Nothing,
-        _ => Keep::Happening(Happening::Change(serde_json::from_str(payload)?)),
-    })
-}
-
-/// Writes a batch; if the store refuses it, row by row, so that one bad row does not keep the others out.
-async fn insert(store: &store::Store, batch: &[Store]) -> Outcome {
-    match write_rows(store, batch).await {
-        Ok(done) => return Outcome::Done(done),
-        Err(error) if error.is_transient() => return Outcome::Away(error.to_string()),
-        Err(_) => {}
-    }
-    let mut all = Done::default();
-    for row in batch {
-        match write_rows(store, std::slice::from_ref(row)).await {
-            Ok(done) => {
-                all.finished.extend(done.finished);
-                all.leads += done.leads;
-                all.messages += done.messages;
-                all.chats.retain(|chat| done.chats.iter().all(|newer| newer.id != chat.id));
-                all.chats.extend(done.chats);
-            }
-            Err(error) if error.is_transient() => return Outcome::Away(error.to_string()),
-            Err(error) => all.refused.push((row.event, error.to_string())),
-        }
-    }
-    Outcome::Done(all)
-}
-
-/// Writes all of these or says why not. What was written before it failed is written again, which changes nothing.
-async fn write_rows(store: &store::Store, batch: &[Store]) -> Result<Done, StoreError> {
-    let (mut leads, mut happenings) = (Vec::new(), Vec::new());
-    let (mut campaigns, mut prospects, mut costs, mut alerts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for row in batch {
-        match &row.what {
-            Keep::Lead(lead) => leads.push((**lead).clone()),
-            Keep::Happening(happening) => happenings.push(happening.clone()),
-            Keep::Prospect(prospect) => prospects.push((**prospect).clone()),
-            Keep::Campaign(campaign) => campaigns.push((**campaign).clone()),
-            Keep::Cost(cost) => costs.push((**cost).clone()),
-            Keep::Alert(alert) => alerts.push((**alert).clone()),
-            Keep::Nothing => {}
-        }
-    }
-    if !leads.is_empty() {
-        store.insert_leads(&leads).await?;
-    }
-    let chats = if happenings.is_empty() { Vec::new() } else { store.apply_happenings(&happenings).await? };
-    // Leads and costs name campaigns.
-    store.keep_campaigns(&campaigns).await?;
-    store.keep_prospects(&prospects).await?;
-    store.keep_costs(&costs).await?;
-    store.keep_alerts(&alerts).await?;
-    let messages = happenings.iter().filter(|happening| matches!(happening, Happening::Message(_))).count();
-    let finished = batch.iter().map(|row| row.event).collect();
-    Ok(Done { finished, refused: Vec::new(), leads: leads.len(), messages, chats })
+/// What was refused again and again while others were stored is parked, for a person to see what the database says.
+fn park_hopeless(written: &mut Written, stored: u64) {
+    let is_hopeless = |waiting: &Waiting| waiting.tries >= TRIES && stored > waiting.since;
+    let hopeless = written.failed.extract_if(.., |(waiting, _)| is_hopeless(waiting));
+    let told = |(waiting, why)| (waiting, format!("refused again and again while others were stored: {why}"));
+    written.refused.extend(hopeless.map(told));
 }
 
 /// Marks in the inbox what is done. If that fails the rows are stored once more, which changes nothing.
-async fn finish(inbox: &Inbox, finished: Vec<EventId>, refused: &[(EventId, String)]) {
-    if let Err(error) = inbox.mark_stored(finished).await {
+async fn finish(inbox: &Inbox, written: &Written) {
+    let finished = written.finished();
+    if !finished.is_empty()
+        && let Err(error) = inbox.mark_stored(finished).await
+    {
         tracing::error!(%error, "stored, but the inbox could not be told");
     }
-    for (event, why) in refused {
-        tracing::error!(%event, why, "the store refuses what an event leaves; it is parked");
-        if let Err(error) = inbox.park(*event, ParkReason::NotStorable, why.clone()).await {
-            tracing::error!(%event, %error, "a refused event could not be parked");
-        }
+    for (waiting, why) in &written.refused {
+        park(inbox, waiting.row.event, why.clone()).await;
+    }
+}
+
+pub(super) async fn park(inbox: &Inbox, event: EventId, why: String) {
+    tracing::error!(%event, why, "the store can't have what an event leaves; it is parked");
+    if let Err(error) = inbox.park(event, ParkReason::NotStorable, why).await {
+        tracing::error!(%event, %error, "an event that can't be stored could not be parked");
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Metrics {
     pub store_failures: Counter,
     pub store_seconds: Histogram,
     pub inbox_bytes: Gauge,
+    /// Whether it has room: 0 enough, 1 nearly full, 2 full.
+    pub inbox_space: Gauge,
     pub directory_age: Gauge,
     pub directory_unreadable: Gauge,
     pub http_seconds: Family<Requested, Histogram>,
@@ -161,6 +163,7 @@ impl Metrics {
             store_failures: Counter::default(),
             store_seconds: seconds(),
             inbox_bytes: Gauge::default(),
+            inbox_space: Gauge::default(),
             directory_age: Gauge::default(),
             directory_unreadable: Gauge::default(),
             http_seconds: Family::new_with_constructor(seconds),
@@ -220,6 +223,7 @@ impl Metrics {
         r.register("stored_leads", "Leads written to the store", self.stored_leads.clone());
         r.register("store_failures", "Writes to the store that failed", self.store_failures.clone());
         r.register_with_unit("store_batch", "How long batches to the store take", Unit::Seconds, self.store_seconds.clone());
+        r.register("inbox_space", "Whether the inbox has room: 0 enough, 1 nearly full, 2 full", self.inbox_space.clone());
         r.register_with_unit("inbox_size", "Size of what the inbox holds", Unit::Bytes, self.inbox_bytes.clone());
         r.register_with_unit("directory_age", "Since the directory was last known to be current", Unit::Seconds, self.directory_age.clone());
         r.register("directory_unreadable_rows", "Sources, issuers and keys whose rows can't be read", self.directory_unreadable.clone());

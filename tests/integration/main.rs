@@ -20,6 +20,7 @@ mod isolation;
 mod life;
 mod messages;
 mod modes;
+mod neighbours;
 mod outbox;
 mod page;
 mod page_campaigns;

@@ -266,8 +266,8 @@ impl AccountSupervisor {
         }
         self.behind = false;
         let (inbox, account) = (self.context.inbox.clone(), self.account);
-        // One more than there is room for tells whether that was all; those in memory already are read as well.
-        let limit = self.context.settings.queue * 2;
+        // Those in memory already are read as well; one more than fit tells whether that was all.
+        let limit = self.context.settings.queue + 1;
         let reading = async move {
             let now = clock::now();
             (inbox.due(account, now, true, limit).await, inbox.due(account, now, false, limit).await)

@@ -143,8 +143,9 @@ impl AccountSupervisor {
         ctx.spawn(publishing.into_actor(self).map(move |outcome, supervisor, ctx| {
             match outcome {
                 Ok(Ok(_)) => {
+                    supervisor.observe_push(id);
                     // Full: it is in the log, the persister reads it from there when it has room.
-                    let _ = supervisor.context.persist.try_send(Store { event: id, what });
+                    let _ = supervisor.context.persist.try_send(Store { account: supervisor.account, event: id, what });
                 }
                 Ok(Err(PublishError::Erased)) => tracing::info!(event = %id, "not shown: what it tells of was deleted"),
                 Ok(Err(error)) => tracing::error!(event = %id, %error, "pushed, but not logged; tried again"),
@@ -153,6 +154,13 @@ impl AccountSupervisor {
             supervisor.settle(id);
             supervisor.advance(ctx);
         }));
+    }
+
+    fn observe_push(&self, id: EventId) {
+        let received_at = self.line.received_at(id).or_else(|| self.talk.received_at(id));
+        if let Some(took) = received_at.and_then(|at| (clock::now() - at).to_std().ok()) {
+            self.context.metrics.push_seconds.observe(took.as_secs_f64());
+        }
     }
 
     fn count(&self, body: &Body) {
@@ -174,7 +182,7 @@ impl AccountSupervisor {
             match outcome {
                 Ok(()) => {
                     // Full: the persister reads it from the inbox when it has room.
-                    let _ = supervisor.context.persist.try_send(Store { event: id, what });
+                    let _ = supervisor.context.persist.try_send(Store { account: supervisor.account, event: id, what });
                 }
                 Err(error) => tracing::error!(event = %id, %error, "not passed on; tried again"),
             }

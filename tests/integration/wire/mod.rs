@@ -89,6 +89,15 @@ impl House {
         socket
     }
 
+    /// The position of the account's envelope of this number since the hub started; one has been pushed.
+    async fn position(&self, count: u64) -> String {
+        let mut socket = self.session().await;
+        let subscribed = socket.subscribe(&self.room()).await.unwrap();
+        socket.close().await.unwrap();
+        let (epoch, _) = subscribed["position"].as_str().unwrap().split_once('-').unwrap();
+        format!("{epoch}-{count}")
+    }
+
     async fn raw(&self) -> Raw {
         let mut raw = Raw::open(&self.hub, &self.key).await;
         raw.json_of("welcome").await;

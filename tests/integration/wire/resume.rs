@@ -69,6 +69,7 @@ async fn clients_that_come_back_while_the_room_is_busy_miss_nothing_and_see_noth
             house.notes(&lead, &format!("{number} {padding}")).await;
         }
     };
+    let begun = house.position(1).await;
     // It comes back after every few envelopes, from where it was, while more are published.
     let come_back = async {
         let (mut since, mut seen) = (None::<String>, 0);
@@ -79,7 +80,7 @@ async fn clients_that_come_back_while_the_room_is_busy_miss_nothing_and_see_noth
                 let subscribed = socket.subscribe_since(&house.room(), since).await.unwrap();
                 assert_eq!(subscribed["recovered"], "complete");
             } else {
-                socket.subscribe_with(json!({"room": "dashboard", "since": {house.room(): "1-1"}})).await.unwrap();
+                socket.subscribe_with(json!({"room": "dashboard", "since": {house.room(): begun}})).await.unwrap();
             }
             for _ in 0..(7 + lives % 5).min(total - seen) {
                 let envelope = socket.next_envelope(PATIENCE).await.unwrap();
@@ -110,7 +111,7 @@ async fn a_client_that_reads_slowly_is_caught_up_at_its_own_pace_and_left_alone_
     for number in numbered(0..200) {
         house.notes(&lead, &format!("{number} {text}")).await;
     }
-    let subscribe = json!({"type": "subscribe", "room": house.room(), "since": "1-1"}).to_string();
+    let subscribe = json!({"type": "subscribe", "room": house.room(), "since": house.position(1).await}).to_string();
     let mut slow = Raw::open_narrow(&house.hub, &house.key).await;
     slow.send(TEXT, subscribe.as_bytes()).await;
     assert_eq!(slow.json_of("subscribed").await["recovered"], "complete");
@@ -137,10 +138,11 @@ async fn a_client_that_asks_on_and_on_without_reading_is_refused_before_it_fills
     for number in numbered(0..60) {
         house.notes(&lead, &format!("{number} {text}")).await;
     }
+    let begun = house.position(1).await;
     let mut raw = Raw::open_narrow(&house.hub, &house.key).await;
     raw.json_of("welcome").await;
     for number in 0..100 {
-        let ask = json!({"type": "subscribe", "room": house.room(), "since": "1-1", "ref": number});
+        let ask = json!({"type": "subscribe", "room": house.room(), "since": begun, "ref": number});
         raw.send(TEXT, ask.to_string().as_bytes()).await;
     }
     let (mut busy, mut answered) = (0, 0);
@@ -169,7 +171,7 @@ async fn who_loses_the_room_while_it_catches_up_gets_no_more_of_it() {
     until(async || house.hub.http().get(&me).bearer_auth(&token).send().await.unwrap().status() == 200).await;
     let mut raw = Raw::open_narrow(&house.hub, &token).await;
     raw.json_of("welcome").await;
-    let subscribe = json!({"type": "subscribe", "room": "dashboard", "since": {house.room(): "1-1"}});
+    let subscribe = json!({"type": "subscribe", "room": "dashboard", "since": {house.room(): house.position(1).await}});
     raw.send(TEXT, subscribe.to_string().as_bytes()).await;
     assert_eq!(raw.json_of("subscribed").await["recovered"], "complete");
     house.hub.run(&["member", "remove", "--user", &user, "--account", &house.account], &[]).await.unwrap();
@@ -190,6 +192,7 @@ async fn who_was_away_for_longer_than_the_log_reaches_is_told_so_room_by_room() 
     for name in ["Ann", "Bob", "Cyd"] {
         house.lead(name).await;
     }
+    let second = house.position(2).await;
     house.hub.stop().await.unwrap();
     // What was pushed until now is past its time.
     let inbox = Inbox::attach(&house.hub.data_dir().join("inbox.sqlite3")).unwrap();
@@ -203,7 +206,7 @@ async fn who_was_away_for_longer_than_the_log_reaches_is_told_so_room_by_room() 
 
     let rooms = [house.room(), format!("account:{other}")];
     let mut socket = house.session().await;
-    let since = BTreeMap::from([(rooms[0].clone(), json!("1-2")), (rooms[1].clone(), Value::Null)]);
+    let since = BTreeMap::from([(rooms[0].clone(), json!(second)), (rooms[1].clone(), Value::Null)]);
     let subscribed = socket.subscribe_with(json!({"room": "dashboard", "since": since})).await.unwrap();
     assert_eq!(subscribed["recovered"], "partial");
     let resync = socket.next_of("resync", PATIENCE).await.unwrap();
@@ -211,4 +214,30 @@ async fn who_was_away_for_longer_than_the_log_reaches_is_told_so_room_by_room() 
     assert_eq!(next_name(&mut socket).await, "Eve");
     house.lead("Fay").await;
     assert_eq!(next_name(&mut socket).await, "Fay");
+}
+
+#[tokio::test]
+async fn a_hub_that_has_lost_its_folder_says_so_to_who_was_there_before() {
+    let mut house = House::open().await;
+    for name in ["Ann", "Bob"] {
+        house.lead(name).await;
+    }
+    let seen = house.position(2).await;
+    house.hub.kill().await.unwrap();
+    for file in ["inbox.sqlite3", "inbox.sqlite3-wal", "inbox.sqlite3-shm"] {
+        let _ = fs::remove_file(house.hub.data_dir().join(file));
+    }
+    // Nobody replaces a folder within the second in which its hub began.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    house.hub.start().await.unwrap();
+    let mut socket = house.session().await;
+    let subscribed = socket.subscribe_since(&house.room(), &seen).await.unwrap();
+    assert_eq!(subscribed["recovered"], "none", "nothing was pushed here yet");
+    for name in ["Cyd", "Dan", "Eve"] {
+        house.lead(name).await;
+    }
+    let mut socket = house.session().await;
+    let subscribed = socket.subscribe_since(&house.room(), &seen).await.unwrap();
+    assert_eq!(subscribed["recovered"], "none", "not complete, though there are later ones");
+    socket.next_of("resync", PATIENCE).await.unwrap();
 }
