@@ -217,6 +217,12 @@ tests_failed=$?
 log="$work/log.$steps"
 # Fails if a lead was lost, duplicated or leaked; the latencies of a test build mean nothing.
 check "twenty seconds of load with a crash" cargo run -q -p loadtest -- run smoke --postgres "$LEADWIRE_TEST_POSTGRES"
+# Bounds so wide that only a wait of about a second for each session breaks them: that went unseen once.
+check "dashboards that come, are cut off and come back" cargo run -q -p loadtest -- run connect-storm --set sessions=600 \
+    --set at_once=16 --set quiet_seconds=1.0 --set targets.all_subscribed_s=20.0 --set targets.all_back_s=20.0 \
+    --set targets.rss_kib_per_session=1000.0 --set targets.idle_cpu_us_per_s=1000.0
+check "dashboards that come back for what they missed" cargo run -q -p loadtest -- run resume-storm --set sessions=600 \
+    --set at_once=16 --set reconnects=1 --set targets.all_back_s=20.0 --set targets.all_caught_up_s=20.0
 
 sed -n 's/^test \([^ ]*\) .*ignored, \(.*\)$/\1: \2/p' "$log" | while read -r left_out; do say "LEFT OUT: $left_out (cargo test -- --ignored)"; done
 
