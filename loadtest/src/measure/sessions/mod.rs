@@ -143,6 +143,9 @@ async fn connect(
         let opened = connect::open(options, plan, index, (times, since), other).await;
         anyhow::Ok((index, begin.elapsed(), opened?))
     };
+    // All of these are one task with one budget of reads: without an end to that, each waits for its turn among thousands of
+    // sessions, and a hub that is patient for five seconds gives up on a request that was never sent.
+    let opening = |index| tokio::task::unconstrained(opening(index));
     let mut opened = std::pin::pin!(stream::iter(0..options.count).map(opening).buffer_unordered(options.at_once));
     while let Some(next) = opened.next().await {
         let (index, took, (socket, scanner)) = next?;
