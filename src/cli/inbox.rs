@@ -1,12 +1,14 @@
 //! `leadwire inbox`: what wants attention, and letting it go on. Works beside a running hub.
 
+use std::collections::BTreeSet;
+
 use clap::Subcommand;
 
 use super::{BadInput, database, table};
 use crate::{
     config::{Settings, data_folder},
     domain::{
-        EventId,
+        AccountId, EventId,
         audit::{Action, Event},
         clock,
     },
@@ -55,18 +57,31 @@ impl Inbox {
                     (None, reason) => Selection::Parked(reason.unwrap_or_default()),
                 };
                 // Before it is done: there is no replay without its record.
-                let event = Event::nobodys(Action::InboxReplayed);
-                let event = match &selection {
-                    Selection::One(id) => event.on(id),
-                    Selection::Parked(reason) => event.with("reason", reason.as_str()),
-                };
-                database::ready(settings).await?.record(event).await?;
+                record(settings, &selection, inbox.owners(&selection).await?).await?;
                 let count = inbox.replay(selection).await?;
                 eprintln!("{count} events are worked on again by the running hub, or by the next that starts.");
                 Ok(())
             }
         }
     }
+}
+
+/// Who operates the hub has had events worked on again: that stands in the record of each agency whose they are.
+async fn record(settings: &Settings, selection: &Selection, owners: Vec<AccountId>) -> anyhow::Result<()> {
+    let (store, directory) = database::with_directory(settings).await?;
+    let agencies: BTreeSet<_> = owners.into_iter().filter_map(|account| directory.agency_of(account)).collect();
+    let mut events: Vec<Event> = agencies.into_iter().map(|agency| Event::new(Action::InboxReplayed, agency)).collect();
+    if events.is_empty() {
+        events.push(Event::nobodys(Action::InboxReplayed));
+    }
+    for event in events {
+        let event = match selection {
+            Selection::One(id) => event.on(id),
+            Selection::Parked(reason) => event.with("reason", reason.as_str()),
+        };
+        store.record(event).await?;
+    }
+    Ok(())
 }
 
 async fn attention(inbox: &Records) -> anyhow::Result<()> {

@@ -153,6 +153,28 @@ impl Inbox {
         Ok(())
     }
 
+    /// Whose the selected events are, each once.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub async fn owners(&self, selection: &Selection) -> Result<Vec<AccountId>, InboxError> {
+        let accounts: HashSet<Vec<u8>> = match selection {
+            Selection::One(id) => {
+                let id = id.to_bytes().to_vec();
+                let event = move |c: &mut SqliteConnection| {
+                    let owner = events::table.filter(events::id.eq(id)).select(events::account);
+                    owner.load::<Option<Vec<u8>>>(c)
+                };
+                self.read(event).await?.into_iter().flatten().collect()
+            }
+            Selection::Parked(reason) => {
+                let held = self.held(reason).await?.0;
+                held.into_iter().map(|held| held.account).collect()
+            }
+        };
+        Ok(accounts.iter().filter_map(|account| AccountId::from_bytes(account)).collect())
+    }
+
     /// Lets events that have an owner be worked on again; they are pushed with source `replay` and the same id.
     ///
     /// # Errors

@@ -103,3 +103,22 @@ async fn what_an_operator_changes_at_the_command_line_is_recorded_as_theirs() ->
     ensure!(house.get(1, "/api/audit").await?.status() == StatusCode::FORBIDDEN, "managers see none of it");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_replay_stands_in_the_record_of_the_agency_whose_events_go_on() -> Result<()> {
+    let house = House::open().await?;
+    let tenant = &house.tenants[0];
+    house.hub.run(&["source", "disable", &tenant.source], &[]).await?;
+    // Until the hub knows of it, leads are fetched as before.
+    until("a parked lead", PATIENCE, || async {
+        house.lead(0, "Ann").await?;
+        let parked = house.attention(0).await?.iter().any(|item| item["kind"] == "source_gone");
+        Ok(if parked { Ok(()) } else { Err("nothing is parked".to_owned()) })
+    })
+    .await?;
+    house.hub.run(&["inbox", "replay", "--reason", "source_gone"], &[]).await?;
+    let replayed = recorded(&house, "inbox.replayed").await?;
+    ensure!(replayed.len() == 1 && replayed[0]["agency_id"] == tenant.agency.as_str(), "{replayed:?}");
+    ensure!(replayed[0]["details"]["reason"] == "source_gone", "{replayed:?}");
+    Ok(())
+}
