@@ -66,7 +66,7 @@ impl Inbox {
     }
 }
 
-/// Who operates the hub has had events worked on again: that stands in the record of each agency whose they are.
+/// Records the replay by the hub's operator with each agency that owns some of the events.
 async fn record(settings: &Settings, selection: &Selection, owners: Vec<AccountId>) -> anyhow::Result<()> {
     let (store, directory) = database::with_directory(settings).await?;
     let agencies: BTreeSet<_> = owners.into_iter().filter_map(|account| directory.agency_of(account)).collect();

@@ -153,7 +153,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// Whose the selected events are, each once.
+    /// The accounts that own the selected events, each once.
     ///
     /// # Errors
     /// If the file can't be read.

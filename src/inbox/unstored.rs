@@ -19,7 +19,7 @@ use crate::domain::{AccountId, EventId, SourceId, Timestamp, clock};
 pub struct Unstored {
     /// The event.
     pub id: EventId,
-    /// Whose it is.
+    /// The account that owns it.
     pub account: AccountId,
     /// Where what there is to keep stands.
     pub from: Kept,

@@ -46,7 +46,7 @@ const TRIES: u32 = 8;
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Store {
-    /// Whose it is.
+    /// The account that owns it.
     pub account: AccountId,
     /// The event that brought it.
     pub event: EventId,

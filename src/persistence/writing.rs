@@ -21,7 +21,7 @@ use crate::{
 
 /// What takes so long to fail waits for somebody else. Far below the time that the store waits for a lock.
 const SLOW: Duration = Duration::from_millis(500);
-/// So many failures and nothing that was taken: it is the database.
+/// After this many failures in a row, with nothing stored, the database is taken to be away.
 const HOPELESS: usize = 3;
 
 /// What became of a batch.
