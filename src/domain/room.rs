@@ -39,7 +39,8 @@ impl fmt::Display for Room {
 /// The text names no room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no such room: use `dashboard`, `account:<account>`, `operators:<account>` or `chat:<account>/<chat>`, with ids"
+    "no such room: use `dashboard`, `operators`, `account:<account>`, `operators:<account>` or \
+     `chat:<account>/<chat>`, with ids"
 )]
 pub struct ParseRoomError;
 

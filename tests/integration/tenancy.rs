@@ -197,6 +197,9 @@ async fn what_comes_for_a_disabled_source_waits_in_its_owners_list_until_it_is_e
 async fn leads_of_a_page_whose_token_ran_out_wait_for_a_new_token_and_disturb_nobody() -> Result<()> {
     let house = House::open().await?;
     let mut sessions = [house.session(0).await?, house.session(1).await?];
+    let mut operator = Socket::connect(&house.hub.ws_url(), &house.tenants[0].token).await?;
+    let since = operator.subscribe("operators").await?["rooms"].clone();
+    ensure!(since.as_object().is_some_and(|rooms| rooms.len() == 1), "the other agency's is not among them: {since}");
     house.pages[0].expire_token();
     let mut ids = Vec::new();
     for number in 0..5 {
@@ -206,6 +209,11 @@ async fn leads_of_a_page_whose_token_ran_out_wait_for_a_new_token_and_disturb_no
     ensure!(health["room"] == format!("operators:{}", house.tenants[0].account), "{health}");
     ensure!(health["payload"]["state"] == "token_invalid", "{health}");
     ensure!(health["payload"]["source"] == house.tenants[0].source.as_str());
+    ensure!(operator.next_of("source:health", PATIENCE).await?["id"] == health["id"]);
+    let mut back = Socket::connect(&house.hub.ws_url(), &house.tenants[0].token).await?;
+    let resumed = back.subscribe_with(json!({"type": "subscribe", "room": "operators", "since": since})).await?;
+    ensure!(resumed["recovered"] == "complete", "{resumed}");
+    ensure!(back.next_of("source:health", PATIENCE).await?["id"] == health["id"]);
     let item = house.wants_attention(0, "token_invalid", 5).await?;
     ensure!(item["source"] == house.tenants[0].source.as_str() && item["oldest"].is_string(), "{item}");
     ensure!(!item.to_string().contains("token_101"), "a token is shown to people");

@@ -34,7 +34,7 @@ class FakeSocket {
   /** Answers the newest subscription. */
   enter(rooms) {
     const { room, ref } = this.asked().at(-1);
-    this.say({ type: "subscribed", room, recovered: "complete", ...(room === "dashboard" ? { position: null, rooms } : rooms) });
+    this.say({ type: "subscribed", room, recovered: "complete", ...(["dashboard", "operators"].includes(room) ? { position: null, rooms } : rooms) });
     this.say({ type: "reply", ref, ok: true });
   }
   /** The subscriptions that came. */

@@ -237,6 +237,18 @@ test("rooms beside the dashboard are asked for on their own", async () => {
   assert.deepEqual(asked[1].since, { "operators:acc_1": "1-2" });
 });
 
+test("the operators' rooms are one subscription, which brings back its own and nothing of the dashboard", async () => {
+  await live();
+  hub.subscribe("operators");
+  socket().enter({ "operators:acc_1": "1-2", "operators:acc_2": null });
+  await back();
+  const asked = socket().asked().map(({ room, since }) => [room, since]);
+  assert.deepEqual(asked, [
+    ["dashboard", { [ROOM]: "1-4", [OTHER]: null }],
+    ["operators", { "operators:acc_1": "1-2", "operators:acc_2": null }],
+  ]);
+});
+
 test("many rooms are entered no faster than the hub takes frames", async () => {
   await opened();
   for (let count = 0; count < 60; count += 1) hub.subscribe(`operators:acc_${count}`);

@@ -155,7 +155,7 @@ impl Events {
         if !self.advance(&event) {
             return event;
         }
-        if self.tops.len() > MOST {
+        if self.seen.len() > MOST {
             return [b"id: *\n", &event[..]].concat().into();
         }
         let mut id = String::from("id: ");

@@ -183,3 +183,16 @@ async fn in_more_rooms_than_a_header_holds_who_comes_back_is_told_to_read_again(
     assert_eq!(subscribed["recovered"], "none");
     events.next_of("resync").await;
 }
+
+#[tokio::test]
+async fn rooms_that_come_to_an_open_stream_make_its_id_no_longer_than_a_header_holds() {
+    let house = House::open().await;
+    let mut events = Events::open(&house, "", None).await;
+    events.next_of("subscribed").await;
+    let mut last = String::new();
+    for account in super::many::grow(&house, 80).await {
+        house.lead_in(&account, "Joe").await;
+        last = events.next_name().await.1;
+    }
+    assert_eq!(last, "*", "not a list of 81 rooms");
+}

@@ -23,6 +23,12 @@ async fn five_hundred_sessions_connect_at_once_and_each_gets_the_next_envelope_o
 /// An agency with so many accounts besides the house's; in order.
 pub(super) async fn with_accounts(count: usize) -> (House, Vec<String>) {
     let house = House::open().await;
+    let accounts = grow(&house, count).await;
+    (house, accounts)
+}
+
+/// Adds so many accounts to the house's agency; all that it has then, in order.
+pub(super) async fn grow(house: &House, count: usize) -> Vec<String> {
     let url = format!("sqlite://{}", house.hub.data_dir().join("store.sqlite3").display());
     let store = leadwire::store::Store::open(&url, 1, PATIENCE, leadwire::store::Vault::new([0; 32])).await.unwrap();
     let agency = house.agency.parse().unwrap();
@@ -30,27 +36,30 @@ pub(super) async fn with_accounts(count: usize) -> (House, Vec<String>) {
     for place in 0..count {
         accounts.push(store.add_account(agency, &format!("Client {place}")).await.unwrap().id.to_string());
     }
-    // Another agency's is nobody's here.
-    let stranger = house.hub.add_agency("Stranger").await.unwrap();
-    house.hub.add_account(&stranger, "Not ours").await.unwrap();
     until(async || {
         house.session().await.subscribe("dashboard").await.unwrap()["rooms"].as_object().unwrap().len() > count
     })
     .await;
     accounts.sort_unstable();
-    (house, accounts)
+    accounts
 }
 
 #[tokio::test]
 async fn the_dashboard_of_two_thousand_accounts_is_one_subscription_and_resumes_in_all_of_them() {
     let (house, accounts) = with_accounts(2000).await;
     let chosen = [&accounts[0], &accounts[1000], &accounts[2000]];
+    let stranger = house.hub.add_agency("Elsewhere").await.unwrap();
+    let theirs = house.hub.add_account(&stranger, "Not ours").await.unwrap();
+    let their_key = house.hub.add_key(&stranger, None, "manager").await.unwrap();
+    let leads = house.hub.url("/api/leads");
+    until(async || house.hub.http().get(&leads).bearer_auth(&their_key).send().await.unwrap().status() == 200).await;
     let mut socket = house.session().await;
     let dashboard = socket.subscribe("dashboard").await.unwrap();
     assert_eq!(dashboard["rooms"].as_object().unwrap().len(), 2001);
     let operators = socket.subscribe("operators").await.unwrap();
     assert_eq!(operators["rooms"].as_object().unwrap().len(), 2001);
     for account in chosen {
+        create(&house.hub, &their_key, &theirs, "Stranger").await;
         house.lead_in(account, account).await;
         let envelope = socket.next_of("new_lead", PATIENCE).await.unwrap();
         assert_eq!(envelope["account"], **account);
